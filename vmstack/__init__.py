@@ -1,0 +1,41 @@
+"""Declarative infrastructure for libvirt/KVM: `from vmstack import Host, VirtualMachine, ...` in a stack program.
+
+The names of the stack program's vocabulary are loaded on first use, so that `import vmstack` costs nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CloudInit",
+    "Disk",
+    "Graphics",
+    "Host",
+    "Image",
+    "Network",
+    "StoragePool",
+    "VirtualMachine",
+    "Volume",
+]
+
+if TYPE_CHECKING:
+    from vmstack.evaluate.native import (
+        CloudInit,
+        Disk,
+        Graphics,
+        Host,
+        Image,
+        Network,
+        StoragePool,
+        VirtualMachine,
+        Volume,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'vmstack' has no attribute {name!r}")
+    from vmstack.evaluate import native
+
+    return getattr(native, name)

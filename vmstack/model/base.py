@@ -1,0 +1,11 @@
+"""The base of all frozen data."""
+
+import msgspec
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Frozen, compared with `==`, strictly decoded: an unknown or mistyped field is an error.
+
+    Every subclass repeats `frozen=True, kw_only=True`: msgspec applies `kw_only` to a class's own fields only, and
+    type checkers want `frozen` said again.
+    """

@@ -1,0 +1,105 @@
+"""libvirt-level facts of one object: what its XML says, without policy.
+
+`xmlio` reads and writes these; the planner designs them from specs, and reads observed ones for the diff. A value
+is `None` where the XML says nothing. Sizes are bytes but for domain memory, which libvirt keeps in KiB.
+"""
+
+from typing import Literal
+
+from vmstack.model.base import Data
+from vmstack.model.specs import DhcpRange, DnsHost, GraphicsSpec, Reservation
+
+
+class DiskConfig(Data, frozen=True, kw_only=True):
+    """A file-backed disk. `serial` is its identity; `target` (vda, sda, ...) is only a slot."""
+
+    serial: str | None
+    path: str | None
+    format: str | None
+    target: str
+    bus: str = "virtio"
+    cache: str | None = None
+    discard: str | None = None
+    readonly: bool = False
+    backing_path: str | None = None
+    backing_format: str | None = None
+    device: str = "disk"
+
+
+class NicConfig(Data, frozen=True, kw_only=True):
+    """An interface, found by its MAC. `network` is a libvirt network's name."""
+
+    mac: str
+    network: str | None = None
+    bridge: str | None = None
+    model: str | None = None
+    mtu: int | None = None
+
+
+class DomainConfig(Data, frozen=True, kw_only=True):
+    """A domain. `vcpus` is the current count, `max_vcpus` the maximum; memory is in KiB likewise.
+
+    `pcie_ports` counts the spare `pcie-root-port` controllers that a designed domain asks for; it is written at
+    creation and never read back (libvirt adds and numbers controllers as it likes).
+    `channels` are the names of virtio-serial channels.
+    """
+
+    name: str
+    uuid: str
+    type: str | None = None
+    vcpus: int
+    max_vcpus: int
+    memory_kib: int
+    max_memory_kib: int
+    cpu_mode: str | None = None
+    arch: str | None = None
+    machine: str | None = None
+    firmware: str | None = None
+    description: str | None = None
+    smbios_serial: str | None = None
+    disks: tuple[DiskConfig, ...] = ()
+    nics: tuple[NicConfig, ...] = ()
+    graphics: GraphicsSpec | None = None
+    serial_log: str | None = None
+    channels: tuple[str, ...] = ()
+    pcie_ports: int | None = None
+
+
+class SubnetConfig(Data, frozen=True, kw_only=True):
+    family: Literal["ipv4", "ipv6"]
+    gateway: str
+    prefix: int
+    ranges: tuple[DhcpRange, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+
+
+class NetworkConfig(Data, frozen=True, kw_only=True):
+    """A network. `forward` is libvirt's forward mode; `None` is an isolated network."""
+
+    name: str
+    uuid: str
+    forward: str | None = None
+    bridge: str | None = None
+    domain: str | None = None
+    mtu: int | None = None
+    subnets: tuple[SubnetConfig, ...] = ()
+    dns_hosts: tuple[DnsHost, ...] = ()
+
+
+class PoolConfig(Data, frozen=True, kw_only=True):
+    name: str
+    uuid: str
+    type: str
+    path: str | None
+
+
+class VolumeConfig(Data, frozen=True, kw_only=True):
+    """A volume. `capacity` and `allocation` are bytes; `path` is absent in a config that is to be created."""
+
+    name: str
+    format: str | None
+    capacity: int
+    allocation: int | None = None
+    path: str | None = None
+    backing_path: str | None = None
+    backing_format: str | None = None

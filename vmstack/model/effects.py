@@ -1,0 +1,293 @@
+"""The primitive effects: everything that apply can do to a host, one small idempotent or checkable step each.
+
+An effect holds all it needs; whoever executes it decides nothing. "Idempotent" below means: when the object already
+is as the effect would leave it, executing it again succeeds and changes nothing.
+Names are libvirt names (pool, volume) or UUIDs (networks, domains); timeouts are seconds, capacities bytes.
+"""
+
+from typing import Literal
+
+from vmstack.model.base import Data
+
+
+class Effect(Data, frozen=True, kw_only=True, tag_field="effect", tag=True):
+    """The root of the union; the tag is the class name."""
+
+
+class DefinePool(Effect, frozen=True, kw_only=True):
+    pool: str
+    xml: str
+
+
+class StartPool(Effect, frozen=True, kw_only=True):
+    """Start the pool, building its directory when that is missing; the ledger learns whether it was built."""
+
+    pool: str
+
+
+class SetPoolAutostart(Effect, frozen=True, kw_only=True):
+    pool: str
+    enabled: bool
+
+
+class RemovePool(Effect, frozen=True, kw_only=True):
+    """Stop and undefine the pool; remove its directory only when `remove_directory`, and only if it is empty."""
+
+    pool: str
+    remove_directory: bool
+
+
+class CreateVolume(Effect, frozen=True, kw_only=True):
+    """Create from XML. An existing volume of the name is an error unless it is equal and the plan resumes it."""
+
+    pool: str
+    volume: str
+    xml: str
+
+
+class CopyVolume(Effect, frozen=True, kw_only=True):
+    """Create a full, independent copy of another volume on the host, then grow it to the XML's capacity."""
+
+    pool: str
+    volume: str
+    xml: str
+    source_pool: str
+    source_volume: str
+    capacity: int
+
+
+class UploadImage(Effect, frozen=True, kw_only=True):
+    """Stream the verified local file of an image into the volume (which exists, made by a step before)."""
+
+    pool: str
+    volume: str
+    image: str
+
+
+class UploadSeed(Effect, frozen=True, kw_only=True):
+    """Build the seed ISO from the plan's payload and stream it into the volume (which exists)."""
+
+    pool: str
+    volume: str
+    digest: str
+
+
+class ResizeVolume(Effect, frozen=True, kw_only=True):
+    """Grow a volume that no running guest uses. Never shrinks."""
+
+    pool: str
+    volume: str
+    capacity: int
+
+
+class DeleteVolume(Effect, frozen=True, kw_only=True):
+    """Delete a volume; idempotent: already gone is done."""
+
+    pool: str
+    volume: str
+
+
+class DefineNetwork(Effect, frozen=True, kw_only=True):
+    uuid: str
+    name: str
+    xml: str
+
+
+class StartNetwork(Effect, frozen=True, kw_only=True):
+    uuid: str
+    name: str
+
+
+class SetNetworkAutostart(Effect, frozen=True, kw_only=True):
+    uuid: str
+    name: str
+    enabled: bool
+
+
+class UpdateNetwork(Effect, frozen=True, kw_only=True):
+    """One `virNetworkUpdate`. `parent_index` selects the `<ip>` element (-1: libvirt's choice)."""
+
+    uuid: str
+    name: str
+    command: Literal["add", "modify", "delete"]
+    section: Literal["ip-dhcp-host", "dns-host"]
+    xml: str
+    parent_index: int = -1
+    live: bool = True
+
+
+class StopNetwork(Effect, frozen=True, kw_only=True):
+    uuid: str
+    name: str
+
+
+class UndefineNetwork(Effect, frozen=True, kw_only=True):
+    uuid: str
+    name: str
+
+
+class DefineDomain(Effect, frozen=True, kw_only=True):
+    uuid: str
+    name: str
+    xml: str
+
+
+class StartDomain(Effect, frozen=True, kw_only=True):
+    uuid: str
+    name: str
+
+
+class ResumeDomain(Effect, frozen=True, kw_only=True):
+    uuid: str
+    name: str
+
+
+class ShutdownDomain(Effect, frozen=True, kw_only=True):
+    """Ask the guest to power down and wait. After `timeout`: fail, or power off when the program allowed it."""
+
+    uuid: str
+    name: str
+    timeout: int
+    power_off: bool
+
+
+class PowerOffDomain(Effect, frozen=True, kw_only=True):
+    """Stop the guest at once, as pulling the plug does. Only for guests that are being deleted or replaced."""
+
+    uuid: str
+    name: str
+
+
+class SetDomainAutostart(Effect, frozen=True, kw_only=True):
+    uuid: str
+    name: str
+    enabled: bool
+
+
+class SetVcpus(Effect, frozen=True, kw_only=True):
+    """Set the current count of vcpus of the running guest and of the persistent definition."""
+
+    uuid: str
+    name: str
+    vcpus: int
+    live: bool
+
+
+class SetMemory(Effect, frozen=True, kw_only=True):
+    """Set the current memory (KiB) of the running guest by its balloon, and of the persistent definition."""
+
+    uuid: str
+    name: str
+    kib: int
+    live: bool
+
+
+class SetDescription(Effect, frozen=True, kw_only=True):
+    """Set the domain's description, live too where the guest runs; `None` removes it."""
+
+    uuid: str
+    name: str
+    description: str | None
+    live: bool
+
+
+class AttachDevice(Effect, frozen=True, kw_only=True):
+    """Attach a device to the persistent definition and, with `live`, to the running guest."""
+
+    uuid: str
+    name: str
+    device: str
+    xml: str
+    live: bool
+
+
+class DetachDevice(Effect, frozen=True, kw_only=True):
+    """Detach a device and, with `live`, wait (bounded by `timeout`) until the guest has let go of it."""
+
+    uuid: str
+    name: str
+    device: str
+    xml: str
+    live: bool
+    timeout: int = 60
+
+
+class ResizeDisk(Effect, frozen=True, kw_only=True):
+    """Grow a disk of a running guest (block resize); `disk` is its path on the host."""
+
+    uuid: str
+    name: str
+    disk: str
+    capacity: int
+
+
+class StampDomain(Effect, frozen=True, kw_only=True):
+    """Replace our stamp in the domain's metadata, persistent and live; the rest is untouched."""
+
+    uuid: str
+    name: str
+    stamp_xml: str
+    live: bool
+
+
+class StampNetwork(Effect, frozen=True, kw_only=True):
+    """Replace our stamp in the network's metadata, persistent and live."""
+
+    uuid: str
+    name: str
+    stamp_xml: str
+    live: bool
+
+
+class UndefineDomain(Effect, frozen=True, kw_only=True):
+    """Undefine the domain with its NVRAM, managed-save image and metadata of snapshots and checkpoints."""
+
+    uuid: str
+    name: str
+
+
+class AwaitReady(Effect, frozen=True, kw_only=True):
+    """Wait until the guest reports over its readiness channel, then record the outcome in the stamp.
+
+    The executor rewrites only `ready` and `report` of the stamp; on a failure it raises `GuestError` after that.
+    """
+
+    uuid: str
+    name: str
+    timeout: int
+
+
+AnyEffect = (
+    DefinePool
+    | StartPool
+    | SetPoolAutostart
+    | RemovePool
+    | CreateVolume
+    | CopyVolume
+    | UploadImage
+    | UploadSeed
+    | ResizeVolume
+    | DeleteVolume
+    | DefineNetwork
+    | StartNetwork
+    | SetNetworkAutostart
+    | UpdateNetwork
+    | StopNetwork
+    | UndefineNetwork
+    | DefineDomain
+    | StartDomain
+    | ResumeDomain
+    | ShutdownDomain
+    | PowerOffDomain
+    | SetDomainAutostart
+    | SetVcpus
+    | SetMemory
+    | SetDescription
+    | AttachDevice
+    | DetachDevice
+    | ResizeDisk
+    | StampDomain
+    | StampNetwork
+    | UndefineDomain
+    | AwaitReady
+)

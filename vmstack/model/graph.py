@@ -1,0 +1,50 @@
+"""The desired graph: what one evaluation of a stack program said, whole or not at all."""
+
+from vmstack.errors import Place
+from vmstack.model.base import Data
+from vmstack.model.identity import Key, StackId
+from vmstack.model.specs import Spec
+
+
+class Options(Data, frozen=True, kw_only=True):
+    """What the program says about a resource besides its spec (a subset of `pulumi.ResourceOptions`).
+
+    `protect` None means the kind's default (data volumes are protected). `ignore_changes` holds field paths.
+    """
+
+    protect: bool | None = None
+    ignore_changes: tuple[str, ...] = ()
+
+
+class Resource(Data, frozen=True, kw_only=True):
+    """One node. `needs` are the keys it must come after, from its spec's references and `depends_on`.
+
+    `parent` is the path of component names above it, for display. `place` is where the program made it.
+    """
+
+    key: Key
+    spec: Spec
+    needs: tuple[Key, ...] = ()
+    options: Options = Options()
+    parent: tuple[str, ...] = ()
+    place: Place | None = None
+
+
+class Output(Data, frozen=True, kw_only=True):
+    """An exported value: JSON-able; `secret` ones are never stored or printed unasked."""
+
+    value: object
+    secret: bool = False
+
+
+class DesiredGraph(Data, frozen=True, kw_only=True):
+    """The result of a complete evaluation.
+
+    `resources` is sorted by key, whatever order the program made them in. An empty graph is legal here; whether it
+    may delete anything is the planner's question (`PlanPolicy.allow_empty`).
+    """
+
+    stack: StackId
+    resources: tuple[Resource, ...]
+    outputs: dict[str, Output] = {}
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,121 @@
+"""What the hosts hold: an immutable snapshot of each, taken in bulk."""
+
+from typing import Literal
+
+from vmstack.model.base import Data
+from vmstack.model.configs import DomainConfig, NetworkConfig, PoolConfig, VolumeConfig
+from vmstack.model.ownership import Ledger, LockInfo, Stamp
+
+
+class HostFacts(Data, frozen=True, kw_only=True):
+    """What the hypervisor can do. Memory is in bytes.
+
+    `domain_type` is `kvm` only where hardware virtualisation really works. `firmwares` are the loader kinds that
+    the host can auto-select.
+    """
+
+    uri: str
+    hostname: str
+    arch: str
+    domain_type: Literal["kvm", "qemu"]
+    libvirt_version: int
+    hypervisor_version: int
+    cpus: int
+    memory: int
+    firmwares: tuple[str, ...] = ("bios",)
+
+
+class ObservedDomain(Data, frozen=True, kw_only=True):
+    """A domain. `config` and `stamp` are of the persistent definition, `live` of the running one.
+
+    `xml` is the persistent XML as libvirt gave it, kept for ours only, so that an update preserves what vmstack
+    does not know. A foreign domain carries its config too: its MACs and disk paths matter to others.
+    """
+
+    uuid: str
+    name: str
+    active: bool
+    state: Literal["running", "paused", "shutoff", "crashed", "pmsuspended", "other"]
+    persistent: bool
+    autostart: bool
+    config: DomainConfig
+    live: DomainConfig | None = None
+    stamp: Stamp | None = None
+    has_managed_save: bool = False
+    xml: str = ""
+    fingerprint: str = ""
+
+
+class ObservedNetwork(Data, frozen=True, kw_only=True):
+    uuid: str
+    name: str
+    active: bool
+    persistent: bool
+    autostart: bool
+    config: NetworkConfig
+    live: NetworkConfig | None = None
+    stamp: Stamp | None = None
+    xml: str = ""
+    fingerprint: str = ""
+
+
+class ObservedVolume(Data, frozen=True, kw_only=True):
+    pool: str
+    name: str
+    config: VolumeConfig
+    fingerprint: str = ""
+
+
+class ObservedPool(Data, frozen=True, kw_only=True):
+    """A pool. `volumes` is `None` where it was out of scope or the pool is inactive: unknown, not empty.
+
+    `available` is free bytes, known while active.
+    """
+
+    uuid: str
+    name: str
+    active: bool
+    autostart: bool
+    config: PoolConfig
+    available: int | None = None
+    volumes: tuple[ObservedVolume, ...] | None = None
+    fingerprint: str = ""
+
+
+class HostSnapshot(Data, frozen=True, kw_only=True):
+    """One host. `ledger` is this stack's, `other_ledgers` those of other stacks on it; `lock` is this stack's."""
+
+    host: str
+    facts: HostFacts
+    domains: tuple[ObservedDomain, ...] = ()
+    networks: tuple[ObservedNetwork, ...] = ()
+    pools: tuple[ObservedPool, ...] = ()
+    ledger: Ledger | None = None
+    other_ledgers: tuple[Ledger, ...] = ()
+    lock: LockInfo | None = None
+
+
+class Observed(Data, frozen=True, kw_only=True):
+    """All hosts of a stack, by the name the program gave them. A host that could not be read is not in here:
+    observing raises instead, because unknown is never empty."""
+
+    hosts: dict[str, HostSnapshot]
+
+
+class Scope(Data, frozen=True, kw_only=True):
+    """What to read in depth on a host: the libvirt names of pools whose volumes matter (the ledger's come too)."""
+
+    pools: frozenset[str] = frozenset()
+
+
+class ImageFacts(Data, frozen=True, kw_only=True):
+    """A verified image: digest of the source as published, real format and virtual size in bytes.
+
+    `path` is the local, decompressed file, or `None` when no upload needs it (the host already holds the base).
+    """
+
+    name: str
+    sha256: str
+    format: Literal["qcow2", "raw"]
+    virtual_size: int
+    path: str | None = None

@@ -1,0 +1,104 @@
+"""How vmstack knows its own: the stamp in an object's metadata, and the ledger and lock on each host."""
+
+import enum
+from typing import Literal
+
+from vmstack.model.base import Data
+from vmstack.model.identity import StackId
+
+LEDGER_FORMAT = 1
+
+
+class Stamp(Data, frozen=True, kw_only=True):
+    """What vmstack writes into `<metadata>` of a domain or network.
+
+    `path` is `project/stack/kind/name`; `fields` are the fields that were written; `digest` is of the config as
+    last applied. `generation` counts seeds that make cloud-init run again (it ends up in the instance-id).
+    `ready` tells whether the guest has reported after its last creation or reseed; `report` is its first error.
+    """
+
+    path: str
+    digest: str
+    fields: tuple[str, ...] = ()
+    generation: int = 1
+    protect: bool = False
+    ready: Literal["none", "pending", "ok", "failed"] = "none"
+    report: str | None = None
+
+
+class EntryState(enum.StrEnum):
+    PENDING = "pending"
+    READY = "ready"
+
+
+class LedgerEntry(Data, frozen=True, kw_only=True):
+    """A pool or volume that this stack made, or is about to make, on this host.
+
+    `pool` and `label` are libvirt names; a pool's own entry has an empty `label`. `role` says what it is for.
+    Of a base image: `sha256`, `capacity` (virtual size, bytes) and `format` are its verified facts.
+    `built` says that vmstack made the pool's directory. `digest` is the seed's. `upload` marks a volume whose
+    content comes by upload, which a pending entry never proves complete.
+    """
+
+    name: str
+    role: Literal["pool", "base", "volume", "seed"]
+    pool: str
+    label: str = ""
+    state: EntryState = EntryState.PENDING
+    path: str | None = None
+    format: str | None = None
+    capacity: int | None = None
+    sha256: str | None = None
+    digest: str | None = None
+    image: str | None = None
+    data: bool = False
+    protect: bool = False
+    upload: bool = False
+    built: bool = False
+
+    @property
+    def slot(self) -> tuple[str, str]:
+        """What the entry stands for on the host: the pool's and the volume's libvirt names."""
+        return (self.pool, self.label)
+
+
+class RunRecord(Data, frozen=True, kw_only=True):
+    """Who applied, from where and when (ISO 8601, UTC)."""
+
+    run: str
+    who: str
+    where: str
+    when: str
+
+
+class StoredOutput(Data, frozen=True, kw_only=True):
+    value: object
+    secret: bool = False
+
+
+class Ledger(Data, frozen=True, kw_only=True):
+    """All that a host knows of one stack besides stamps. Stored as JSON; never holds a secret value."""
+
+    stack: StackId
+    entries: tuple[LedgerEntry, ...] = ()
+    outputs: dict[str, StoredOutput] = {}
+    last_run: RunRecord | None = None
+    format: int = LEDGER_FORMAT
+
+
+class LockInfo(Data, frozen=True, kw_only=True):
+    """Who holds the lock. `token` is the lock secret's UUID; `expires` is ISO 8601, UTC, renewed while held.
+
+    `machine`, `pid` and `pid_start` let a run on the same machine see that the holder died.
+    """
+
+    stack: StackId
+    token: str
+    who: str
+    where: str
+    operation: str
+    since: str
+    expires: str
+    machine: str
+    pid: int
+    pid_start: str

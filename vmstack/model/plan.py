@@ -1,0 +1,152 @@
+"""The plan: data, complete and ordered. Apply executes it and decides nothing."""
+
+import enum
+from typing import Literal
+
+from vmstack.errors import Place
+from vmstack.model.base import Data
+from vmstack.model.effects import AnyEffect
+from vmstack.model.graph import Output
+from vmstack.model.identity import Key, StackId
+from vmstack.model.observed import ImageFacts
+from vmstack.model.ownership import LedgerEntry
+
+PLAN_FORMAT = 1
+
+
+class Operation(enum.StrEnum):
+    """What happens to a resource as a whole."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    NOOP = "no-op"
+
+
+class Disruption(enum.StrEnum):
+    """What a change does to the guest, from harmless to final. `NONE`: no running guest notices."""
+
+    NONE = "none"
+    LIVE = "live"
+    NEXT_BOOT = "next-boot"
+    RESTART = "restart"
+    REPLACE = "replace"
+    DATA_LOSS = "data-loss"
+
+    @property
+    def rank(self) -> int:
+        """0 for the most harmless."""
+        return list(Disruption).index(self)
+
+
+class FieldChange(Data, frozen=True, kw_only=True):
+    """One field. `before` and `after` are JSON-able and already masked where secret; `None` is absent."""
+
+    path: str
+    before: object
+    after: object
+    disruption: Disruption
+    note: str | None = None
+
+
+class Change(Data, frozen=True, kw_only=True):
+    """What happens to one resource on one host, and why. `reasons` are sentences for people."""
+
+    key: Key
+    host: str
+    operation: Operation
+    disruption: Disruption = Disruption.NONE
+    fields: tuple[FieldChange, ...] = ()
+    reasons: tuple[str, ...] = ()
+    place: Place | None = None
+
+
+class LedgerMark(Data, frozen=True, kw_only=True):
+    """What a finished step means for its host's ledger: the entry is ready (stored as given), or gone."""
+
+    action: Literal["ready", "forget"]
+    entry: LedgerEntry
+
+
+class Step(Data, frozen=True, kw_only=True):
+    """One effect on one host. `id` is unique and stable; `needs` are ids of steps that must have succeeded.
+
+    `flush` asks that the marks be durable before any step that needs this one runs.
+    """
+
+    id: str
+    host: str
+    key: Key
+    effect: AnyEffect
+    needs: tuple[str, ...] = ()
+    marks: tuple[LedgerMark, ...] = ()
+    flush: bool = False
+
+
+class Expectation(Data, frozen=True, kw_only=True):
+    """What must still hold of a touched object when apply starts. `fingerprint` `None`: it must not exist.
+
+    `id` is a UUID (domain, network) or a libvirt name (pool, `pool/volume`).
+    """
+
+    host: str
+    object: Literal["domain", "network", "pool", "volume"]
+    id: str
+    name: str
+    fingerprint: str | None
+
+
+class Intent(Data, frozen=True, kw_only=True):
+    """The ledger entries of a host that are pending before the first effect there."""
+
+    host: str
+    entries: tuple[LedgerEntry, ...]
+
+
+class SeedDocuments(Data, frozen=True, kw_only=True):
+    """The content of a seed ISO, by file name. Secret as a whole: it never leaves the plan's payload."""
+
+    digest: str
+    files: dict[str, str]
+
+
+class Payload(Data, frozen=True, kw_only=True):
+    """What steps carry to hosts besides their effects."""
+
+    images: dict[str, ImageFacts] = {}
+    seeds: dict[str, SeedDocuments] = {}
+
+
+class Diagnostic(Data, frozen=True, kw_only=True):
+    severity: Literal["warning", "note"]
+    text: str
+    key: Key | None = None
+    place: Place | None = None
+
+
+class Plan(Data, frozen=True, kw_only=True):
+    """Everything apply does. `changes` and `steps` are sorted; equal inputs give equal plans, byte for byte.
+
+    `ledgers` are the hosts whose ledger a finished apply must hold (outputs, last run); on a host of `releases`
+    nothing of the stack remains and its ledger is removed.
+    """
+
+    stack: StackId
+    changes: tuple[Change, ...] = ()
+    steps: tuple[Step, ...] = ()
+    intents: tuple[Intent, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    outputs: dict[str, Output] = {}
+    stored_outputs_differ: bool = False
+    ledgers: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    unchanged: int = 0
+    payload: Payload = Payload()
+    format: int = PLAN_FORMAT
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to do: apply would make no call that changes a host."""
+        return not self.changes and not self.steps and not self.stored_outputs_differ

@@ -1,0 +1,226 @@
+"""What a stack wants: one spec per resource, with references by name and wishes left open (`None`) for the planner.
+
+Specs are made by producers (the native resources, later the Pulumi engine) and read by the planner. A spec never
+holds what only a host can know: the planner resolves it, with the host's facts, into a config (`model.configs`).
+Sizes are bytes, times are seconds, addresses are canonical text (`ipaddress`), MACs lower-case with colons.
+"""
+
+import enum
+from typing import Literal
+
+from vmstack.model.base import Data
+
+ImageFormat = Literal["qcow2", "raw"]
+
+
+class HostSpec(Data, frozen=True, kw_only=True):
+    """A libvirt host. `insecure` admits transports and options that DESIGN's allow-list refuses."""
+
+    name: str
+    uri: str
+    insecure: bool = False
+
+
+class PoolSpec(Data, frozen=True, kw_only=True):
+    """A directory pool, or (`existing`) a reference to one that is there and never changed.
+
+    `label` is its name in libvirt. `path` may be missing only for an existing pool.
+    """
+
+    name: str
+    label: str
+    host: str
+    path: str | None
+    existing: bool = False
+    autostart: bool = True
+
+
+class ImageSpec(Data, frozen=True, kw_only=True):
+    """A base image: an absolute file path or an https URL.
+
+    `sha256` is of the source as published (compressed or not) and may be missing only for a file. `format` is the
+    declared format of the decompressed image; it is verified, never probed.
+    """
+
+    name: str
+    source: str
+    sha256: str | None
+    format: ImageFormat
+    compression: Literal["gz", "xz", "zst"] | None = None
+
+
+class VolumeSource(enum.StrEnum):
+    BLANK = "blank"
+    LINKED_CLONE = "linked-clone"
+    FULL_COPY = "full-copy"
+
+
+class VolumeSpec(Data, frozen=True, kw_only=True):
+    """A volume that holds guest data. `label` is its file name in the pool.
+
+    `capacity` is in bytes; `None` takes the image's virtual size and is refused for a blank volume.
+    `data` tells a data volume (protected by default) from a root overlay that can be made again from its image.
+    """
+
+    name: str
+    label: str
+    pool: str
+    format: ImageFormat
+    source: VolumeSource
+    image: str | None = None
+    capacity: int | None = None
+    data: bool = True
+
+
+class SeedPolicy(enum.StrEnum):
+    """What a change of a VM's cloud-init content does.
+
+    report: the new seed is there for the next start, with the same instance-id: nothing re-runs.
+    reseed: a new instance-id: cloud-init runs again as on first boot at the next start.
+    replace: the root overlay is made anew.
+    """
+
+    REPORT = "report"
+    RESEED = "reseed"
+    REPLACE = "replace"
+
+
+class SeedSpec(Data, frozen=True, kw_only=True):
+    """A NoCloud seed: the documents as they go on the disk, but for meta-data's instance-id, which the plan knows.
+
+    `meta_data` is the YAML mapping's items as a JSON-able dict (without `instance-id`).
+    """
+
+    name: str
+    pool: str
+    user_data: str
+    vendor_data: str | None
+    network_config: str | None
+    meta_data: dict[str, str]
+
+
+class DhcpRange(Data, frozen=True, kw_only=True):
+    start: str
+    end: str
+
+
+class Subnet(Data, frozen=True, kw_only=True):
+    """One address family of a network: the host's own address with the prefix (`10.20.0.1/24`)."""
+
+    cidr: str
+    gateway: str
+    dhcp: DhcpRange | None = None
+
+
+class Reservation(Data, frozen=True, kw_only=True):
+    """A fixed lease. For IPv6 libvirt matches by name or DUID, so `mac` is used for IPv4 only."""
+
+    ip: str
+    mac: str | None
+    name: str | None
+
+
+class DnsHost(Data, frozen=True, kw_only=True):
+    ip: str
+    hostnames: tuple[str, ...]
+
+
+class NetworkMode(enum.StrEnum):
+    NAT = "nat"
+    ROUTE = "route"
+    ISOLATED = "isolated"
+    OPEN = "open"
+    BRIDGE = "bridge"
+    EXISTING = "existing"
+
+
+class NetworkSpec(Data, frozen=True, kw_only=True):
+    """A network. `label` is its name in libvirt.
+
+    mode `bridge`: over the host's bridge named `bridge`. mode `existing`: a reference to a libvirt network that is
+    there, never changed (its subnets, when given, only validate addresses).
+    `reservations` holds the network's own and those of the VMs' NICs on it.
+    """
+
+    name: str
+    label: str
+    host: str
+    mode: NetworkMode
+    bridge: str | None
+    subnets: tuple[Subnet, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    dns_hosts: tuple[DnsHost, ...] = ()
+    domain: str | None = None
+    mtu: int | None = None
+    autostart: bool = True
+
+
+class DiskSpec(Data, frozen=True, kw_only=True):
+    """A VM's disk. `name` is its logical name and its serial; `volume` names a VolumeSpec."""
+
+    name: str
+    volume: str
+    bus: Literal["virtio", "scsi", "sata"] = "virtio"
+    cache: Literal["none", "writeback", "writethrough", "directsync", "unsafe"] | None = None
+    discard: bool = True
+    readonly: bool = False
+
+
+class NicSpec(Data, frozen=True, kw_only=True):
+    """A VM's NIC on a network of the stack. `addresses` are the fixed ones (reserved or static), without prefix."""
+
+    name: str
+    mac: str
+    network: str
+    addresses: tuple[str, ...] = ()
+    model: Literal["virtio", "e1000e", "e1000"] = "virtio"
+    mtu: int | None = None
+
+
+class GraphicsSpec(Data, frozen=True, kw_only=True):
+    """A display. `listen` is an address of the host; never a wildcard unless the program says so."""
+
+    type: Literal["vnc", "spice"] = "vnc"
+    listen: str = "127.0.0.1"
+
+
+class Power(enum.StrEnum):
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class VmSpec(Data, frozen=True, kw_only=True):
+    """A virtual machine. `label` is the domain's name in libvirt; memory is in bytes.
+
+    `cpu_mode`, `machine` and `domain_type` left open are chosen by the planner from the host's facts.
+    `seed` names a SeedSpec. `ready_timeout` is in seconds; `None` means there is nothing to wait for (no cloud-init,
+    or the program does not want to wait).
+    """
+
+    name: str
+    label: str
+    uuid: str
+    host: str
+    vcpus: int
+    max_vcpus: int
+    memory: int
+    max_memory: int
+    disks: tuple[DiskSpec, ...] = ()
+    nics: tuple[NicSpec, ...] = ()
+    seed: str | None = None
+    seed_policy: SeedPolicy = SeedPolicy.REPORT
+    domain_type: Literal["kvm", "qemu"] | None = None
+    cpu_mode: Literal["host-passthrough", "host-model", "maximum"] | None = None
+    machine: str | None = None
+    firmware: Literal["bios", "uefi"] = "bios"
+    graphics: GraphicsSpec | None = None
+    serial_log: str | None = None
+    description: str | None = None
+    autostart: bool = False
+    power: Power = Power.RUNNING
+    ready_timeout: int | None = None
+    shutdown_timeout: int = 120
+    power_off_after_timeout: bool = False
+
+
+Spec = HostSpec | PoolSpec | ImageSpec | VolumeSpec | SeedSpec | NetworkSpec | VmSpec
