@@ -136,9 +136,9 @@ class Driver(Protocol):
     def wait_for_domain(
         self, uuid: str, *, until: Callable[[DomainRecord | None], bool], timeout: float
     ) -> DomainRecord | None:
-        """Wait until the predicate holds (it sees `None` once the domain is gone); raise `TimeoutError` if it never does.
+        """Wait until the predicate holds (it sees `None` once the domain is gone).
 
-        Driven by events where the hypervisor has them.
+        Raises `TimeoutError` when it does not within `timeout`. Driven by events where the hypervisor has them.
         """
 
     def read_channel(self, uuid: str, channel: str, *, timeout: float) -> Iterator[bytes]:

@@ -249,12 +249,15 @@ class UndefineDomain(Effect, frozen=True, kw_only=True):
 class AwaitReady(Effect, frozen=True, kw_only=True):
     """Wait until the guest reports over its readiness channel, then record the outcome in the stamp.
 
+    Only a report of the instance-id `instance` counts (`None`: any), and only once the guest has all `addresses`.
     The executor rewrites only `ready` and `report` of the stamp; on a failure it raises `GuestError` after that.
     """
 
     uuid: str
     name: str
     timeout: int
+    instance: str | None = None
+    addresses: tuple[str, ...] = ()
 
 
 AnyEffect = (
