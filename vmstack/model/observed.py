@@ -29,7 +29,8 @@ class ObservedDomain(Data, frozen=True, kw_only=True):
     """A domain. `config` and `stamp` are of the persistent definition, `live` of the running one.
 
     `xml` is the persistent XML as libvirt gave it, kept for ours only, so that an update preserves what vmstack
-    does not know. `free_ports` counts the PCIe ports of the running guest that could take a device. A foreign domain carries its config too: its MACs and disk paths matter to others.
+    does not know. `free_ports` counts the PCIe ports of the running guest that could take a device. A foreign
+    domain carries its config too: its MACs and disk paths matter to others.
     """
 
     uuid: str
