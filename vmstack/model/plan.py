@@ -98,10 +98,15 @@ class Expectation(Data, frozen=True, kw_only=True):
 
 
 class Intent(Data, frozen=True, kw_only=True):
-    """The ledger entries of a host that are pending before the first effect there."""
+    """What the ledger of a host must say, durably, before the first effect there.
+
+    `entries` are stored as given: pending ones for what is about to be made, ready ones for what proved to be
+    complete already. `forget` are entries of things that are gone.
+    """
 
     host: str
     entries: tuple[LedgerEntry, ...]
+    forget: tuple[LedgerEntry, ...] = ()
 
 
 class SeedDocuments(Data, frozen=True, kw_only=True):
@@ -149,4 +154,5 @@ class Plan(Data, frozen=True, kw_only=True):
     @property
     def empty(self) -> bool:
         """Nothing to do: apply would make no call that changes a host."""
-        return not self.changes and not self.steps and not self.stored_outputs_differ
+        work = (self.changes, self.steps, self.intents, self.releases)
+        return not any(work) and not self.stored_outputs_differ
