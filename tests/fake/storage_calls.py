@@ -1,0 +1,259 @@
+"""Pools and volumes of the fake hypervisor, as libvirt's `dir` backend treats them."""
+
+import hashlib
+import struct
+from collections.abc import Iterable, Iterator
+
+from lxml import etree
+
+from tests.fake.faults import Call
+from tests.fake.machine import Content, File, Pool
+from tests.fake.wire import Wire, mutates, need, parse, reads, size_of, text
+from vmstack.errors import ExistsError, HostError, NotFoundError
+from vmstack.hosts.driver import PoolRecord, VolumeRecord
+
+# The size of the file that `qemu-img create` makes for a qcow2 without data.
+_EMPTY_QCOW2 = 196616
+
+
+def detect(content: Content) -> tuple[str, int, str | None]:
+    """What libvirt finds when it looks into a file: format, capacity, backing path."""
+    head = content.head(32774)
+    if head[:4] == b"QFI\xfb" and len(head) >= 32:
+        (offset, length) = struct.unpack_from(">QI", head, 8)
+        (capacity,) = struct.unpack_from(">Q", head, 24)
+        return "qcow2", capacity, head[offset : offset + length].decode() if offset else None
+    return ("iso" if head[32769:32774] == b"CD001" else "raw"), content.length, None
+
+
+class StorageCalls(Wire):
+    """The pool and volume methods of the driver."""
+
+    @reads
+    def pools(self) -> list[PoolRecord]:
+        return [self._pool_record(pool) for pool in self.machine.pools.values()]
+
+    @reads
+    def pool(self, name: str) -> PoolRecord:
+        return self._pool_record(self.find_pool(name))
+
+    @reads
+    def volumes(self, pool: str) -> list[VolumeRecord]:
+        found = self.find_pool(pool, active=True)
+        return [self._volume_record(found, name) for name in found.names]
+
+    @reads
+    def volume(self, pool: str, name: str) -> VolumeRecord:
+        found = self.find_pool(pool, active=True)
+        self._path(found, name)
+        return self._volume_record(found, name)
+
+    @mutates
+    def define_pool(self, xml: str) -> None:
+        root = parse(xml, root="pool")
+        name, path = need(root, "name"), need(root, "target/path").rstrip("/")
+        if root.get("type") != "dir":
+            raise HostError(f"Operation not supported: pool type {root.get('type')!r} is not in the fake")
+        uuid = root.findtext("uuid") or f"00000000-0000-4000-8000-{self.machine.tick():012x}"
+        known = self.machine.pools.get(name)
+        if known is not None and known.uuid != uuid:
+            raise ExistsError(f"operation failed: pool {name!r} already exists with uuid {known.uuid}")
+        for other in self.machine.pools.values():
+            if other.name != name and other.uuid == uuid:
+                raise ExistsError(f"operation failed: pool {other.name!r} is already defined with uuid {uuid}")
+            if other.name != name and other.path == path:
+                raise HostError(f"operation failed: Storage source conflict with pool: {other.name!r}")
+        if known is None:
+            self.machine.pools[name] = Pool(uuid=uuid, name=name, xml=xml, path=path)
+        else:
+            known.path = path
+
+    @mutates
+    def build_pool(self, name: str) -> None:
+        self.machine.make_directory(self.find_pool(name).path)
+
+    @mutates
+    def start_pool(self, name: str) -> None:
+        pool = self.find_pool(name, active=False)
+        self._scan(pool)
+        pool.active, pool.live_path = True, pool.path
+
+    @mutates
+    def set_pool_autostart(self, name: str, *, enabled: bool) -> None:
+        self.find_pool(name).autostart = enabled
+
+    @mutates
+    def refresh_pool(self, name: str) -> None:
+        self._scan(self.find_pool(name, active=True))
+
+    @mutates
+    def stop_pool(self, name: str) -> None:
+        pool = self.find_pool(name, active=True)
+        pool.active, pool.live_path = False, None
+        pool.names.clear()
+
+    @mutates
+    def delete_pool_directory(self, name: str) -> None:
+        pool = self.find_pool(name)
+        if pool.active:
+            raise HostError(f"Requested operation is not valid: storage pool {name!r} is still active")
+        if pool.path not in self.machine.directories:
+            raise HostError(f"failed to remove pool {pool.path!r}: No such file or directory")
+        if self.machine.inside(pool.path):
+            raise HostError(f"failed to remove pool {pool.path!r}: Directory not empty")
+        self.machine.directories.discard(pool.path)
+
+    @mutates
+    def undefine_pool(self, name: str) -> None:
+        if self.find_pool(name).active:
+            raise HostError(f"Requested operation is not valid: storage pool {name!r} is still active")
+        del self.machine.pools[name]
+
+    @mutates
+    def create_volume(self, pool: str, xml: str) -> None:
+        self._create(self.find_pool(pool, active=True), xml)
+
+    @mutates
+    def copy_volume(self, pool: str, xml: str, *, source_pool: str, source: str) -> None:
+        into = self.find_pool(pool, active=True)
+        origin = self.machine.file(self._path(self.find_pool(source_pool, active=True), source))
+        if origin.backing is not None:
+            self.machine.file(origin.backing)
+        copy = self._create(into, xml)
+        # `qemu-img convert` keeps the size of what it reads, whatever capacity was asked for.
+        copy.capacity, copy.content = origin.capacity, origin.content
+
+    def _create(self, pool: Pool, xml: str) -> File:
+        root = parse(xml, root="volume")
+        name = need(root, "name")
+        if "/" in name:
+            raise HostError(f"XML error: volume name {name!r} cannot contain '/'")
+        if name in pool.names:
+            raise ExistsError(f"storage volume {name!r} exists already")
+        path = f"{pool.path}/{name}"
+        if path in self.machine.files:
+            raise HostError(f"cannot create path {path!r}: File exists")
+        backing, backing_format, capacity = root.findtext("backingStore/path"), None, None
+        if backing is not None:
+            if backing not in self.machine.files:
+                raise HostError(f"inaccessible backing store volume {backing}: No such file or directory")
+            capacity = self.machine.files[backing].capacity
+            found = root.find("backingStore/format")
+            backing_format = "raw" if found is None else found.get("type", "raw")
+        asked = size_of(root.find("capacity"), default_unit="bytes")
+        capacity = asked if asked is not None else capacity
+        if capacity is None:
+            raise HostError("XML error: missing capacity element")
+        found = root.find("target/format")
+        form = "raw" if found is None else found.get("type", "raw")
+        if form not in {"raw", "qcow2"}:
+            raise HostError(f"internal error: unsupported volume format {form!r}")
+        if form == "raw" and backing is not None:
+            raise HostError("unsupported configuration: format raw does not support a backing store")
+        content = Content.blank(_EMPTY_QCOW2 if form == "qcow2" else capacity)
+        file = File(path, form, capacity, content, backing, backing_format, mtime=self.machine.tick())
+        self.machine.files[path] = file
+        pool.names[name] = path
+        return file
+
+    @mutates
+    def upload_volume(self, pool: str, name: str, *, chunks: Iterable[bytes | int], length: int) -> None:
+        file = self.machine.file(self._path(self.find_pool(pool, active=True), name))
+        content, sofar = Content(complete=False, digest="partial"), hashlib.sha256()
+        with self.machine.mutex:
+            tail = max(file.content.length - length, 0)
+            file.content, file.mtime = content, self.machine.tick()
+        half = False
+        for chunk in chunks:
+            content.append(chunk, sofar)
+            if not half and content.length * 2 >= length:
+                half = True
+                arguments = {"pool": pool, "name": name}
+                self.faults.fire("during", Call(0, self._changes, "upload_volume", arguments, mutates=True))
+        if content.length != length:
+            raise HostError(f"internal error: {content.length} bytes came, {length} were announced")
+        with self.machine.mutex:
+            content.complete, content.digest = True, sofar.hexdigest()
+            file.format, file.capacity, file.backing = detect(content)
+            if tail:
+                # Nothing truncates the file: what was longer stays longer.
+                content.segments.append(tail)
+                content.length += tail
+                file.capacity = content.length if file.format != "qcow2" else file.capacity
+
+    @reads
+    def download_volume(self, pool: str, name: str, *, length: int) -> Iterator[bytes]:
+        return self.machine.file(self._path(self.find_pool(pool, active=True), name)).content.read(length)
+
+    @mutates
+    def resize_volume(self, pool: str, name: str, *, capacity: int) -> None:
+        file = self.machine.file(self._path(self.find_pool(pool, active=True), name))
+        if capacity < file.capacity:
+            raise HostError("invalid argument: can't shrink capacity below existing allocation")
+        file.capacity = capacity
+
+    @mutates
+    def delete_volume(self, pool: str, name: str) -> None:
+        found = self.find_pool(pool, active=True)
+        self.machine.files.pop(self._path(found, name), None)
+        del found.names[name]
+
+    def _path(self, pool: Pool, name: str) -> str:
+        if name not in pool.names:
+            raise NotFoundError(f"Storage volume not found: no storage vol with matching name {name!r}")
+        return pool.names[name]
+
+    def _scan(self, pool: Pool) -> None:
+        if pool.path not in self.machine.directories:
+            raise NotFoundError(f"cannot open directory {pool.path!r}: No such file or directory")
+        names = self.machine.inside(pool.path)
+        pool.names = {name: path for name in names if (path := f"{pool.path}/{name}") in self.machine.files}
+
+    def _pool_record(self, pool: Pool) -> PoolRecord:
+        used = sum(file.content.length for file in self.machine.files.values()) if pool.active else 0
+        root = etree.Element("pool", type="dir")
+        _add(root, name=pool.name, uuid=pool.uuid)
+        sizes = (self.machine.disk_size, used, self.machine.disk_size - used) if pool.active else (0, 0, 0)
+        for tag, size in zip(("capacity", "allocation", "available"), sizes, strict=True):
+            etree.SubElement(root, tag, unit="bytes").text = str(size)
+        etree.SubElement(root, "source").text = "\n  "
+        target = etree.SubElement(root, "target")
+        _add(target, path=pool.live_path or pool.path)
+        if pool.active:
+            _add(etree.SubElement(target, "permissions"), mode="0711", owner="0", group="0")
+        return PoolRecord(
+            uuid=pool.uuid,
+            name=pool.name,
+            active=pool.active,
+            autostart=pool.autostart,
+            xml=text(root),
+            available=sizes[2] if pool.active else None,
+        )
+
+    def _volume_record(self, pool: Pool, name: str) -> VolumeRecord:
+        path = pool.names[name]
+        file = self.machine.files.get(path)
+        root = etree.Element("volume", type="file")
+        _add(root, name=name, key=path)
+        capacity, length = (file.capacity, file.content.length) if file else (0, 0)
+        for tag, size in (("capacity", capacity), ("allocation", length), ("physical", length)):
+            etree.SubElement(root, tag, unit="bytes").text = str(size)
+        target = etree.SubElement(root, "target")
+        _describe(target, path, file.format if file else "raw", file)
+        if file is not None and file.backing is not None:
+            store = etree.SubElement(root, "backingStore")
+            _describe(store, file.backing, file.backing_format or "raw", self.machine.files.get(file.backing))
+        return VolumeRecord(name=name, xml=text(root))
+
+
+def _add(parent: etree._Element, **texts: str) -> None:
+    for tag, value in texts.items():
+        etree.SubElement(parent, tag).text = value
+
+
+def _describe(element: etree._Element, path: str, form: str, file: File | None) -> None:
+    _add(element, path=path)
+    etree.SubElement(element, "format", type=form)
+    _add(etree.SubElement(element, "permissions"), mode="0600", owner="0", group="0")
+    stamp = f"{file.mtime if file else 0}.000000000"
+    _add(etree.SubElement(element, "timestamps"), atime=stamp, mtime=stamp, ctime=stamp, btime="0")
