@@ -113,13 +113,27 @@ class Driver(Protocol):
         xml: str,
         parent_index: int,
         live: bool,
-    ) -> None: ...
-    def set_network_metadata(self, uuid: str, *, xml: str | None, namespace: str, live: bool) -> None: ...
+        config: bool,
+    ) -> None:
+        """`virNetworkUpdate` on the running network (`live`), the persistent definition (`config`), or both at once.
+
+        A `HostError` when an added host is there already, a deleted one is not, or a dns-host is to be modified
+        (libvirt can only add and delete those).
+        """
+
+    def set_network_metadata(self, uuid: str, *, xml: str | None, namespace: str, live: bool) -> None:
+        """Replace the element of the namespace in the persistent metadata; live too where libvirt can (9.7 and later).
+
+        Older daemons get a redefinition of the network, which leaves the running one's metadata as it was.
+        """
+
     def stop_network(self, uuid: str) -> None: ...
     def undefine_network(self, uuid: str) -> None: ...
 
     # Domains.
-    def define_domain(self, xml: str) -> None: ...  # ExistsError when the name has another UUID
+    def define_domain(self, xml: str) -> None:  # ExistsError when the name has another UUID
+        """Define or redefine. Passwords of displays that reads never show survive when `xml` does not give any."""
+
     def start_domain(self, uuid: str) -> None: ...
     def resume_domain(self, uuid: str) -> None: ...
     def shutdown_domain(self, uuid: str) -> None: ...  # asks the guest by ACPI, does not wait

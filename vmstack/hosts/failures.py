@@ -1,0 +1,115 @@
+"""libvirt's errors as ours: by error code first, because the daemon writes its texts in its own language."""
+
+import errno
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import libvirt
+
+from vmstack.errors import (
+    ExistsError,
+    HostBusyError,
+    HostError,
+    HostUnreachableError,
+    NotFoundError,
+    PermissionDeniedError,
+    VmstackError,
+)
+
+_NOT_FOUND: Final = frozenset(
+    {
+        libvirt.VIR_ERR_NO_DOMAIN,
+        libvirt.VIR_ERR_NO_NETWORK,
+        libvirt.VIR_ERR_NO_STORAGE_POOL,
+        libvirt.VIR_ERR_NO_STORAGE_VOL,
+        libvirt.VIR_ERR_NO_SECRET,
+        libvirt.VIR_ERR_NO_DOMAIN_METADATA,
+        libvirt.VIR_ERR_DEVICE_MISSING,
+    }
+)
+_EXISTS: Final = frozenset(
+    {libvirt.VIR_ERR_STORAGE_VOL_EXIST, libvirt.VIR_ERR_DOM_EXIST, libvirt.VIR_ERR_NETWORK_EXIST}
+)
+_DENIED: Final = frozenset(
+    {
+        libvirt.VIR_ERR_OPERATION_DENIED,
+        libvirt.VIR_ERR_ACCESS_DENIED,
+        libvirt.VIR_ERR_AUTH_FAILED,
+        libvirt.VIR_ERR_AUTH_CANCELLED,
+        libvirt.VIR_ERR_AUTH_UNAVAILABLE,
+    }
+)
+_BUSY: Final = frozenset({libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_RESOURCE_BUSY})
+_UNREACHABLE: Final = frozenset({libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN})
+# These codes stand for many things; what the names of a define clash with is looked up (`taken`), the rest is text.
+_VAGUE: Final = frozenset(
+    {libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_ERR_OPERATION_INVALID}
+)
+_BUSY_TEXT: Final = re.compile(r"asynchronous jobs|still being allocated|still in use|state change lock")
+_EXISTS_TEXT: Final = re.compile(r"already exists|already defined")
+
+
+@contextmanager
+def libvirt_failures(
+    doing: str, *, host: str, alive: Callable[[], bool], taken: Callable[[], bool] | None = None
+) -> Iterator[None]:
+    """Turn a `libvirtError` raised inside into the error tree; `doing` reads on after "cannot".
+
+    `host` names the host to people. `taken` tells, after a vague refusal, whether the wanted name is another's.
+    """
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise translate(error, doing=doing, host=host, alive=alive, taken=taken) from error
+
+
+def translate(
+    error: libvirt.libvirtError,
+    *,
+    doing: str,
+    host: str,
+    alive: Callable[[], bool],
+    taken: Callable[[], bool] | None = None,
+) -> VmstackError:
+    """Choose the error of our tree for one of libvirt's."""
+    code = error.get_error_code()
+    text = error.get_error_message() or str(error)
+    brief = f"cannot {doing}: {text}"
+    number = error.get_int1() if code == libvirt.VIR_ERR_SYSTEM_ERROR else None
+    if code in _NOT_FOUND or number == errno.ENOENT:
+        return NotFoundError(brief, details=(f"host {host}",))
+    if code in _EXISTS:
+        return _exists(brief, host=host)
+    if code in _DENIED:
+        return PermissionDeniedError(
+            brief,
+            details=(f"host {host}",),
+            resolution="use a connection that may change this host (a member of group libvirt, or root)",
+        )
+    if code in _BUSY:
+        return _busy(brief, host=host)
+    if code in _UNREACHABLE or not alive():
+        return HostUnreachableError(
+            f"the connection to {host} was lost while trying to {doing}: {text}",
+            resolution="see that libvirtd runs there, then run the same command again; it goes on where it stopped",
+        )
+    if code in _VAGUE:
+        if _BUSY_TEXT.search(text):
+            return _busy(brief, host=host)
+        if _EXISTS_TEXT.search(text) or (taken is not None and taken()):
+            return _exists(brief, host=host)
+    return HostError(brief, details=(f"host {host}",))
+
+
+def _exists(brief: str, *, host: str) -> ExistsError:
+    return ExistsError(
+        brief,
+        details=(f"host {host}",),
+        resolution="rename the resource in the program, or rename or remove the object that holds the name",
+    )
+
+
+def _busy(brief: str, *, host: str) -> HostBusyError:
+    return HostBusyError(brief, details=(f"host {host}",), resolution="wait for the other operation, then try again")

@@ -1,0 +1,81 @@
+"""One open connection with what all calls over it share: threads, events and the translation of errors."""
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
+from typing import Any, Final, TypeVar
+
+import libvirt
+
+from vmstack.errors import NotFoundError
+from vmstack.hosts.events import DomainEvents
+from vmstack.hosts.failures import libvirt_failures
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+# libvirtd serves 5 calls of one client at a time (max_client_requests); some more keep that queue full.
+_THREADS: Final = 8
+
+
+class Link:
+    """A libvirt connection and its helpers. `host` is how people name it, `connection` libvirt's own object."""
+
+    def __init__(self, connection: Any, *, uri: str, readonly: bool) -> None:
+        self.connection = connection
+        self.uri = uri
+        self.readonly = readonly
+        self.events = DomainEvents(connection)
+        self.closed = threading.Event()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="libvirt-read")
+
+    def doing(self, what: str, *, taken: Callable[[], bool] | None = None) -> AbstractContextManager[None]:
+        """Translate libvirt's errors inside the block; `what` reads on after "cannot"."""
+        return libvirt_failures(what, host=self.uri, alive=self._alive, taken=taken)
+
+    def each(self, function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
+        """Call the function for every item in several threads; results in order.
+
+        An item whose object went away meanwhile (`NotFoundError`) is left out; any other error is raised.
+        """
+        todo = list(items)
+        size = max(1, -(-len(todo) // (_THREADS * 4)))
+        slices = [todo[start : start + size] for start in range(0, len(todo), size)]
+        return [
+            result
+            for results in self._threads.map(lambda part: _call_all(function, part), slices)
+            for result in results
+        ]
+
+    def together(self, *calls: Callable[[], Any]) -> list[Any]:
+        """Make several unlike calls at the same time; results in order."""
+        return [future.result() for future in [self._threads.submit(call) for call in calls]]
+
+    def close(self) -> None:
+        self.closed.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.events.close()
+        with suppress(libvirt.libvirtError):
+            self.connection.close()
+
+    def _alive(self) -> bool:
+        try:
+            return bool(self.connection.isAlive())
+        except libvirt.libvirtError:
+            return False
+
+
+class Calls:
+    """The base of the driver's parts: calls over one link."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+
+def _call_all(function: Callable[[_T], _R], items: list[_T]) -> list[_R]:
+    results = []
+    for item in items:
+        with suppress(NotFoundError):
+            results.append(function(item))
+    return results

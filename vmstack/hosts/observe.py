@@ -1,0 +1,153 @@
+"""Observing: everything a plan needs to know of the hosts, by bulk reads in parallel. Changes nothing."""
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from vmstack.errors import VmstackError, raise_all
+from vmstack.hosts.driver import DomainRecord, Driver, NetworkRecord, PoolRecord, VolumeRecord
+from vmstack.hosts.fingerprints import domain_fingerprint, network_fingerprint, pool_fingerprint, volume_fingerprint
+from vmstack.hosts.ledger import USAGE_PREFIX, split_ledgers
+from vmstack.hosts.lock import decode_lock, lock_usage
+from vmstack.model.identity import StackId
+from vmstack.model.observed import (
+    HostSnapshot,
+    Observed,
+    ObservedDomain,
+    ObservedNetwork,
+    ObservedPool,
+    ObservedVolume,
+    Scope,
+)
+from vmstack.xmlio.domain import count_free_ports, read_domain
+from vmstack.xmlio.network import read_network
+from vmstack.xmlio.pool import read_pool
+from vmstack.xmlio.safe import parse_xml
+from vmstack.xmlio.stamp import read_stamp
+from vmstack.xmlio.volume import read_volume
+
+# A fleet's hosts are read at the same time; beyond this many the local processor is the limit.
+_HOSTS_AT_ONCE: Final = 16
+_Record = TypeVar("_Record", DomainRecord, NetworkRecord, PoolRecord, VolumeRecord)
+
+
+def observe(drivers: Mapping[str, Driver], *, stack: StackId, scopes: Mapping[str, Scope]) -> Observed:
+    """Read all hosts at once. Any host that cannot be read raises: what it holds is unknown, not empty."""
+    errors: list[VmstackError] = []
+    hosts: dict[str, HostSnapshot] = {}
+    with ThreadPoolExecutor(max(1, min(len(drivers), _HOSTS_AT_ONCE)), thread_name_prefix="observe") as threads:
+        futures: dict[str, Future[HostSnapshot]] = {
+            host: threads.submit(observe_host, host, driver, stack=stack, scope=scopes.get(host, Scope()))
+            for host, driver in sorted(drivers.items())
+        }
+        for host, future in futures.items():
+            try:
+                hosts[host] = future.result()
+            except VmstackError as error:
+                errors.append(error)
+    raise_all(errors)
+    return Observed(hosts=hosts)
+
+
+def observe_host(host: str, driver: Driver, *, stack: StackId, scope: Scope) -> HostSnapshot:
+    """Read one host.
+
+    Volumes are read of the pools in scope and of those that the stack's ledger names. The XML and the fingerprint of
+    domains and networks are kept only of the stack's own.
+    """
+    with ThreadPoolExecutor(5, thread_name_prefix=f"observe-{host}") as threads:
+        facts = threads.submit(driver.facts)
+        domains = threads.submit(driver.domains)
+        networks = threads.submit(driver.networks)
+        pools = threads.submit(driver.pools)
+        secrets = driver.secrets(usage_prefix=USAGE_PREFIX)
+        ledger, others = split_ledgers(secrets, stack=stack)
+        lock = next((decode_lock(record) for record in secrets if record.usage == lock_usage(stack)), None)
+        wanted = scope.pools | {entry.pool for entry in (ledger.entries if ledger else ())}
+        volumes = {
+            record.name: threads.submit(driver.volumes, record.name)
+            for record in pools.result()
+            if record.active and record.name in wanted
+        }
+        return HostSnapshot(
+            host=host,
+            facts=facts.result(),
+            domains=tuple(observed_domain(record, stack=stack) for record in _by_name(domains.result())),
+            networks=tuple(observed_network(record, stack=stack) for record in _by_name(networks.result())),
+            pools=tuple(
+                observed_pool(record, volumes=volumes[record.name].result() if record.name in volumes else None)
+                for record in _by_name(pools.result())
+            ),
+            ledger=ledger,
+            other_ledgers=others,
+            lock=lock,
+        )
+
+
+def observed_domain(record: DomainRecord, *, stack: StackId) -> ObservedDomain:
+    """Read a domain's record. `DocumentError` when its XML is not to be understood."""
+    root = parse_xml(record.xml, what=f"the XML of domain {record.name}")
+    stamp = read_stamp(root)
+    ours = stamp is not None and stamp.path.startswith(f"{stack}/")
+    live = record.live_xml
+    return ObservedDomain(
+        uuid=record.uuid,
+        name=record.name,
+        active=live is not None,
+        state=record.state,
+        persistent=record.persistent,
+        autostart=record.autostart,
+        config=read_domain(root),
+        live=None if live is None else read_domain(live),
+        stamp=stamp,
+        has_managed_save=record.has_managed_save,
+        free_ports=None if live is None else count_free_ports(live),
+        xml=record.xml if ours else "",
+        fingerprint=domain_fingerprint(record) if ours else "",
+    )
+
+
+def observed_network(record: NetworkRecord, *, stack: StackId) -> ObservedNetwork:
+    """Read a network's record. `DocumentError` when its XML is not to be understood."""
+    root = parse_xml(record.xml, what=f"the XML of network {record.name}")
+    stamp = read_stamp(root)
+    ours = stamp is not None and stamp.path.startswith(f"{stack}/")
+    return ObservedNetwork(
+        uuid=record.uuid,
+        name=record.name,
+        active=record.active,
+        persistent=record.persistent,
+        autostart=record.autostart,
+        config=read_network(root),
+        live=None if record.live_xml is None else read_network(record.live_xml),
+        stamp=stamp,
+        xml=record.xml if ours else "",
+        fingerprint=network_fingerprint(record) if ours else "",
+    )
+
+
+def observed_pool(record: PoolRecord, *, volumes: list[VolumeRecord] | None) -> ObservedPool:
+    """Read a pool's record with those of its volumes, where they were read."""
+    config = read_pool(record.xml)
+    return ObservedPool(
+        uuid=record.uuid,
+        name=record.name,
+        active=record.active,
+        autostart=record.autostart,
+        config=config,
+        available=record.available,
+        volumes=None
+        if volumes is None
+        else tuple(observed_volume(volume, pool=record.name) for volume in _by_name(volumes)),
+        fingerprint=pool_fingerprint(record, config),
+    )
+
+
+def observed_volume(record: VolumeRecord, *, pool: str) -> ObservedVolume:
+    """Read a volume's record."""
+    config = read_volume(record.xml)
+    return ObservedVolume(pool=pool, name=record.name, config=config, fingerprint=volume_fingerprint(record, config))
+
+
+def _by_name(records: list[_Record]) -> list[_Record]:
+    return sorted(records, key=lambda record: record.name)
