@@ -1,0 +1,143 @@
+"""`<disk>`: found by its serial, its format and its backing always stated."""
+
+import itertools
+from collections.abc import Container, Iterable
+from typing import Final
+
+import msgspec
+
+from vmstack.errors import DocumentError
+from vmstack.model.configs import DiskConfig
+from vmstack.xmlio.codec import PRESENCE
+from vmstack.xmlio.safe import Element, add, as_root, drop_children, serialise
+from vmstack.xmlio.table import Field, Table, new_root
+
+# Block devices and directories have their path elsewhere; network disks and empty drives have none.
+_DISK: Final = Table(
+    "disk",
+    Field("device", "@device"),
+    Field("format", "driver/@type"),
+    Field("cache", "driver/@cache"),
+    Field("discard", "driver/@discard"),
+    Field("path", "source/@file", also=("source/@dev", "source/@dir")),
+    Field("backing_format", "backingStore/format/@type"),
+    Field("backing_path", "backingStore/source/@file", also=("backingStore/source/@dev",)),
+    Field("target", "target/@dev"),
+    Field("bus", "target/@bus"),
+    Field("readonly", "readonly", PRESENCE),
+    Field("serial", "serial"),
+)
+_ABSENT: Final = {"serial": None, "path": None, "format": None, "target": ""}
+# What libvirt calls the slots of a bus (vda, vdb, ..., vdz, vdaa): https://libvirt.org/formatdomain.html#hard-drives-floppy-disks-cdroms
+_PREFIXES: Final = {"virtio": "vd", "ide": "hd", "fdc": "fd", "xen": "xvd"}
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+
+
+def read_disk(xml: str | Element) -> DiskConfig:
+    """Read a `<disk>` of any kind; one without a file or device path has `path` `None`. Raises `DocumentError`."""
+    return DiskConfig(**_ABSENT | _DISK.read(as_root(xml, what="a disk", tag="disk")))
+
+
+def write_disk(config: DiskConfig) -> str:
+    """Write a file's `<disk>`, as for attaching it. Raises `DocumentError` when a format is not stated."""
+    return serialise(build_disk(config))
+
+
+def build_disk(config: DiskConfig) -> Element:
+    """Build a file's `<disk>`. Raises `DocumentError` when a format is not stated."""
+    _check(config)
+    disk = new_root("disk", type="file", device=config.device)
+    # An empty drive holds nothing whose format could be mistaken, but it names one like all others.
+    add(disk, "driver", name="qemu", type=config.format or "raw")
+    _DISK.write(disk, config)
+    source = disk.find("source")
+    backing = disk.find("backingStore")
+    if backing is not None:
+        backing.set("type", "file")
+    elif source is not None:
+        # Without the empty element libvirt would ask the file, which its guest can write, for a backing file.
+        source.addnext(new_root("backingStore"))
+    return disk
+
+
+def patch_disks(devices: Element, disks: Iterable[DiskConfig], *, drop: Container[str]) -> None:
+    """Bring the disks under `<devices>` to `disks`, matched by serial (by path where a config has no serial).
+
+    Existing disks keep their slot (`target`) while their bus stays; a new one whose slot is taken gets the next free
+    one. Disks that are not wanted stay, except those whose serial is in `drop`. Raises `DocumentError`.
+    """
+    existing: list[tuple[Element, DiskConfig]] = []
+    for element in devices.findall("disk"):
+        found = read_disk(element)
+        if found.serial is not None and found.serial in drop:
+            devices.remove(element)
+        else:
+            existing.append((element, found))
+    added: list[DiskConfig] = []
+    for config in disks:
+        match = _match(config, existing)
+        if match is None:
+            added.append(config)
+        else:
+            existing.remove(match)
+            _patch(match[0], before=match[1], after=config)
+    for config in added:
+        present = devices.findall("disk")
+        taken = {read_disk(element).target for element in present}
+        fresh = build_disk(msgspec.structs.replace(config, target=free_target(config, taken=taken)))
+        devices.insert(devices.index(present[-1]) + 1 if present else 0, fresh)
+
+
+def free_target(config: DiskConfig, *, taken: Container[str]) -> str:
+    """Return the disk's own slot, or the first of its bus that is not taken."""
+    if config.target not in taken:
+        return config.target
+    prefix = _PREFIXES.get(config.bus, "sd")
+    names = (
+        prefix + "".join(letters)
+        for length in itertools.count(1)
+        for letters in itertools.product(_LETTERS, repeat=length)
+    )
+    return next(name for name in names if name not in taken)
+
+
+def _match(config: DiskConfig, existing: list[tuple[Element, DiskConfig]]) -> tuple[Element, DiskConfig] | None:
+    """The element with the config's serial (the same file first, should a serial occur twice), or with its path."""
+    if config.serial is None:
+        candidates = [pair for pair in existing if pair[1].serial is None and pair[1].path == config.path]
+    else:
+        candidates = [pair for pair in existing if pair[1].serial == config.serial]
+    return min(candidates, key=lambda pair: pair[1].path != config.path, default=None)
+
+
+def _patch(disk: Element, *, before: DiskConfig, after: DiskConfig) -> None:
+    if before.bus == after.bus:
+        after = msgspec.structs.replace(after, target=before.target)
+    if before == after:
+        return
+    _check(after)
+    if (before.path, before.backing_path, before.backing_format) != (
+        after.path,
+        after.backing_path,
+        after.backing_format,
+    ):
+        # What else stands in the old elements (encryption, slices, labels, the chain below) was the old file's.
+        fresh = build_disk(after)
+        disk.set("type", "file")
+        drop_children(disk, "source", "backingStore", "mirror")
+        disk.extend([node for node in fresh if node.tag in ("source", "backingStore")])
+    if before.bus != after.bus or before.device != after.device:
+        drop_children(disk, "address", "alias")
+    if disk.find("driver") is None:
+        add(disk, "driver", name="qemu", type=after.format or "raw")
+    _DISK.patch(disk, before=read_disk(disk), after=after)
+
+
+def _check(config: DiskConfig) -> None:
+    name = f"disk {config.serial or config.target}"
+    if config.path and not config.format:
+        raise DocumentError(f"{name} does not state its format, which must never be probed")
+    if bool(config.backing_path) != bool(config.backing_format):
+        raise DocumentError(f"{name}: the path and the format of a backing file belong together")
+    if config.backing_path and not config.path:
+        raise DocumentError(f"{name} has a backing file and no file")

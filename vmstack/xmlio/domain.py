@@ -1,0 +1,186 @@
+"""Domains: read any that libvirt can hold, write new ones, patch existing ones."""
+
+from typing import Any, Final
+
+from vmstack.errors import DocumentError
+from vmstack.model.configs import DomainConfig
+from vmstack.model.ownership import Stamp
+from vmstack.xmlio.codec import INTEGER, KIB, LOWER, Codec
+from vmstack.xmlio.console import patch_channels, patch_serial_log, read_channels, read_serial_log
+from vmstack.xmlio.disk import patch_disks, read_disk, write_disk
+from vmstack.xmlio.display import patch_graphics, read_graphics
+from vmstack.xmlio.fresh import build_devices, build_platform, build_scsi, video_model
+from vmstack.xmlio.nic import patch_nics, read_nic, write_nic
+from vmstack.xmlio.ports import count_free_ports
+from vmstack.xmlio.safe import Element, add, as_root, drop_attributes, drop_children, parse_xml, serialise
+from vmstack.xmlio.stamp import put_stamp
+from vmstack.xmlio.table import Field, Table, new_root
+
+__all__ = [
+    "count_free_ports",
+    "patch_domain",
+    "read_disk",
+    "read_domain",
+    "read_nic",
+    "same_machine",
+    "write_disk",
+    "write_domain",
+    "write_nic",
+]
+
+
+def _encode_firmware(value: str) -> str:
+    if value not in ("bios", "efi"):
+        raise ValueError('is neither "bios" nor "efi"')
+    return value
+
+
+_DOMAIN: Final = Table(
+    "domain",
+    Field("type", "@type", keep=True),
+    Field("name", "name"),
+    Field("uuid", "uuid", LOWER),
+    Field("description", "description"),
+    Field("max_memory_kib", "memory", KIB),
+    Field("memory_kib", "currentMemory", KIB, also=("memory",)),
+    Field("max_vcpus", "vcpu", INTEGER),
+    Field("vcpus", "vcpu/@current", INTEGER, also=("vcpu",)),
+    Field("firmware", "os/@firmware", Codec(lambda text: text or None, _encode_firmware)),
+    Field("arch", "os/type/@arch", keep=True),
+    Field("machine", "os/type/@machine", keep=True),
+    Field("smbios_serial", "sysinfo[@type='smbios']/system/entry[@name='serial']"),
+    Field("cpu_mode", "cpu/@mode", keep=True),
+)
+# The families of machine types, by the alias that libvirt expands into the newest version.
+_FAMILIES: Final = {"q35": "pc-q35-", "pc": "pc-i440fx-", "virt": "virt-"}
+
+
+def read_domain(xml: str | Element) -> DomainConfig:
+    """Read a domain's XML, live or persistent, ours or not. `pcie_ports` is never read.
+
+    Raises `DocumentError` when it is malformed or lacks a name, a UUID, memory or vcpus.
+    """
+    root = as_root(xml, what="a domain's XML", tag="domain")
+    values: dict[str, Any] = _DOMAIN.read(root)
+    missing = sorted({"name", "uuid", "memory_kib", "max_memory_kib", "vcpus", "max_vcpus"} - values.keys())
+    if missing:
+        raise DocumentError(f"domain {values.get('name', '')!r} has no {', '.join(missing)} in its XML")
+    devices = root.find("devices")
+    if devices is None:
+        return DomainConfig(**values)
+    found: dict[str, list[Element]] = {tag: [] for tag in ("disk", "interface", "channel", "graphics")}
+    for device in devices:
+        if device.tag in found:
+            found[device.tag].append(device)
+    return DomainConfig(
+        disks=tuple(read_disk(disk) for disk in found["disk"]),
+        nics=tuple(read_nic(nic) for nic in found["interface"]),
+        graphics=read_graphics(found["graphics"]),
+        serial_log=read_serial_log(devices),
+        channels=read_channels(found["channel"]),
+        **values,
+    )
+
+
+def write_domain(config: DomainConfig, *, stamp: Stamp | None) -> str:
+    """Write the complete XML of a new domain: the config and what every new domain gets (see `fresh`).
+
+    Raises `DocumentError` for a value that XML or libvirt cannot hold, and for a disk whose format is not stated.
+    """
+    if not config.type:
+        raise DocumentError(f"domain {config.name} does not state its type (kvm or qemu)")
+    root = new_root("domain")
+    _DOMAIN.write(root, config)
+    vcpu, system = root.find("vcpu"), root.find("os")
+    if vcpu is not None:
+        vcpu.set("placement", "static")
+    if system is None:
+        system = add(root, "os")
+    kind = system.find("type")
+    if kind is None:
+        kind = add(system, "type")
+    kind.text = "hvm"
+    _announce_smbios(root)
+    build_platform(root, config)
+    build_devices(root, config)
+    if stamp is not None:
+        put_stamp(root, stamp)
+    return serialise(root)
+
+
+def patch_domain(
+    xml: str,
+    *,
+    config: DomainConfig,
+    stamp: Stamp | None,
+    drop_disks: frozenset[str] = frozenset(),
+    drop_nics: frozenset[str] = frozenset(),
+) -> str:
+    """Bring persistent XML, as libvirt gave it, to `config`; what the config does not speak of survives.
+
+    Where the config equals what the XML says nothing is touched, so `patch_domain(x, config=read_domain(x))` is `x`.
+    A value of `None` removes what the XML says, but for type, arch, machine and CPU mode, which stay. A machine alias
+    (`q35`) never replaces one of its versions. Disks are matched by serial and keep their slot, NICs by MAC; those not
+    in the config stay unless their serial or MAC is dropped. Channels are only added. `pcie_ports` is ignored.
+    A stamp of `None` leaves the stamp that is there. Raises `DocumentError`, also when `xml` is another domain's.
+    """
+    root = parse_xml(xml, what=f"the XML of domain {config.name}")
+    before = read_domain(root)
+    if before.uuid != config.uuid:
+        raise DocumentError(f"the XML of domain {before.name} ({before.uuid}) is not that of {config.uuid}")
+    machine = root.find("os/type")
+    kept = None if machine is None or not same_machine(config.machine, before.machine) else machine.get("machine")
+    changed = _DOMAIN.patch(root, before=before, after=config)
+    if machine is not None and kept is not None:
+        machine.set("machine", kept)
+    if changed & {"vcpus", "max_vcpus"}:
+        drop_children(root, "vcpus")  # a list of single vcpus, left by hot-plugging, contradicts a new count
+    if "cpu_mode" in changed:
+        _forget_model(root)
+    system = root.find("os")
+    if "firmware" in changed and system is not None:
+        drop_children(system, "loader", "nvram", "firmware")  # libvirt's choice for the old firmware
+    if "smbios_serial" in changed:
+        _announce_smbios(root)
+    devices = root.find("devices")
+    if devices is None:
+        devices = add(root, "devices")
+    patch_disks(devices, config.disks, drop=drop_disks)
+    if any(disk.bus == "scsi" for disk in config.disks) and devices.find("controller[@type='scsi']") is None:
+        build_scsi(devices)
+    patch_nics(devices, config.nics, drop=drop_nics)
+    patch_serial_log(devices, log=config.serial_log)
+    patch_channels(devices, config.channels)
+    patch_graphics(devices, config.graphics, video=video_model(config))
+    if stamp is not None:
+        put_stamp(root, stamp)
+    return serialise(root)
+
+
+def same_machine(wanted: str | None, actual: str | None) -> bool:
+    """Whether `actual` is what libvirt makes of `wanted`: the same, a version of the alias, or no wish at all."""
+    if wanted is None or wanted == actual:
+        return True
+    family = _FAMILIES.get(wanted)
+    return family is not None and actual is not None and actual.startswith(family)
+
+
+def _announce_smbios(root: Element) -> None:
+    """Make the firmware show `<sysinfo>` to the guest when there is one."""
+    system, smbios = root.find("os"), root.find("os/smbios")
+    if root.find("sysinfo[@type='smbios']") is not None:
+        if smbios is None and system is not None:
+            smbios = add(system, "smbios")
+        if smbios is not None:
+            smbios.set("mode", "sysinfo")
+    elif system is not None and smbios is not None and smbios.get("mode") == "sysinfo":
+        system.remove(smbios)
+
+
+def _forget_model(root: Element) -> None:
+    """Remove from `<cpu>` what belonged to the old mode; topology, NUMA cells, caches and features stay."""
+    cpu = root.find("cpu")
+    if cpu is None:
+        return
+    drop_attributes(cpu, "match", "check", "migratable")
+    drop_children(cpu, "model", "vendor")

@@ -1,0 +1,72 @@
+"""Fingerprints: has an object moved since it was observed?"""
+
+import hashlib
+from typing import Final
+
+from lxml import etree
+
+from vmstack.xmlio.safe import Element, drop_attributes, drop_children, parse_xml
+
+# Children of the root that tell of use, not of definition.
+_USE: Final = {
+    "pool": ("capacity", "allocation", "available"),
+    "volume": ("allocation", "physical", "key"),
+}
+# What a volume's target says of the file at the moment: QEMU's user owns it while the guest runs.
+_FILE_STATE: Final = ("permissions", "timestamps")
+# Attributes that libvirt fills in for as long as a guest runs, by the element that bears them.
+_RUNNING: Final = {
+    "source": ("index", "portid", "path"),
+    "backingStore": ("index",),
+    "console": ("tty",),
+    "target": ("state",),
+    "graphics": ("port", "tlsPort", "websocket"),
+}
+
+
+def fingerprint(*parts: str | None) -> str:
+    """Return one SHA-256 (hex) over the parts, in order: XML documents, plain words such as a state, or nothing.
+
+    Equal for documents that differ only in layout, in the order of attributes and in what changes by itself: ids,
+    aliases and addresses of devices, ports and sockets of a running guest, its balloon, the use of pools and volumes.
+    Raises `DocumentError` for a part that begins as XML and is none.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        content = b"" if part is None else _canonicalise(part)
+        # The length tells where a part ends, so that two parts never read as another two.
+        digest.update(f"{'none' if part is None else len(content)}:".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _canonicalise(part: str) -> bytes:
+    if not part.lstrip().startswith("<"):
+        return part.encode(errors="surrogatepass")
+    root = parse_xml(part, what="XML to fingerprint", compact=True)
+    if root.tag == "domain":
+        _settle_domain(root)
+    elif root.tag == "network":
+        for node in (root, *root.findall("forward/interface"), *root.findall("portgroup")):
+            drop_attributes(node, "connections")
+    else:
+        drop_children(root, *_USE.get(str(root.tag), ()))
+        target = root.find("target")
+        if target is not None and root.tag == "volume":
+            drop_children(target, *_FILE_STATE)
+    return etree.tostring(root, method="c14n")
+
+
+def _settle_domain(root: Element) -> None:
+    running = "id" in root.attrib
+    drop_attributes(root, "id")
+    devices = root.find("devices")
+    for device in () if devices is None else devices:
+        drop_children(device, "alias", "address")
+    if not running:
+        return
+    drop_children(root, "currentMemory", "seclabel")
+    for node in () if devices is None else devices.iter(*_RUNNING):
+        drop_attributes(node, *_RUNNING[str(node.tag)])
+    for target in () if devices is None else devices.iterfind("interface/target"):
+        drop_attributes(target, "dev")

@@ -1,0 +1,74 @@
+"""`<interface>`: found by its MAC."""
+
+from collections.abc import Container, Iterable
+from typing import Final
+
+from vmstack.errors import DocumentError
+from vmstack.model.configs import NicConfig
+from vmstack.xmlio.codec import INTEGER, LOWER
+from vmstack.xmlio.safe import Element, as_root, drop_children, serialise
+from vmstack.xmlio.table import Field, Table, new_root
+
+_NIC: Final = Table(
+    "interface",
+    Field("mac", "mac/@address", LOWER),
+    Field("network", "source/@network"),
+    Field("bridge", "source/@bridge"),
+    Field("model", "model/@type"),
+    Field("mtu", "mtu/@size", INTEGER),
+)
+
+
+def read_nic(xml: str | Element) -> NicConfig:
+    """Read an `<interface>` of any kind; one on neither a network nor a bridge has both `None`."""
+    values = _NIC.read(as_root(xml, what="an interface", tag="interface"))
+    if "network" in values:
+        values.pop("bridge", None)  # a running guest's interface also names the bridge behind its network
+    return NicConfig(**{"mac": ""} | values)
+
+
+def write_nic(config: NicConfig) -> str:
+    """Write an `<interface>`, as for attaching it. Raises `DocumentError` unless it has one network or bridge."""
+    return serialise(build_nic(config))
+
+
+def build_nic(config: NicConfig) -> Element:
+    """Build an `<interface>`. Raises `DocumentError` unless it is on one network or bridge."""
+    nic = new_root("interface", type=_type(config))
+    _NIC.write(nic, config)
+    return nic
+
+
+def patch_nics(devices: Element, nics: Iterable[NicConfig], *, drop: Container[str]) -> None:
+    """Bring the interfaces under `<devices>` to `nics`, matched by MAC.
+
+    Interfaces that are not wanted stay, except those whose MAC is in `drop`. Raises `DocumentError`.
+    """
+    existing: dict[str, tuple[Element, NicConfig]] = {}
+    for element in devices.findall("interface"):
+        found = read_nic(element)
+        if found.mac in drop:
+            devices.remove(element)
+        else:
+            existing.setdefault(found.mac, (element, found))
+    for config in nics:
+        if config.mac in existing:
+            element, before = existing[config.mac]
+            _patch(element, before=before, after=config)
+            continue
+        present = devices.findall("interface") or devices.findall("disk")
+        devices.insert(devices.index(present[-1]) + 1 if present else 0, build_nic(config))
+
+
+def _patch(nic: Element, *, before: NicConfig, after: NicConfig) -> None:
+    if (before.network, before.bridge) != (after.network, after.bridge):
+        nic.set("type", _type(after))
+        drop_children(nic, "source", "virtualport")  # port group, port id and so on belong to the old network
+        before = read_nic(nic)
+    _NIC.patch(nic, before=before, after=after)
+
+
+def _type(config: NicConfig) -> str:
+    if bool(config.network) == bool(config.bridge):
+        raise DocumentError(f"interface {config.mac} must be on one network or one bridge")
+    return "network" if config.network else "bridge"
