@@ -1,0 +1,167 @@
+"""From a stack program to a plan: evaluate, connect, observe, place, find images, plan. Each step stands alone."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from vmstack.errors import VmstackError, raise_all
+from vmstack.hosts.connection import connect
+from vmstack.hosts.driver import Driver
+from vmstack.hosts.ledger import HostLedger
+from vmstack.hosts.lock import break_lock, read_lock
+from vmstack.hosts.observe import observe
+from vmstack.images.store import ImageStore
+from vmstack.model.base import Data
+from vmstack.model.graph import DesiredGraph, Output
+from vmstack.model.identity import StackId
+from vmstack.model.observed import ImageFacts, Observed
+from vmstack.model.ownership import LockInfo
+from vmstack.model.plan import Plan
+from vmstack.model.specs import HostSpec, ImageSpec
+from vmstack.plan.image_needs import image_needs
+from vmstack.plan.placement import place
+from vmstack.plan.planner import make_plan
+from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.scope import scope_of
+
+Connect = Callable[[HostSpec], Driver]
+ImageProgress = Callable[[str, int, int | None], None]
+# Downloads share one uplink and verification shares the CPU: more at once only makes each slower.
+_IMAGES_AT_ONCE = 4
+
+
+class Planned(Data, frozen=True, kw_only=True):
+    """A plan and what it was made from. `desired` is placed."""
+
+    desired: DesiredGraph
+    observed: Observed
+    plan: Plan
+
+
+def evaluate_program(
+    folder: Path, *, stack: str | None, config: Mapping[str, str], connect_to: str | None
+) -> DesiredGraph:
+    """Run the stack program; no host is touched. `connect_to` replaces the URI of the only host."""
+    from vmstack.evaluate.program import evaluate  # here, because it loads Pulumi
+
+    return evaluate(folder, stack=stack, config=config, connect=connect_to)
+
+
+def hosts_of(desired: DesiredGraph) -> dict[str, HostSpec]:
+    """The hosts of the graph by name."""
+    return {resource.spec.name: resource.spec for resource in desired.resources if isinstance(resource.spec, HostSpec)}
+
+
+def connect_to_host(*, readonly: bool) -> Connect:
+    """The connector that real commands use."""
+
+    def open_one(spec: HostSpec) -> Driver:
+        return connect(spec, readonly=readonly)
+
+    return open_one
+
+
+@contextmanager
+def connected(desired: DesiredGraph, *, open_host: Connect) -> Iterator[dict[str, Driver]]:
+    """Connect to every host of the graph, all at once, and close the connections at the end.
+
+    One host that cannot be reached fails the whole, and all such hosts are named: unknown is never empty.
+    """
+    specs = hosts_of(desired)
+    drivers: dict[str, Driver] = {}
+    errors: list[VmstackError] = []
+    try:
+        if specs:
+            with ThreadPoolExecutor(max_workers=min(len(specs), 32), thread_name_prefix="connect") as pool:
+                futures = {name: pool.submit(open_host, spec) for name, spec in sorted(specs.items())}
+            for name, future in futures.items():
+                try:
+                    drivers[name] = future.result()
+                except VmstackError as error:
+                    errors.append(error)
+        raise_all(errors)
+        yield drivers
+    finally:
+        for driver in drivers.values():
+            driver.close()
+
+
+def observe_stack(desired: DesiredGraph, drivers: Mapping[str, Driver]) -> Observed:
+    """Read from every host what concerns the stack. Changes nothing."""
+    return observe(drivers, stack=desired.stack, scopes=scope_of(desired))
+
+
+def resolve_images(
+    desired: DesiredGraph,
+    observed: Observed,
+    *,
+    store: ImageStore,
+    need_files: bool,
+    progress: ImageProgress,
+) -> dict[str, ImageFacts]:
+    """The facts of every image that the plan is made from, with local files where `need_files`.
+
+    What a host's ledger knows of a base image is not fetched again.
+    """
+    needs = image_needs(desired, observed)
+    specs = {
+        resource.spec.name: resource.spec for resource in desired.resources if isinstance(resource.spec, ImageSpec)
+    }
+    facts = dict(needs.known)
+    errors: list[VmstackError] = []
+    if needs.missing:
+        with ThreadPoolExecutor(max_workers=_IMAGES_AT_ONCE, thread_name_prefix="image") as pool:
+            futures = {
+                name: pool.submit(store.resolve, specs[name], need_file=need_files, progress=progress)
+                for name in needs.missing
+            }
+        for name, future in futures.items():
+            try:
+                facts[name] = future.result()
+            except VmstackError as error:
+                errors.append(error)
+    raise_all(errors)
+    return facts
+
+
+def plan_stack(
+    desired: DesiredGraph,
+    drivers: Mapping[str, Driver],
+    *,
+    policy: PlanPolicy,
+    store: ImageStore,
+    need_files: bool,
+    progress: ImageProgress,
+) -> Planned:
+    """Observe, place, find images and plan. Destroying needs no image."""
+    observed = observe_stack(desired, drivers)
+    placed = place(desired, observed)
+    images = (
+        {}
+        if policy.destroy
+        else resolve_images(placed, observed, store=store, need_files=need_files, progress=progress)
+    )
+    return Planned(desired=placed, observed=observed, plan=make_plan(placed, observed, policy=policy, images=images))
+
+
+def read_outputs(drivers: Mapping[str, Driver], *, stack: StackId) -> dict[str, Output] | None:
+    """The outputs as they were last applied, secret ones without value; `None` when nothing was applied yet."""
+    ledgers = [HostLedger(drivers[host], stack).read() for host in sorted(drivers)]
+    applied = [ledger for ledger in ledgers if ledger is not None and ledger.last_run is not None]
+    if not applied:
+        return None
+    latest = max(applied, key=lambda ledger: ledger.last_run.when if ledger.last_run else "")
+    return {name: Output(value=one.value, secret=one.secret) for name, one in latest.outputs.items()}
+
+
+def read_locks(drivers: Mapping[str, Driver], *, stack: StackId) -> dict[str, LockInfo]:
+    """Who holds the stack's lock, by host."""
+    found = {host: read_lock(driver, stack) for host, driver in drivers.items()}
+    return {host: lock for host, lock in found.items() if lock is not None}
+
+
+def break_locks(drivers: Mapping[str, Driver], *, stack: StackId, hosts: Iterable[str]) -> None:
+    """Remove the stack's lock on these hosts, whoever holds it."""
+    for host in hosts:
+        break_lock(drivers[host], stack)

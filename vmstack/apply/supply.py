@@ -1,0 +1,30 @@
+"""What effects carry to hosts besides themselves: image files and seeds."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from vmstack.errors import InternalError
+from vmstack.images.seed import build_seed
+from vmstack.images.sparse import read_sparse
+from vmstack.model.plan import Payload
+
+
+class PayloadSupply:
+    """Serves the executor out of a plan's payload."""
+
+    def __init__(self, payload: Payload) -> None:
+        self._payload = payload
+
+    def open_image(self, name: str) -> tuple[Iterable[bytes | int], int]:
+        """The verified local file of an image: its chunks (an int is a hole) and its length in bytes."""
+        facts = self._payload.images.get(name)
+        if facts is None or facts.path is None:
+            raise InternalError(f"the plan uploads image {name}, and its payload holds no file of it")
+        return read_sparse(Path(facts.path))
+
+    def seed(self, digest: str) -> bytes:
+        """The seed ISO of the documents with that digest."""
+        documents = self._payload.seeds.get(digest)
+        if documents is None:
+            raise InternalError(f"the plan uploads seed {digest[:12]}, and its payload holds no documents of it")
+        return build_seed(documents)

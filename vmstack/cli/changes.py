@@ -1,0 +1,139 @@
+"""A plan as people read it, in the shape that users of Terraform know."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from vmstack.apply.result import count_changes
+from vmstack.cli.terminal import Terminal, escape
+from vmstack.cli.values import show_value
+from vmstack.model.graph import Output
+from vmstack.model.plan import Change, Diagnostic, Disruption, FieldChange, Operation, Plan
+
+NO_CHANGES: Final = "No changes. Your infrastructure matches the program."
+# Beyond this many changes, what is created or destroyed gets one line each, so that the rest can be found.
+_MANY: Final = 60
+
+_SYMBOLS: Final = {
+    Operation.CREATE: ("  +", "green", "create", "will be created"),
+    Operation.UPDATE: ("  ~", "yellow", "update in-place", "will be updated in-place"),
+    Operation.REPLACE: ("-/+", "red", "destroy and then create replacement", "must be replaced"),
+    Operation.DELETE: ("  -", "red", "destroy", "will be destroyed"),
+    Operation.NOOP: ("   ", "dim", "no change", "does not change"),
+}
+_CLASSES: Final = {
+    Disruption.NONE: "",
+    Disruption.LIVE: "live",
+    Disruption.NEXT_BOOT: "takes effect at the next boot",
+    Disruption.RESTART: "restarts the guest",
+    Disruption.REPLACE: "replaces it, data kept",
+    Disruption.DATA_LOSS: "DATA LOSS",
+}
+
+
+def render_plan(plan: Plan, terminal: Terminal) -> Iterator[str]:
+    """The lines of a plan: legend, changes, output changes, what guests and data will feel, and the summary."""
+    if plan.empty:
+        yield terminal.paint(NO_CHANGES, "bold", "green")
+        return
+    operations = [op for op in _SYMBOLS if any(change.operation is op for change in plan.changes)]
+    if operations:
+        yield "vmstack will perform the following actions. They are indicated with these symbols:"
+        for operation in operations:
+            symbol, colour, meaning, _ = _SYMBOLS[operation]
+            yield f"{terminal.paint(symbol, colour)} {meaning}"
+        yield ""
+    brief = len(plan.changes) > _MANY
+    for change in plan.changes:
+        yield from _render_change(change, terminal, brief=brief)
+    if plan.stored_outputs_differ:
+        yield from _render_outputs(plan.outputs, terminal)
+    yield from _render_consequences(plan.changes, terminal)
+    yield summarise(plan, terminal)
+
+
+def summarise(plan: Plan, terminal: Terminal) -> str:
+    """The line that scripts look for."""
+    added, changed, destroyed = count_changes(plan.changes)
+    return f"{terminal.paint('Plan:', 'bold')} {added} to add, {changed} to change, {destroyed} to destroy."
+
+
+def render_diagnostics(diagnostics: Iterable[Diagnostic], terminal: Terminal) -> Iterator[str]:
+    """The warnings and notes of a plan, for `err`."""
+    for diagnostic in diagnostics:
+        colour = "yellow" if diagnostic.severity == "warning" else "cyan"
+        head = terminal.paint_err(f"{diagnostic.severity.capitalize()}:", "bold", colour)
+        subject = f"{escape(str(diagnostic.key))}: " if diagnostic.key else ""
+        yield f"{head} {subject}{escape(diagnostic.text)}"
+        if diagnostic.place:
+            yield f"  at {escape(diagnostic.place.file)}:{diagnostic.place.line}"
+
+
+def _render_change(change: Change, terminal: Terminal, *, brief: bool) -> Iterator[str]:
+    symbol, colour, _, words = _SYMBOLS[change.operation]
+    address = escape(str(change.key))
+    consequence = _CLASSES[change.disruption]
+    suffix = f" ({consequence})" if consequence else ""
+    if brief and change.operation in (Operation.CREATE, Operation.DELETE):
+        yield f"{terminal.paint(symbol, colour)} {address}{terminal.paint(suffix, *_class_style(change.disruption))}"
+        return
+    yield terminal.paint(f"  # {address} {words}", "bold") + terminal.paint(suffix, *_class_style(change.disruption))
+    for reason in change.reasons:
+        yield terminal.paint(f"  # {escape(reason)}", "dim")
+    subject = f"{change.key.kind.value} {show_value(change.key.name)} on {escape(change.host)}"
+    yield f"{terminal.paint(symbol, colour)} {subject}"
+    for field in change.fields:
+        yield _render_field(field, change, terminal)
+    yield ""
+
+
+def _render_field(field: FieldChange, change: Change, terminal: Terminal) -> str:
+    path = escape(field.path)
+    before, after = (show_value(value, path=field.path) for value in (field.before, field.after))
+    if field.before is None:
+        symbol, colour, value = "+", "green", after
+    elif field.after is None:
+        symbol, colour = "-", "red"
+        value = before if change.operation is Operation.DELETE else f"{before} -> (none)"
+    else:
+        symbol, colour, value = "~", "yellow", f"{before} -> {after}"
+    line = f"      {terminal.paint(symbol, colour)} {path}: {value}"
+    if change.operation in (Operation.UPDATE, Operation.REPLACE) and _CLASSES[field.disruption]:
+        consequence = f"({_CLASSES[field.disruption]})"
+        line += "   " + terminal.paint(consequence, *_class_style(field.disruption))
+    return f"{line}   # {escape(field.note)}" if field.note else line
+
+
+def _render_outputs(outputs: dict[str, Output], terminal: Terminal) -> Iterator[str]:
+    yield "Changes to outputs; these will be stored:"
+    yield from (f"      {line}" for line in render_outputs(outputs, terminal))
+    yield ""
+
+
+def render_outputs(outputs: dict[str, Output], terminal: Terminal, *, show_secrets: bool = False) -> Iterator[str]:
+    """One line per output, secret values hidden unless asked for."""
+    for name, output in sorted(outputs.items()):
+        hidden = output.secret and not show_secrets
+        value = "(sensitive value)" if hidden else show_value(output.value)
+        yield f"{terminal.paint(escape(name), 'bold')} = {value}"
+
+
+def _render_consequences(changes: tuple[Change, ...], terminal: Terminal) -> Iterator[str]:
+    for disruption, words, colour in (
+        (Disruption.RESTART, "Guests that restart", "yellow"),
+        (Disruption.REPLACE, "Replaced with their data kept", "yellow"),
+        (Disruption.DATA_LOSS, "DATA WILL BE LOST in", "red"),
+    ):
+        touched = [str(change.key) for change in changes if change.disruption is disruption]
+        if touched:
+            yield terminal.paint(f"{words}:", "bold", colour) + " " + _enumerate(touched)
+
+
+def _enumerate(names: list[str]) -> str:
+    shown = ", ".join(escape(name) for name in names[:12])
+    return shown if len(names) <= 12 else f"{shown} and {len(names) - 12} more"
+
+
+def _class_style(disruption: Disruption) -> tuple[str, ...]:
+    if disruption is Disruption.DATA_LOSS:
+        return ("bold", "red")
+    return ("yellow",) if disruption.rank >= Disruption.RESTART.rank else ("dim",)

@@ -1,0 +1,49 @@
+"""The options that commands share, declared once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vmstack.cli.target import Target
+from vmstack.errors import InputError
+
+Folder = Annotated[Path, typer.Argument(help="The stack's folder, with Pulumi.yaml and __main__.py.")]
+StackName = Annotated[
+    str | None, typer.Option("--stack", "-s", envvar="VMSTACK_STACK", help="Which stack (Pulumi.<stack>.yaml).")
+]
+Config = Annotated[
+    list[str] | None, typer.Option("--config", "-c", metavar="KEY=VALUE", help="Set a configuration value; repeatable.")
+]
+ConnectTo = Annotated[
+    str | None, typer.Option("--connect", metavar="URI", help="Use this libvirt URI for the program's only host.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+NoColor = Annotated[bool, typer.Option("--no-color", help="No colours, whatever the terminal can do.")]
+Yes = Annotated[bool, typer.Option("--yes", "--auto-approve", "-y", help="Do not ask.")]
+AllowDataLoss = Annotated[
+    bool, typer.Option("--allow-data-loss", help="Allow changes that delete or overwrite guest data.")
+]
+AllowEmpty = Annotated[
+    bool, typer.Option("--allow-empty", help="Allow a program without resources to delete all that the stack holds.")
+]
+Parallelism = Annotated[int, typer.Option("--parallelism", min=1, max=64, help="Steps at once on each host.")]
+LockTimeout = Annotated[
+    float, typer.Option("--lock-timeout", min=0, metavar="SECONDS", help="How long to wait for the stack's lock.")
+]
+
+
+def parse_config(pairs: list[str] | None) -> dict[str, str]:
+    """Turn `key=value` arguments into a mapping; the last of a key counts."""
+    config: dict[str, str] = {}
+    for pair in pairs or ():
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise InputError(f"--config {pair!r} is not KEY=VALUE", resolution="write it as -c key=value")
+        config[key] = value
+    return config
+
+
+def target_of(folder: Path, stack: str | None, config: list[str] | None, connect: str | None) -> Target:
+    """Gather what says which stack a command is about."""
+    return Target(folder=folder, stack=stack, config=parse_config(config), connect=connect)

@@ -1,0 +1,61 @@
+"""`vmstack output`."""
+
+import msgspec
+
+from vmstack.apply import pipeline
+from vmstack.cli.changes import render_outputs
+from vmstack.cli.target import Target, load
+from vmstack.cli.terminal import Terminal, escape
+from vmstack.errors import EXIT_DONE, InputError
+from vmstack.model.graph import DesiredGraph, Output
+
+
+def show_outputs(
+    target: Target, terminal: Terminal, *, name: str | None, json: bool, raw: bool, show_secrets: bool
+) -> int:
+    """Print the stored outputs. The hosts hold no secret value, so those come from the program."""
+    if raw and name is None:
+        raise InputError("--raw needs the name of an output")
+    desired = load(target, terminal)
+    with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
+        outputs = pipeline.read_outputs(drivers, stack=desired.stack)
+    if outputs is None:
+        raise InputError(f"stack {desired.stack} was not applied yet", resolution="run `vmstack apply` first")
+    if show_secrets:
+        outputs = _fill_secrets(outputs, desired)
+    if name is None:
+        if json:
+            shown = {key: _describe(one, show_secrets=show_secrets) for key, one in sorted(outputs.items())}
+            terminal.say(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
+        else:
+            for line in render_outputs(outputs, terminal, show_secrets=show_secrets):
+                terminal.say(line)
+        return EXIT_DONE
+    if name not in outputs:
+        raise InputError(f"there is no output {name!r}", details=[f"outputs: {', '.join(sorted(outputs)) or 'none'}"])
+    output = outputs[name]
+    if output.secret and not show_secrets:
+        raise InputError(f"output {name} is secret", resolution="add --show-secrets to see it")
+    if raw:
+        value = output.value
+        terminal.out.write(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    elif json:
+        terminal.say(msgspec.json.encode(output.value).decode())
+    else:
+        value = output.value
+        terminal.say(escape(value) if isinstance(value, str) else msgspec.json.encode(value).decode())
+    return EXIT_DONE
+
+
+def _fill_secrets(outputs: dict[str, Output], desired: DesiredGraph) -> dict[str, Output]:
+    return {
+        name: desired.outputs[name] if one.secret and name in desired.outputs else one for name, one in outputs.items()
+    }
+
+
+def _describe(output: Output, *, show_secrets: bool) -> dict[str, object]:
+    """Terraform's shape of `output -json`, but that a secret value stays out unless asked for."""
+    described: dict[str, object] = {"sensitive": output.secret}
+    if not output.secret or show_secrets:
+        described["value"] = output.value
+    return described

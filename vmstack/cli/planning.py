@@ -1,0 +1,66 @@
+"""`vmstack plan`."""
+
+import os
+from pathlib import Path
+
+from vmstack.apply import pipeline
+from vmstack.cli.changes import render_diagnostics, render_plan
+from vmstack.cli.progress import ImageProgress
+from vmstack.cli.target import Target, load
+from vmstack.cli.terminal import Terminal
+from vmstack.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_ERROR
+from vmstack.images.store import ImageStore
+from vmstack.model.plan import Plan
+from vmstack.plan.codec import encode_plan
+from vmstack.plan.policy import PlanPolicy
+
+
+def image_cache() -> Path:
+    """Where images are kept on this machine (https://specifications.freedesktop.org/basedir-spec)."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "vmstack" / "images"
+
+
+def image_store() -> ImageStore:
+    """This machine's images."""
+    return ImageStore(image_cache())
+
+
+def show_plan(
+    target: Target,
+    terminal: Terminal,
+    *,
+    policy: PlanPolicy,
+    json: bool,
+    detailed_exitcode: bool,
+    expect_no_changes: bool,
+) -> int:
+    """Plan over read-only connections and print the result."""
+    desired = load(target, terminal)
+    with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
+        planned = pipeline.plan_stack(
+            desired,
+            drivers,
+            policy=policy,
+            store=image_store(),
+            need_files=False,
+            progress=ImageProgress(terminal),
+        )
+    tell_plan(planned.plan, terminal, json=json)
+    if planned.plan.empty:
+        return EXIT_DONE
+    if expect_no_changes:
+        terminal.tell("The plan has changes, and none were expected.")
+        return EXIT_ERROR
+    return EXIT_DIFFERENCES if detailed_exitcode else EXIT_DONE
+
+
+def tell_plan(plan: Plan, terminal: Terminal, *, json: bool) -> None:
+    """Print a plan for people, or as JSON."""
+    for line in render_diagnostics(plan.diagnostics, terminal):
+        terminal.tell(line)
+    if json:
+        terminal.say(encode_plan(plan).decode().rstrip("\n"))
+        return
+    for line in render_plan(plan, terminal):
+        terminal.say(line)

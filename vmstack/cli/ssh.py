@@ -1,0 +1,88 @@
+"""`vmstack ssh`."""
+
+import os
+import shutil
+
+import yaml
+
+from vmstack.apply import pipeline
+from vmstack.cli.holdings import addresses_of, find_domain
+from vmstack.cli.known_hosts import host_alias, known_hosts_file, vm_key
+from vmstack.cli.target import Target, load
+from vmstack.cli.terminal import Terminal
+from vmstack.errors import InputError
+from vmstack.model.graph import DesiredGraph
+from vmstack.model.identity import Key, Kind
+from vmstack.model.specs import SeedSpec, VmSpec
+
+
+def open_ssh(target: Target, terminal: Terminal, *, vm: str, command: tuple[str, ...], user: str | None) -> int:
+    """Become `ssh` to the VM. Does not return but by an error."""
+    program = shutil.which("ssh")
+    if program is None:
+        raise InputError("there is no `ssh` on this machine", resolution="install an OpenSSH client")
+    desired = load(target, terminal)
+    key = vm_key(vm)
+    with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
+        observed = pipeline.observe_stack(desired, drivers)
+    found = find_domain(observed, stack=desired.stack, key=key)
+    if found is None:
+        names = sorted(resource.key.name for resource in desired.resources if resource.key.kind is Kind.VM)
+        raise InputError(
+            f"no host holds a VM {key.name} of stack {desired.stack}",
+            details=[f"VMs of the program: {', '.join(names) or 'none'}"],
+            resolution="run `vmstack apply` first, or check the name",
+        )
+    snapshot, domain = found
+    if not domain.active:
+        raise InputError(f"VM {key.name} is not running", resolution="start it, or set its power to running and apply")
+    addresses = addresses_of(domain, snapshot, desired=desired)
+    if not addresses:
+        raise InputError(f"VM {key.name} has no fixed address", resolution="give it one with network.at(...) and apply")
+    arguments = ssh_arguments(
+        desired, key=key, address=addresses[0], user=user or login_user(desired, key=key), command=command
+    )
+    known_hosts_file(desired.stack).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    terminal.out.flush()
+    os.execv(program, arguments)  # noqa: S606 - no shell, and ssh must own the terminal
+
+
+def ssh_arguments(
+    desired: DesiredGraph, *, key: Key, address: str, user: str | None, command: tuple[str, ...]
+) -> list[str]:
+    """The command line of ssh. Keys are looked up under the VM's alias in the stack's own file."""
+    options = {
+        "HostKeyAlias": host_alias(desired.stack, key.name),
+        "UserKnownHostsFile": f'"{known_hosts_file(desired.stack)}"',
+        "StrictHostKeyChecking": "accept-new",
+    }
+    arguments = ["ssh"]
+    for name, value in options.items():
+        arguments += ["-o", f"{name}={value}"]
+    if user:
+        arguments += ["-l", user]
+    return [*arguments, "--", address, *command]
+
+
+def login_user(desired: DesiredGraph, *, key: Key) -> str | None:
+    """The user that the VM's cloud-init makes: `user`, or the first of `users`; `None` leaves it to ssh."""
+    specs = {resource.key: resource.spec for resource in desired.resources}
+    vm = specs.get(key)
+    if not isinstance(vm, VmSpec) or vm.seed is None:
+        return None
+    seed = specs.get(Key(Kind.SEED, vm.seed))
+    if not isinstance(seed, SeedSpec):
+        return None
+    try:
+        document = yaml.safe_load(seed.user_data)
+    except yaml.YAMLError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    users = document.get("users")
+    candidates = [document.get("user"), *(users if isinstance(users, list) else ())]
+    for candidate in candidates:
+        name = candidate.get("name") if isinstance(candidate, dict) else candidate
+        if isinstance(name, str) and name != "default" and not name.startswith("-"):
+            return name
+    return None
