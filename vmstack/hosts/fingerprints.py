@@ -1,9 +1,8 @@
 """The fingerprint of an object as observed: whatever a plan was made from, and nothing that moves by itself.
 
-A volume's allocation and times and a pool's free space move by themselves.
+A volume's allocation and its files' times and a pool's free space move by themselves, so pools and volumes are taken
+by their configs.
 """
-
-import hashlib
 
 import msgspec
 
@@ -16,29 +15,24 @@ from vmstack.xmlio.volume import read_volume
 
 def domain_fingerprint(record: DomainRecord) -> str:
     """Of both definitions, the power state and the marks that libvirt keeps beside them."""
-    marks = (record.state, record.persistent, record.autostart, record.has_managed_save)
-    return _digest(fingerprint(record.xml, record.live_xml), *map(str, marks))
+    marks = (record.persistent, record.autostart, record.has_managed_save)
+    return fingerprint(record.xml, record.live_xml, record.state, *map(str, marks))
 
 
 def network_fingerprint(record: NetworkRecord) -> str:
     """Of both definitions and the marks that libvirt keeps beside them."""
-    marks = (record.active, record.persistent, record.autostart)
-    return _digest(fingerprint(record.xml, record.live_xml), *map(str, marks))
+    return fingerprint(record.xml, record.live_xml, *map(str, (record.active, record.persistent, record.autostart)))
 
 
 def pool_fingerprint(record: PoolRecord, config: PoolConfig | None = None) -> str:
     """Of what the pool is, not of what is in it. `config` spares reading the XML again."""
-    return _digest(_encode(config or read_pool(record.xml)), str(record.active), str(record.autostart))
+    return fingerprint(_encode(config or read_pool(record.xml)), str(record.active), str(record.autostart))
 
 
 def volume_fingerprint(record: VolumeRecord, config: VolumeConfig | None = None) -> str:
     """Of format, size and backing file. `config` spares reading the XML again."""
-    return _digest(_encode(msgspec.structs.replace(config or read_volume(record.xml), allocation=None)))
+    return fingerprint(_encode(msgspec.structs.replace(config or read_volume(record.xml), allocation=None)))
 
 
 def _encode(config: PoolConfig | VolumeConfig) -> str:
     return msgspec.json.encode(config).decode()
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

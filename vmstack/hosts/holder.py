@@ -25,16 +25,16 @@ def this_process() -> Holder:
 
 
 def start_of(pid: int) -> str | None:
-    """When the process started, in clock ticks since boot; `None` when there is no such process.
+    """When the process started, in clock ticks since boot; `None` when there is no such process or it is a zombie.
 
-    Field 22 of /proc/PID/stat (proc_pid_stat(5)); the command in field 2 may hold spaces and parentheses.
+    Fields 3 and 22 of /proc/PID/stat (proc_pid_stat(5)); the command in field 2 may hold spaces and parentheses.
     """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()
-    return fields[19] if len(fields) > 19 else None
+    return fields[19] if len(fields) > 19 and fields[0] not in ("Z", "X") else None
 
 
 def is_dead(*, machine: str, pid: int, pid_start: str) -> bool:

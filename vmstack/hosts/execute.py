@@ -1,0 +1,123 @@
+"""Executing: one effect of a plan on one host. What to do was decided before; here it is only done.
+
+Every effect is idempotent or checkable: after an unknown result (the connection broke, the process was killed) the
+same effect may be executed again.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol, assert_never
+
+from vmstack.hosts.attempts import Patience
+from vmstack.hosts.driver import Driver
+from vmstack.hosts.execute_domain import DomainEffects
+from vmstack.hosts.execute_network import NetworkEffects
+from vmstack.hosts.execute_storage import StorageEffects
+from vmstack.model import effects
+from vmstack.model.base import Data
+from vmstack.model.effects import AnyEffect
+from vmstack.model.readiness import GuestReport
+
+Report = Callable[[str, int, int], None]
+
+
+class Supply(Protocol):
+    """What effects carry to a host besides themselves."""
+
+    def open_image(self, name: str) -> tuple[Iterable[bytes | int], int]:
+        """The verified file of the image: data chunks and lengths of holes, and the total length in bytes."""
+
+    def seed(self, digest: str) -> bytes:
+        """The seed's ISO."""
+
+
+class EffectResult(Data, frozen=True, kw_only=True):
+    """What apply learns from an effect. `built`: a pool's directory was made; `notes` are sentences for people."""
+
+    built: bool = False
+    guest: GuestReport | None = None
+    notes: tuple[str, ...] = ()
+
+
+def execute(
+    effect: AnyEffect, driver: Driver, *, supply: Supply, report: Report, patience: Patience | None = None
+) -> EffectResult:
+    """Do one effect. `report` is told (what, done, total) of long transfers, in bytes.
+
+    Raises what the driver raises, `GuestError` for a guest that does not do its part, and `HostError` where the host
+    is not as the effect needs it.
+    """
+    patience = patience or Patience()
+    storage = StorageEffects(driver, patience=patience, report=report)
+    network = NetworkEffects(driver, patience=patience)
+    domain = DomainEffects(driver, patience=patience)
+    match effect:
+        case effects.DefinePool():
+            patience.insist(lambda: driver.define_pool(effect.xml))
+        case effects.StartPool():
+            return EffectResult(built=storage.start_pool(effect.pool))
+        case effects.SetPoolAutostart():
+            driver.set_pool_autostart(effect.pool, enabled=effect.enabled)
+        case effects.RemovePool():
+            return EffectResult(notes=storage.remove_pool(effect))
+        case effects.CreateVolume():
+            storage.create_volume(effect)
+        case effects.CopyVolume():
+            storage.copy_volume(effect)
+        case effects.UploadImage():
+            chunks, length = supply.open_image(effect.image)
+            storage.upload(effect.pool, effect.volume, chunks=chunks, length=length)
+        case effects.UploadSeed():
+            content = supply.seed(effect.digest)
+            storage.upload(effect.pool, effect.volume, chunks=(content,), length=len(content))
+        case effects.ResizeVolume():
+            storage.resize_volume(effect)
+        case effects.DeleteVolume():
+            storage.delete_volume(effect)
+        case effects.DefineNetwork():
+            driver.define_network(effect.xml)
+        case effects.StartNetwork():
+            network.start(effect.uuid)
+        case effects.SetNetworkAutostart():
+            driver.set_network_autostart(effect.uuid, enabled=effect.enabled)
+        case effects.UpdateNetwork():
+            network.update(effect)
+        case effects.StopNetwork():
+            network.stop(effect.uuid)
+        case effects.UndefineNetwork():
+            network.undefine(effect.uuid)
+        case effects.StampNetwork():
+            network.stamp(effect)
+        case effects.DefineDomain():
+            patience.insist(lambda: driver.define_domain(effect.xml))
+        case effects.StartDomain():
+            domain.start(effect.uuid)
+        case effects.ResumeDomain():
+            domain.resume(effect.uuid)
+        case effects.ShutdownDomain():
+            domain.shut_down(effect)
+        case effects.PowerOffDomain():
+            domain.power_off(effect.uuid)
+        case effects.SetDomainAutostart():
+            driver.set_domain_autostart(effect.uuid, enabled=effect.enabled)
+        case effects.SetVcpus():
+            patience.insist(lambda: driver.set_vcpus(effect.uuid, effect.vcpus, live=effect.live, config=True))
+        case effects.SetMemory():
+            patience.insist(lambda: driver.set_memory(effect.uuid, effect.kib, live=effect.live, config=True))
+        case effects.SetDescription():
+            patience.insist(lambda: driver.set_description(effect.uuid, effect.description, live=effect.live))
+        case effects.AttachDevice():
+            domain.attach(effect)
+        case effects.DetachDevice():
+            domain.detach(effect)
+        case effects.ResizeDisk():
+            patience.insist(lambda: driver.resize_disk(effect.uuid, effect.disk, capacity=effect.capacity))
+        case effects.StampDomain():
+            domain.stamp(effect)
+        case effects.UndefineDomain():
+            domain.undefine(effect)
+        case effects.AwaitReady():
+            guest, notes = domain.await_ready(effect)
+            return EffectResult(guest=guest, notes=notes)
+        case _ as unreachable:
+            assert_never(unreachable)
+    return EffectResult()

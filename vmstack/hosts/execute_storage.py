@@ -1,0 +1,124 @@
+"""The effects on pools and volumes."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from vmstack.errors import ExistsError, HostBusyError, HostError, NotFoundError
+from vmstack.hosts.attempts import Patience
+from vmstack.hosts.driver import Driver, VolumeRecord
+from vmstack.model.configs import VolumeConfig
+from vmstack.model.effects import CopyVolume, CreateVolume, DeleteVolume, RemovePool, ResizeVolume
+from vmstack.xmlio.volume import read_volume
+
+
+class StorageEffects:
+    """Effects on the storage of one host."""
+
+    def __init__(self, driver: Driver, *, patience: Patience, report: Callable[[str, int, int], None]) -> None:
+        self._driver = driver
+        self._patience = patience
+        self._report = report
+
+    def start_pool(self, name: str) -> bool:
+        """Start the pool; tell whether its directory had to be built."""
+        if self._driver.pool(name).active:
+            return False
+        built = False
+        try:
+            self._patience.settle(lambda: self._driver.start_pool(name), done=lambda: self._driver.pool(name).active)
+        except NotFoundError:
+            self._driver.build_pool(name)
+            built = True
+            self._patience.insist(lambda: self._driver.start_pool(name))
+        return built
+
+    def remove_pool(self, effect: RemovePool) -> tuple[str, ...]:
+        """Stop and undefine the pool; return what people should know of its directory."""
+        name = effect.pool
+        try:
+            if self._driver.pool(name).active:
+                self._patience.settle(
+                    lambda: self._driver.stop_pool(name), done=lambda: not self._driver.pool(name).active
+                )
+        except NotFoundError:
+            return ()
+        notes = self._remove_directory(name) if effect.remove_directory else ()
+        try:
+            self._patience.insist(lambda: self._driver.undefine_pool(name))
+        except NotFoundError:
+            return notes
+        return notes
+
+    def create_volume(self, effect: CreateVolume) -> None:
+        """Create the volume; one that is there already counts when it is what the XML says."""
+        try:
+            self._patience.insist(lambda: self._driver.create_volume(effect.pool, effect.xml))
+        except ExistsError:
+            # libvirt's list of a pool may be older than the directory, in both directions.
+            self._patience.insist(lambda: self._driver.refresh_pool(effect.pool))
+            existing = self._find(effect.pool, effect.volume)
+            if existing is None:
+                self._patience.insist(lambda: self._driver.create_volume(effect.pool, effect.xml))
+            elif not _is_same(read_volume(existing.xml), read_volume(effect.xml)):
+                raise
+
+    def copy_volume(self, effect: CopyVolume) -> None:
+        """Copy, then grow. A volume that is there already is an error: nothing shows whether its content is whole."""
+        self._patience.insist(
+            lambda: self._driver.copy_volume(
+                effect.pool, effect.xml, source_pool=effect.source_pool, source=effect.source_volume
+            )
+        )
+        self._grow(effect.pool, effect.volume, effect.capacity)
+
+    def upload(self, pool: str, volume: str, *, chunks: Iterable[bytes | int], length: int) -> None:
+        """Stream the content. Busy is not retried: the chunks may be gone by then."""
+        self._driver.upload_volume(
+            pool, volume, chunks=self._counted(chunks, what=f"{pool}/{volume}", length=length), length=length
+        )
+
+    def resize_volume(self, effect: ResizeVolume) -> None:
+        self._grow(effect.pool, effect.volume, effect.capacity)
+
+    def delete_volume(self, effect: DeleteVolume) -> None:
+        """Delete; already gone is done."""
+        try:
+            self._patience.insist(lambda: self._driver.delete_volume(effect.pool, effect.volume))
+        except NotFoundError:
+            return
+
+    def _grow(self, pool: str, volume: str, capacity: int) -> None:
+        if read_volume(self._driver.volume(pool, volume).xml).capacity < capacity:
+            self._patience.insist(lambda: self._driver.resize_volume(pool, volume, capacity=capacity))
+
+    def _remove_directory(self, name: str) -> tuple[str, ...]:
+        try:
+            self._driver.delete_pool_directory(name)
+        except NotFoundError:
+            return ()
+        except HostBusyError:
+            raise
+        except HostError as error:
+            return (f"the directory of pool {name} was kept: {error.brief}",)
+        return ()
+
+    def _find(self, pool: str, name: str) -> VolumeRecord | None:
+        try:
+            return self._driver.volume(pool, name)
+        except NotFoundError:
+            return None
+
+    def _counted(self, chunks: Iterable[bytes | int], *, what: str, length: int) -> Iterator[bytes | int]:
+        done = 0
+        self._report(what, done, length)
+        for chunk in chunks:
+            yield chunk
+            done += chunk if isinstance(chunk, int) else len(chunk)
+            self._report(what, done, length)
+
+
+def _is_same(existing: VolumeConfig, wanted: VolumeConfig) -> bool:
+    """Whether the volume is what the XML asks for; what only an existing volume has (its path, its use) aside."""
+    same = msgspec.structs.replace(existing, allocation=wanted.allocation, path=wanted.path)
+    return same == wanted

@@ -1,0 +1,108 @@
+"""Fencing: a plan is executed only when what it touches is as it was when the plan was made."""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Final, TypeVar
+
+from vmstack.errors import NotFoundError, StalePlanError, VmstackError, raise_all
+from vmstack.hosts.driver import Driver
+from vmstack.hosts.fingerprints import domain_fingerprint, network_fingerprint, pool_fingerprint, volume_fingerprint
+from vmstack.model.plan import Expectation
+
+# From so many on, reading all objects in bulk is faster than reading these one by one.
+_BULK: Final = 8
+_HOSTS_AT_ONCE: Final = 16
+_Record = TypeVar("_Record")
+
+
+def check_expectations(drivers: Mapping[str, Driver], expectations: Iterable[Expectation]) -> None:
+    """Raise `StalePlanError` naming every object that is not as the expectations say. Reads only."""
+    by_host: dict[str, list[Expectation]] = {}
+    for expectation in expectations:
+        by_host.setdefault(expectation.host, []).append(expectation)
+    errors: list[VmstackError] = []
+    moved: list[str] = []
+    with ThreadPoolExecutor(max(1, min(len(by_host), _HOSTS_AT_ONCE)), thread_name_prefix="expect") as threads:
+        futures = [threads.submit(_moved_on, drivers[host], wanted) for host, wanted in sorted(by_host.items())]
+        for future in futures:
+            try:
+                moved += future.result()
+            except VmstackError as error:
+                errors.append(error)
+    raise_all(errors)
+    if moved:
+        raise StalePlanError(
+            "the plan is stale: objects that it touches changed after it was made",
+            details=moved,
+            resolution="make a new plan",
+        )
+
+
+def _moved_on(driver: Driver, expectations: list[Expectation]) -> list[str]:
+    readers: dict[str, Callable[[Driver, list[str]], dict[str, str]]] = {
+        "pool": _pools,
+        "network": _networks,
+        "volume": _volumes,
+        "domain": _domains,
+    }
+    moved = []
+    for kind, read in readers.items():
+        wanted = [expectation for expectation in expectations if expectation.object == kind]
+        if not wanted:
+            continue
+        found = read(driver, [expectation.id for expectation in wanted])
+        for expectation in wanted:
+            now = found.get(expectation.id)
+            if now != expectation.fingerprint:
+                moved.append(f"{expectation.host}: {kind} {expectation.name} {_word(expectation, now=now)}")
+    return moved
+
+
+def _word(expectation: Expectation, *, now: str | None) -> str:
+    if now is None:
+        return "is gone"
+    return "has appeared" if expectation.fingerprint is None else "has changed"
+
+
+def _domains(driver: Driver, ids: list[str]) -> dict[str, str]:
+    wanted = set(ids)
+    records = driver.domains() if len(ids) > _BULK else _each(driver.domain, ids)
+    return {record.uuid: domain_fingerprint(record) for record in records if record.uuid in wanted}
+
+
+def _networks(driver: Driver, ids: list[str]) -> dict[str, str]:
+    wanted = set(ids)
+    records = driver.networks() if len(ids) > _BULK else _each(driver.network, ids)
+    return {record.uuid: network_fingerprint(record) for record in records if record.uuid in wanted}
+
+
+def _pools(driver: Driver, ids: list[str]) -> dict[str, str]:
+    return {record.name: pool_fingerprint(record) for record in _each(driver.pool, ids)}
+
+
+def _volumes(driver: Driver, ids: list[str]) -> dict[str, str]:
+    """Volumes of a pool that is missing or not active are not there: nothing can be done with them."""
+    names: dict[str, set[str]] = {}
+    for item in ids:
+        pool, _, name = item.partition("/")
+        names.setdefault(pool, set()).add(name)
+    found: dict[str, str] = {}
+    for pool, wanted in names.items():
+        try:
+            if not driver.pool(pool).active:
+                continue
+        except NotFoundError:
+            continue
+        records = driver.volumes(pool) if len(wanted) > _BULK else _each(partial(driver.volume, pool), wanted)
+        found |= {f"{pool}/{record.name}": volume_fingerprint(record) for record in records if record.name in wanted}
+    return found
+
+
+def _each(read: Callable[[str], _Record], ids: Iterable[str]) -> list[_Record]:
+    records = []
+    for item in ids:
+        with suppress(NotFoundError):
+            records.append(read(item))
+    return records
