@@ -29,6 +29,11 @@ __all__ = [
 ]
 
 
+def _decode_firmware(text: str) -> str | None:
+    """libvirt's own word, or the kind of loader: a running guest's XML names only the chosen loader."""
+    return "efi" if text == "pflash" else text if text in ("bios", "efi") else None
+
+
 def _encode_firmware(value: str) -> str:
     if value not in ("bios", "efi"):
         raise ValueError('is neither "bios" nor "efi"')
@@ -45,7 +50,7 @@ _DOMAIN: Final = Table(
     Field("memory_kib", "currentMemory", KIB, also=("memory",)),
     Field("max_vcpus", "vcpu", INTEGER),
     Field("vcpus", "vcpu/@current", INTEGER, also=("vcpu",)),
-    Field("firmware", "os/@firmware", Codec(lambda text: text or None, _encode_firmware)),
+    Field("firmware", "os/@firmware", Codec(_decode_firmware, _encode_firmware), also=("os/loader/@type",)),
     Field("arch", "os/type/@arch", keep=True),
     Field("machine", "os/type/@machine", keep=True),
     Field("smbios_serial", "sysinfo[@type='smbios']/system/entry[@name='serial']"),

@@ -12,7 +12,7 @@ _USE: Final = {
     "pool": ("capacity", "allocation", "available"),
     "volume": ("allocation", "physical", "key"),
 }
-# What a volume's target says of the file at the moment: QEMU's user owns it while the guest runs.
+# What a volume says of its file and of its backing file at the moment: QEMU's user owns them while the guest runs.
 _FILE_STATE: Final = ("permissions", "timestamps")
 # Attributes that libvirt fills in for as long as a guest runs, by the element that bears them.
 _RUNNING: Final = {
@@ -51,9 +51,10 @@ def _canonicalise(part: str) -> bytes:
             drop_attributes(node, "connections")
     else:
         drop_children(root, *_USE.get(str(root.tag), ()))
-        target = root.find("target")
-        if target is not None and root.tag == "volume":
-            drop_children(target, *_FILE_STATE)
+        for kind in root.findall("target/format[@type='iso']"):
+            kind.set("type", "raw")  # what a refresh makes of it
+        for place in root if root.tag == "volume" else ():
+            drop_children(place, *_FILE_STATE)
     return etree.tostring(root, method="c14n")
 
 
@@ -61,12 +62,16 @@ def _settle_domain(root: Element) -> None:
     running = "id" in root.attrib
     drop_attributes(root, "id")
     devices = root.find("devices")
-    for device in () if devices is None else devices:
-        drop_children(device, "alias", "address")
+    if devices is None:
+        return
+    for node in list(devices.iter("alias", "address")):
+        device = node.getparent()
+        if device is not None and device.getparent() is devices:  # not the address of a host device
+            device.remove(node)
     if not running:
         return
     drop_children(root, "currentMemory", "seclabel")
-    for node in () if devices is None else devices.iter(*_RUNNING):
+    for node in devices.iter(*_RUNNING):
         drop_attributes(node, *_RUNNING[str(node.tag)])
-    for target in () if devices is None else devices.iterfind("interface/target"):
+    for target in devices.iterfind("interface/target"):
         drop_attributes(target, "dev")

@@ -21,9 +21,10 @@ def count_free_ports(live_xml: str | Element) -> int:
     if devices is None:
         return 0
     used: dict[int | None, set[str]] = {}
-    for device in devices:
-        address = device.find("address")  # the device's own: a host device's is under <source>
-        if address is not None and address.get("type") == "pci":
+    for address in devices.iter("address"):
+        device = address.getparent()
+        own = device is not None and device.getparent() is devices  # a host device's other address is under <source>
+        if own and address.get("type") == "pci":
             used.setdefault(_read_number(address.get("bus"), base=0), set()).add(address.get("slot", ""))
     free = 0
     for controller in devices.findall("controller[@type='pci']"):
@@ -52,9 +53,8 @@ def _count_taken(config: DomainConfig) -> int:
     """Count the ports that libvirt gives to the devices of a new domain (tried on q35)."""
     always = 3  # USB controller (libvirt's own), memory balloon, random numbers
     disks = sum(disk.bus == "virtio" for disk in config.disks) + any(disk.bus == "scsi" for disk in config.disks)
-    # Conventional PCI cards share one bridge, which takes a port.
-    bridged = [nic for nic in config.nics if nic.model in _CONVENTIONAL_NICS]
-    nics = len(config.nics) - len(bridged) + bool(bridged)
+    # For conventional PCI cards libvirt adds a bridge, with a port of its own.
+    nics = sum(nic.model not in _CONVENTIONAL_NICS for nic in config.nics)
     return always + disks + nics + bool(config.channels)
 
 

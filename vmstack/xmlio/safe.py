@@ -86,6 +86,7 @@ def add(parent: Element, tag: str, *, text: str | None = None, **attributes: str
 def set_attribute(element: Element, name: str, value: str) -> None:
     """Set an attribute. Raises `DocumentError` for text that XML cannot hold."""
     try:
+        _check(value)
         element.set(name, value)
     except ValueError as error:
         raise _unfit(value, where=f"{element.tag}/@{name}") from error
@@ -94,6 +95,7 @@ def set_attribute(element: Element, name: str, value: str) -> None:
 def set_text(element: Element, text: str) -> None:
     """Replace an element's text. Raises `DocumentError` for text that XML cannot hold."""
     try:
+        _check(text)
         element.text = text
     except ValueError as error:
         raise _unfit(text, where=str(element.tag)) from error
@@ -122,9 +124,14 @@ def replace_children(parent: Element, old: Sequence[Element], new: Sequence[Elem
         parent.insert(at, child)
 
 
+def _check(text: str) -> None:
+    if "\r" in text:
+        raise ValueError("libvirt writes carriage returns unescaped and reads them back as newlines")
+
+
 def _unfit(text: str, *, where: str) -> DocumentError:
     shown = ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
     return DocumentError(
         f"{where}: {shown} holds characters that XML cannot hold",
-        resolution="remove control characters and lone surrogates",
+        resolution="remove control characters, carriage returns and lone surrogates",
     )

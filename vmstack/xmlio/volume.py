@@ -4,9 +4,15 @@ from typing import Any, Final
 
 from vmstack.errors import DocumentError
 from vmstack.model.configs import VolumeConfig
-from vmstack.xmlio.codec import BYTES
+from vmstack.xmlio.codec import BYTES, TEXT, Codec
 from vmstack.xmlio.safe import Element, add, as_root, serialise
 from vmstack.xmlio.table import Field, Table, new_root
+
+
+def _decode_format(text: str) -> str | None:
+    """The format as QEMU takes it: after a refresh libvirt calls a raw file with a file system of CDs `iso`."""
+    return "raw" if text == "iso" else text or None
+
 
 _VOLUME: Final = Table(
     "volume",
@@ -14,7 +20,7 @@ _VOLUME: Final = Table(
     Field("capacity", "capacity", BYTES),
     Field("allocation", "allocation", BYTES),
     Field("path", "target/path"),
-    Field("format", "target/format/@type"),
+    Field("format", "target/format/@type", Codec(_decode_format, TEXT.encode)),
     Field("backing_path", "backingStore/path"),
     Field("backing_format", "backingStore/format/@type"),
 )
