@@ -1,0 +1,103 @@
+"""The desired graph, indexed: every lookup that the planner and the validation make, built once."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from vmstack.errors import Place
+from vmstack.model.graph import DesiredGraph, Options, Resource
+from vmstack.model.identity import Key, Kind, StackId
+from vmstack.model.specs import (
+    DiskSpec,
+    HostSpec,
+    ImageSpec,
+    NetworkSpec,
+    NicSpec,
+    PoolSpec,
+    SeedSpec,
+    VmSpec,
+    VolumeSpec,
+)
+
+SpecT = TypeVar("SpecT", HostSpec, PoolSpec, ImageSpec, VolumeSpec, SeedSpec, NetworkSpec, VmSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What a stack wants, by kind and name. All mappings are in the graph's (sorted) order.
+
+    `disk_users`, `nic_users` and `seed_users` say which VMs use a volume, a network and a seed. `realised` holds the
+    pairs of image and pool in which a base volume is needed.
+    """
+
+    stack: StackId
+    resources: Mapping[Key, Resource]
+    hosts: Mapping[str, HostSpec]
+    pools: Mapping[str, PoolSpec]
+    images: Mapping[str, ImageSpec]
+    volumes: Mapping[str, VolumeSpec]
+    seeds: Mapping[str, SeedSpec]
+    networks: Mapping[str, NetworkSpec]
+    vms: Mapping[str, VmSpec]
+    disk_users: Mapping[str, tuple[tuple[str, DiskSpec], ...]]
+    nic_users: Mapping[str, tuple[tuple[str, NicSpec], ...]]
+    seed_users: Mapping[str, tuple[str, ...]]
+    realised: tuple[tuple[str, str], ...]
+
+    def place(self, kind: Kind, name: str) -> Place | None:
+        """Where the program made the resource."""
+        resource = self.resources.get(Key(kind, name))
+        return resource.place if resource else None
+
+    def options(self, kind: Kind, name: str) -> Options:
+        """The resource's options; the default ones for what the program does not name itself (base images)."""
+        resource = self.resources.get(Key(kind, name))
+        return resource.options if resource else _NO_OPTIONS
+
+    def pool_host(self, pool: str) -> str:
+        return self.pools[pool].host
+
+
+_NO_OPTIONS = Options()
+
+
+def catalogue(desired: DesiredGraph) -> Catalog:
+    """Index the graph. References are not checked here (`plan.validation` does that)."""
+    disk_users: dict[str, list[tuple[str, DiskSpec]]] = defaultdict(list)
+    nic_users: dict[str, list[tuple[str, NicSpec]]] = defaultdict(list)
+    seed_users: dict[str, list[str]] = defaultdict(list)
+    vms = _of_kind(desired, VmSpec)
+    for vm in vms.values():
+        for disk in vm.disks:
+            disk_users[disk.volume].append((vm.name, disk))
+        for nic in vm.nics:
+            nic_users[nic.network].append((vm.name, nic))
+        if vm.seed is not None:
+            seed_users[vm.seed].append(vm.name)
+    volumes = _of_kind(desired, VolumeSpec)
+    realised = {(volume.image, volume.pool) for volume in volumes.values() if volume.image is not None}
+    return Catalog(
+        stack=desired.stack,
+        resources={resource.key: resource for resource in desired.resources},
+        hosts=_of_kind(desired, HostSpec),
+        pools=_of_kind(desired, PoolSpec),
+        images=_of_kind(desired, ImageSpec),
+        volumes=volumes,
+        seeds=_of_kind(desired, SeedSpec),
+        networks=_of_kind(desired, NetworkSpec),
+        vms=vms,
+        disk_users={name: tuple(users) for name, users in disk_users.items()},
+        nic_users={name: tuple(users) for name, users in nic_users.items()},
+        seed_users={name: tuple(users) for name, users in seed_users.items()},
+        realised=tuple(sorted(realised)),
+    )
+
+
+def base_key(image: str, *, pool: str) -> Key:
+    """The key of an image realised in a pool (both by their names in the program)."""
+    return Key(Kind.IMAGE, f"{image}@{pool}")
+
+
+def _of_kind(desired: DesiredGraph, kind: type[SpecT]) -> dict[str, SpecT]:
+    return {resource.spec.name: resource.spec for resource in desired.resources if isinstance(resource.spec, kind)}

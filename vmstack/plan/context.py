@@ -1,0 +1,48 @@
+"""What every part of the planner needs to know, in one place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vmstack.model.identity import Key, Kind, StackId
+from vmstack.model.observed import ImageFacts
+from vmstack.model.specs import PoolSpec
+from vmstack.plan.catalog import Catalog
+from vmstack.plan.draft import Draft
+from vmstack.plan.index import HostIndex
+from vmstack.plan.policy import PlanPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The inputs of one planning, indexed, and the draft that it fills."""
+
+    catalog: Catalog
+    indexes: Mapping[str, HostIndex]
+    policy: PlanPolicy
+    images: Mapping[str, ImageFacts]
+    draft: Draft = field(default_factory=Draft)
+
+    @property
+    def stack(self) -> StackId:
+        return self.catalog.stack
+
+    def index_of_pool(self, pool: str) -> HostIndex:
+        """The host of a pool (by its name in the program)."""
+        return self.indexes[self.catalog.pool_host(pool)]
+
+    def pool_path(self, spec: PoolSpec) -> str:
+        """The pool's directory; of an existing pool it is what libvirt says."""
+        if spec.path is not None and not spec.existing:
+            return spec.path.rstrip("/") or "/"
+        found = self.indexes[spec.host].pools.get(spec.label)
+        path = found.config.path if found else spec.path
+        return (path or "").rstrip("/")
+
+    def volume_path(self, pool: str, label: str) -> str:
+        """The file of a volume in a pool (by its name in the program)."""
+        return f"{self.pool_path(self.catalog.pools[pool])}/{label}"
+
+    def needs(self, kind: Kind, name: str) -> tuple[Key, ...]:
+        """The keys that the program wants the resource to come after."""
+        resource = self.catalog.resources.get(Key(kind, name))
+        return resource.needs if resource else ()

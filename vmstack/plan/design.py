@@ -1,0 +1,175 @@
+"""From specs and a host's facts to the libvirt-level configs of what is to be. The policy of defaults lives here."""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator
+from itertools import product
+from string import ascii_lowercase
+from typing import Final
+
+from vmstack.model.configs import DiskConfig, DomainConfig, NetworkConfig, NicConfig, PoolConfig, SubnetConfig
+from vmstack.model.identity import Key, Kind, StackId, derive_bridge, derive_uuid
+from vmstack.model.observed import HostFacts
+from vmstack.model.readiness import READY_CHANNEL
+from vmstack.model.specs import DiskSpec, NetworkMode, NetworkSpec, PoolSpec, Reservation, VmSpec
+from vmstack.plan.seeds import SEED_SERIAL, seed_disk
+
+AGENT_CHANNEL: Final = "org.qemu.guest_agent.0"
+# cloud-init's ds-identify then finds the seed whatever it knows of the disk
+# (https://docs.cloud-init.io/en/latest/reference/datasources/nocloud.html#dmi-specific-kernel-command-line).
+CLOUD_INIT_SERIAL: Final = "ds=nocloud"
+# Room for hot-plugged disks and NICs; every port costs a little boot time.
+SPARE_PORTS: Final = 8
+_MACHINES: Final = {"x86_64": "q35", "aarch64": "virt", "riscv64": "virt"}
+_KIB: Final = 1024
+# QEMU rounds the sizes of qcow2 images up to whole sectors, so whoever compares sizes must do it too.
+_SECTOR: Final = 512
+_FORWARD: Final = {
+    NetworkMode.NAT: "nat",
+    NetworkMode.ROUTE: "route",
+    NetworkMode.ISOLATED: None,
+    NetworkMode.OPEN: "open",
+    NetworkMode.BRIDGE: "bridge",
+}
+_PREFIXES: Final = {"virtio": "vd", "scsi": "sd", "sata": "sd"}
+
+
+def whole_sectors(capacity: int) -> int:
+    """Round a size in bytes up as the image formats do."""
+    return -(-capacity // _SECTOR) * _SECTOR
+
+
+def design_pool(spec: PoolSpec, *, stack: StackId) -> PoolConfig:
+    uuid = derive_uuid(stack, Key(Kind.POOL, spec.name))
+    return PoolConfig(name=spec.label, uuid=uuid, type="dir", path=spec.path)
+
+
+def design_network(spec: NetworkSpec, *, stack: StackId) -> NetworkConfig:
+    """The network as libvirt is to hold it. A network over a host's bridge has no addresses of its own."""
+    key = Key(Kind.NETWORK, spec.name)
+    bridged = spec.mode is NetworkMode.BRIDGE
+    return NetworkConfig(
+        name=spec.label,
+        uuid=derive_uuid(stack, key),
+        forward=_FORWARD[spec.mode],
+        bridge=spec.bridge or (None if bridged else derive_bridge(stack, key)),
+        domain=spec.domain,
+        mtu=spec.mtu,
+        subnets=() if bridged else tuple(_subnets(spec)),
+        dns_hosts=() if bridged else tuple(sorted(spec.dns_hosts, key=lambda host: host.ip)),
+    )
+
+
+def _subnets(spec: NetworkSpec) -> Iterator[SubnetConfig]:
+    networks = [ipaddress.ip_network(subnet.cidr, strict=False) for subnet in spec.subnets]
+    reservations: list[list[Reservation]] = [[] for _ in networks]
+    for reservation in spec.reservations:
+        address = ipaddress.ip_address(reservation.ip)
+        for network, found in zip(networks, reservations, strict=True):
+            if address in network:
+                found.append(reservation)
+                break
+    for subnet, network, found in zip(spec.subnets, networks, reservations, strict=True):
+        yield SubnetConfig(
+            family="ipv4" if network.version == 4 else "ipv6",
+            gateway=subnet.gateway,
+            prefix=network.prefixlen,
+            ranges=(subnet.dhcp,) if subnet.dhcp else (),
+            reservations=tuple(sorted(found, key=lambda item: (item.ip, item.mac or "", item.name or ""))),
+        )
+
+
+def design_domain(
+    spec: VmSpec,
+    *,
+    facts: HostFacts,
+    disks: Callable[[DiskSpec], DiskConfig],
+    seed_path: str | None,
+    network_label: Callable[[str], str],
+    observed: DomainConfig | None = None,
+) -> DomainConfig:
+    """The domain as it is to be.
+
+    `disks` gives a disk's config but for its slot: a disk that the observed domain has keeps its slot, and new ones
+    take the first free ones. What the program leaves open about virtualisation stays as the domain was made, so that
+    a host that loses or gains KVM does not restart anything.
+    """
+    kind = spec.domain_type or (observed.type if observed and observed.type else facts.domain_type)
+    arch = (observed.arch if observed else None) or facts.arch
+    wanted = [disks(disk) for disk in spec.disks]
+    if seed_path is not None:
+        wanted.append(seed_disk(path=seed_path, target=""))
+    return DomainConfig(
+        name=spec.label,
+        uuid=spec.uuid,
+        type=kind,
+        vcpus=spec.vcpus,
+        max_vcpus=spec.max_vcpus,
+        memory_kib=spec.memory // _KIB,
+        max_memory_kib=spec.max_memory // _KIB,
+        cpu_mode=spec.cpu_mode or ("maximum" if kind == "qemu" else "host-passthrough"),
+        arch=arch,
+        machine=spec.machine or _MACHINES.get(arch),
+        firmware="efi" if spec.firmware == "uefi" else None,
+        description=spec.description,
+        smbios_serial=CLOUD_INIT_SERIAL if seed_path is not None else None,
+        disks=tuple(_slotted(wanted, observed=observed)),
+        nics=tuple(
+            NicConfig(mac=nic.mac, network=network_label(nic.network), model=nic.model, mtu=nic.mtu)
+            for nic in spec.nics
+        ),
+        graphics=spec.graphics,
+        serial_log=spec.serial_log,
+        channels=(AGENT_CHANNEL, READY_CHANNEL),
+        pcie_ports=SPARE_PORTS,
+    )
+
+
+def design_disk(
+    spec: DiskSpec, *, path: str, format: str, backing_path: str | None = None, backing_format: str | None = None
+) -> DiskConfig:
+    """A disk but for its slot."""
+    return DiskConfig(
+        serial=spec.name,
+        path=path,
+        format=format,
+        target="",
+        bus=spec.bus,
+        cache=spec.cache,
+        discard="unmap" if spec.discard else None,
+        readonly=spec.readonly,
+        backing_path=backing_path,
+        backing_format=backing_format,
+    )
+
+
+def _slotted(disks: Iterable[DiskConfig], *, observed: DomainConfig | None) -> Iterator[DiskConfig]:
+    present = observed.disks if observed else ()
+    slots = {disk.serial: disk for disk in present if disk.serial is not None}
+    taken = {disk.target for disk in present}
+    for disk in disks:
+        old = slots.get(disk.serial)
+        target = old.target if old is not None and old.bus == disk.bus else _free_slot(disk.bus, taken=taken)
+        taken.add(target)
+        yield DiskConfig(
+            serial=disk.serial,
+            path=disk.path,
+            format=disk.format,
+            target=target,
+            bus=disk.bus,
+            cache=disk.cache,
+            discard=disk.discard,
+            readonly=disk.readonly,
+            backing_path=disk.backing_path,
+            backing_format=disk.backing_format,
+            device=disk.device,
+        )
+
+
+def _free_slot(bus: str, *, taken: set[str]) -> str:
+    prefix = _PREFIXES.get(bus, "sd")
+    names = (prefix + "".join(letters) for length in (1, 2) for letters in product(ascii_lowercase, repeat=length))
+    return next(name for name in names if name not in taken)
+
+
+def is_seed(disk: DiskConfig) -> bool:
+    return disk.serial == SEED_SERIAL

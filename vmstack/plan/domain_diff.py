@@ -1,0 +1,259 @@
+"""Field by field: a designed domain against an observed one.
+
+Only what the stack writes is compared. A field that it wrote before and no longer writes is removed; a field that it
+never wrote is other people's, and kept.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+
+from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
+from vmstack.model.sizes import format_size
+from vmstack.model.specs import GraphicsSpec
+from vmstack.plan.disruption import Case
+from vmstack.plan.ignore import is_ignored
+from vmstack.plan.seeds import SEED_SERIAL
+from vmstack.xmlio.domain import same_machine
+
+DeviceT = TypeVar("DeviceT", DiskConfig, NicConfig)
+_Pairs = list[tuple[DeviceT, DeviceT | None]]
+
+_KIB: Final = 1024
+# Where the model's name for a field differs from the one that programs use.
+_SCALARS: Final = {
+    "label": "name",
+    "domain_type": "type",
+    "vcpus": "vcpus",
+    "max_vcpus": "max_vcpus",
+    "memory": "memory_kib",
+    "max_memory": "max_memory_kib",
+    "cpu_mode": "cpu_mode",
+    "machine": "machine",
+    "firmware": "firmware",
+    "description": "description",
+    "cloud_init_marker": "smbios_serial",
+    "graphics": "graphics",
+    "serial_log": "serial_log",
+}
+_OPTIONAL: Final = ("description", "cloud_init_marker", "graphics", "serial_log")
+_DISK_FIELDS: Final = {
+    "volume": "path", "format": "format", "bus": "bus", "cache": "cache", "discard": "discard", "readonly": "readonly",
+}  # fmt: skip
+_NIC_FIELDS: Final = {"network": "network", "model": "model", "mtu": "mtu"}
+# A program may leave these open; libvirt never fills `cache`, `discard` and `mtu` in by itself.
+_OPTIONAL_DEVICE_FIELDS: Final = ("cache", "discard", "mtu")
+
+
+class Difference(NamedTuple):
+    """One field that differs, with values as people read them. `device` is the serial or MAC it belongs to."""
+
+    path: str
+    before: object
+    after: object
+    case: Case
+    device: str | None = None
+
+
+class Extra(NamedTuple):
+    """A device that somebody else gave to our domain."""
+
+    path: str
+    what: str
+
+
+def written_fields(config: DomainConfig) -> tuple[str, ...]:
+    """The fields that the config writes, as a stamp lists them: by serial and MAC, whatever their names are."""
+    fields = [path for path, name in _SCALARS.items() if getattr(config, name) is not None]
+    for disk in config.disks:
+        fields.append(f"disks[{disk.serial}]")
+        fields += [f"disks[{disk.serial}].{name}" for name in ("cache", "discard") if getattr(disk, name) is not None]
+    for nic in config.nics:
+        fields.append(f"nics[{nic.mac}]")
+        if nic.mtu is not None:
+            fields.append(f"nics[{nic.mac}].mtu")
+    return tuple(sorted(fields))
+
+
+def settle_target(
+    design: DomainConfig,
+    *,
+    observed: DomainConfig,
+    owned: frozenset[str],
+    ignored: frozenset[str],
+    nic_names: dict[str, str],
+) -> DomainConfig:
+    """The config to aim at: the design, with the observed value wherever the field is ignored or not ours.
+
+    Devices of the observed domain that are ignored stay; those that are somebody else's are not in the result (a
+    patch keeps what it is not told to drop).
+    """
+    scalars: dict[str, object] = {}
+    for path, name in _SCALARS.items():
+        wanted, found = getattr(design, name), getattr(observed, name)
+        foreign = path in _OPTIONAL and wanted is None and path not in owned
+        if foreign or is_ignored(path, ignored=ignored) or _equal(path, wanted, found):
+            scalars[name] = found
+        else:
+            scalars[name] = wanted
+    disks = tuple(
+        _settle_device(disk, found, owned=owned, ignored=ignored, at=f"disks[{disk.serial}]", shown=disk_path(disk))
+        for disk, found in _pair_disks(design.disks, observed.disks)
+        if found is not None or not is_ignored("disks", ignored=ignored)
+    )
+    nics = tuple(
+        _settle_device(
+            nic, found, owned=owned, ignored=ignored, at=f"nics[{nic.mac}]", shown=nic_path(nic, names=nic_names)
+        )
+        for nic, found in _pair_nics(design.nics, observed.nics)
+        if found is not None or not is_ignored("nics", ignored=ignored)
+    )
+    target = msgspec.structs.replace(design, **scalars, disks=disks, nics=nics)
+    # An ignored count may be larger than the maximum that the program asks for.
+    return msgspec.structs.replace(
+        target,
+        max_vcpus=max(target.max_vcpus, target.vcpus),
+        max_memory_kib=max(target.max_memory_kib, target.memory_kib),
+    )
+
+
+def differences(
+    target: DomainConfig, observed: DomainConfig, *, nic_names: dict[str, str], live: DomainConfig | None = None
+) -> Iterator[Difference]:
+    """Yield every field of the target that the observed domain does not have so, removed devices excepted.
+
+    `live` is the running domain, whose maxima decide what can be changed in place.
+    """
+    for path, name in _SCALARS.items():
+        wanted, found = getattr(target, name), getattr(observed, name)
+        if not _equal(path, wanted, found):
+            case = _scalar_case(path, wanted, live=live)
+            yield Difference(path, _shown(path, found), _shown(path, wanted), case)
+    for disk, old in _pair_disks(target.disks, observed.disks):
+        path = disk_path(disk)
+        if old is None:
+            yield Difference(path, None, disk.path, Case.HOT_PLUG, disk.serial)
+            continue
+        if disk.serial == SEED_SERIAL and disk.path != old.path:
+            yield Difference(path, _file(old.path), _file(disk.path), Case.SEED, disk.serial)
+        for field, name in _DISK_FIELDS.items():
+            before, after = getattr(old, name), getattr(disk, name)
+            if before != after and not (disk.serial == SEED_SERIAL and name in ("path", "discard", "cache")):
+                yield Difference(f"{path}.{field}", before, after, Case.DEFINITION, disk.serial)
+        if disk.backing_path != old.backing_path and disk.serial != SEED_SERIAL:
+            yield Difference(f"{path}.backing", old.backing_path, disk.backing_path, Case.DEFINITION, disk.serial)
+    for nic, old_nic in _pair_nics(target.nics, observed.nics):
+        path = nic_path(nic, names=nic_names)
+        if old_nic is None:
+            yield Difference(path, None, nic.network, Case.HOT_PLUG, nic.mac)
+            continue
+        for field, name in _NIC_FIELDS.items():
+            before, after = getattr(old_nic, name), getattr(nic, name)
+            if before != after:
+                yield Difference(f"{path}.{field}", before, after, Case.DEFINITION, nic.mac)
+
+
+def leftovers(
+    target: DomainConfig, observed: DomainConfig, *, owned: frozenset[str], ignored: frozenset[str]
+) -> tuple[tuple[DiskConfig, ...], tuple[NicConfig, ...], tuple[Extra, ...]]:
+    """Devices of the observed domain that the target lacks: ours to remove (disks, NICs), and other people's."""
+    disks: list[DiskConfig] = []
+    nics: list[NicConfig] = []
+    extras: list[Extra] = []
+    serials = {disk.serial for disk in target.disks}
+    macs = {nic.mac for nic in target.nics}
+    for disk in observed.disks:
+        if disk.serial is not None and disk.serial in serials:
+            continue
+        at = f"disks[{disk.serial}]"
+        if is_ignored("disks", ignored=ignored):
+            continue
+        if disk.serial is not None and at in owned:
+            disks.append(disk)
+        else:
+            extras.append(Extra(f"disks[{disk.serial or disk.target}]", disk.path or "an empty drive"))
+    for nic in observed.nics:
+        if nic.mac in macs or is_ignored("nics", ignored=ignored):
+            continue
+        if f"nics[{nic.mac}]" in owned:
+            nics.append(nic)
+        else:
+            extras.append(Extra(f"nics[{nic.mac}]", f"on {nic.network or nic.bridge or 'no network'}"))
+    return tuple(disks), tuple(nics), tuple(extras)
+
+
+def disk_path(disk: DiskConfig) -> str:
+    return "cloud_init" if disk.serial == SEED_SERIAL else f"disks[{disk.serial or disk.target}]"
+
+
+def nic_path(nic: NicConfig, *, names: dict[str, str]) -> str:
+    return f"nics[{names.get(nic.mac, nic.mac)}]"
+
+
+def _pair_disks(wanted: tuple[DiskConfig, ...], found: tuple[DiskConfig, ...]) -> _Pairs[DiskConfig]:
+    present = {disk.serial: disk for disk in found if disk.serial is not None}
+    return [(disk, present.get(disk.serial)) for disk in wanted]
+
+
+def _pair_nics(wanted: tuple[NicConfig, ...], found: tuple[NicConfig, ...]) -> _Pairs[NicConfig]:
+    present = {nic.mac: nic for nic in found}
+    return [(nic, present.get(nic.mac)) for nic in wanted]
+
+
+def _settle_device(
+    wanted: DeviceT, found: DeviceT | None, *, owned: frozenset[str], ignored: frozenset[str], at: str, shown: str
+) -> DeviceT:
+    """The device to aim at: observed values where a field is ignored, or open and not ours."""
+    if found is None:
+        return wanted
+    fields = _DISK_FIELDS if isinstance(wanted, DiskConfig) else _NIC_FIELDS
+    kept = {}
+    for field, name in fields.items():
+        foreign = field in _OPTIONAL_DEVICE_FIELDS and getattr(wanted, name) is None and f"{at}.{field}" not in owned
+        if foreign or is_ignored(f"{shown}.{field}", ignored=ignored):
+            kept[name] = getattr(found, name)
+    if isinstance(wanted, DiskConfig) and isinstance(found, DiskConfig):
+        if kept.get("path", wanted.path) != wanted.path:
+            kept |= {"backing_path": found.backing_path, "backing_format": found.backing_format}
+    return msgspec.structs.replace(wanted, **kept) if kept else wanted
+
+
+def _equal(path: str, wanted: object, found: object) -> bool:
+    if path == "machine":
+        return same_machine(_text(wanted), _text(found))
+    if path == "firmware":
+        return (wanted or "bios") == (found or "bios")
+    if path == "cpu_mode" and wanted is None:
+        return True
+    return wanted == found
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _scalar_case(path: str, wanted: object, *, live: DomainConfig | None) -> Case:
+    if path == "description":
+        return Case.NOTE
+    if live is None or not isinstance(wanted, int):
+        return Case.DEFINITION
+    if path == "vcpus":
+        if wanted < live.vcpus:
+            return Case.VCPUS_DOWN
+        return Case.VCPUS_UP if wanted <= live.max_vcpus else Case.VCPUS_BEYOND
+    if path == "memory":
+        return Case.MEMORY_WITHIN if wanted <= live.max_memory_kib else Case.MEMORY_BEYOND
+    return Case.DEFINITION
+
+
+def _shown(path: str, value: object) -> object:
+    if isinstance(value, int) and path in ("memory", "max_memory"):
+        return format_size(value * _KIB)
+    if isinstance(value, GraphicsSpec):
+        return f"{value.type} on {value.listen}"
+    return value
+
+
+def _file(path: str | None) -> str | None:
+    return path.rpartition("/")[2] if path else None

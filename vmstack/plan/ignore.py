@@ -1,0 +1,85 @@
+"""`ignore_changes`: the fields whose observed value a program wants to keep."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from vmstack.errors import InputError
+from vmstack.model.graph import Resource
+from vmstack.model.specs import NetworkSpec, PoolSpec, VmSpec, VolumeSpec
+
+_VM_FIELDS: Final = frozenset({
+    "vcpus", "max_vcpus", "memory", "max_memory", "domain_type", "cpu_mode", "machine", "firmware", "graphics",
+    "serial_log", "description", "autostart", "power", "cloud_init", "disks", "nics", "label",
+})  # fmt: skip
+_DISK_FIELDS: Final = frozenset({"capacity", "volume", "bus", "cache", "discard", "readonly"})
+_NIC_FIELDS: Final = frozenset({"network", "model", "mtu"})
+_FIELDS: Final[dict[type, frozenset[str]]] = {
+    VmSpec: _VM_FIELDS,
+    VolumeSpec: frozenset({"capacity", "format", "source", "image"}),
+    NetworkSpec: frozenset({"mode", "bridge", "subnets", "reservations", "dns_hosts", "domain", "mtu", "autostart"}),
+    PoolSpec: frozenset({"path", "autostart"}),
+}
+# What programs call these fields when they write them.
+_ALIASES: Final = {"seed": "cloud_init", "networks": "nics"}
+_ITEM: Final = re.compile(r"(disks|nics|networks)\[([^\]]*)\](?:\.(\w+))?")
+
+
+def check_ignored(resource: Resource) -> list[InputError]:
+    """Return an error for every path of the resource's `ignore_changes` that names no field of it."""
+    return [
+        InputError(
+            f"{resource.key}: ignore_changes names {path!r}, which is no field of it",
+            resolution=f"use one of: {', '.join(_choices(resource))}",
+            place=resource.place,
+        )
+        for path in resource.options.ignore_changes
+        if not _is_field(resource, path)
+    ]
+
+
+def ignored_fields(paths: Iterable[str]) -> frozenset[str]:
+    """Canonical paths, as the diff writes them."""
+    return frozenset(_canonical(path) for path in paths)
+
+
+def is_ignored(path: str, *, ignored: frozenset[str]) -> bool:
+    """Whether a field, or what it is part of, is ignored: `disks[data].cache` by itself, `disks[data]` and `disks`."""
+    if not ignored:
+        return False
+    if "*" in ignored or path in ignored:
+        return True
+    owner = path.partition(".")[0]
+    return owner in ignored or owner.partition("[")[0] in ignored
+
+
+def _canonical(path: str) -> str:
+    if path == "disk":
+        return "disks[root].capacity"
+    if path in _ALIASES:
+        return _ALIASES[path]
+    if path.startswith("networks["):
+        return "nics" + path[len("networks") :]
+    return path
+
+
+def _is_field(resource: Resource, path: str) -> bool:
+    canonical = _canonical(path)
+    fields = _FIELDS.get(type(resource.spec), frozenset())
+    if canonical == "*" or canonical in fields:
+        return True
+    match = _ITEM.fullmatch(canonical)
+    if match is None or not isinstance(resource.spec, VmSpec):
+        return False
+    items, name, field = match.groups()
+    if items == "disks":
+        names = {disk.name for disk in resource.spec.disks}
+        return name in names and (field is None or field in _DISK_FIELDS)
+    return name in {nic.name for nic in resource.spec.nics} and (field is None or field in _NIC_FIELDS)
+
+
+def _choices(resource: Resource) -> list[str]:
+    fields = sorted(_FIELDS.get(type(resource.spec), frozenset()))
+    if isinstance(resource.spec, VmSpec):
+        fields += [f"disks[{disk.name}].capacity" for disk in resource.spec.disks]
+    return [*fields, "*"]

@@ -1,0 +1,41 @@
+"""Which images need local facts or a file before a plan can be made."""
+
+from vmstack.model.base import Data
+from vmstack.model.graph import DesiredGraph
+from vmstack.model.observed import ImageFacts, Observed
+from vmstack.plan.bases import BaseStatus, base_slot, base_status, ledger_facts
+from vmstack.plan.catalog import catalogue
+from vmstack.plan.index import index_host
+
+
+class ImageNeeds(Data, frozen=True, kw_only=True):
+    """`known` images are complete wherever the stack needs them, so their facts come from the hosts' ledgers.
+
+    `missing` ones must be resolved locally, with the file: some host must get them. Both hold only images that a
+    volume of the stack is made from.
+    """
+
+    known: dict[str, ImageFacts] = {}
+    missing: tuple[str, ...] = ()
+
+
+def image_needs(desired: DesiredGraph, observed: Observed) -> ImageNeeds:
+    """Sort the images that the stack uses into known and missing. Pure."""
+    catalog = catalogue(desired)
+    indexes = {host: index_host(snapshot, stack=desired.stack) for host, snapshot in sorted(observed.hosts.items())}
+    known: dict[str, ImageFacts] = {}
+    missing: set[str] = set()
+    for image, pool_name in catalog.realised:
+        spec, pool = catalog.images[image], catalog.pools[pool_name]
+        facts = ledger_facts(spec, indexes=indexes)
+        index = indexes.get(pool.host)
+        if facts is None or index is None:
+            missing.add(image)
+        elif base_status(base_slot(facts, pool=pool.label), index=index) is BaseStatus.COMPLETE:
+            known[image] = facts
+        else:
+            missing.add(image)
+    return ImageNeeds(
+        known={name: facts for name, facts in sorted(known.items()) if name not in missing},
+        missing=tuple(sorted(missing)),
+    )

@@ -1,0 +1,164 @@
+"""One host's snapshot, indexed, with the question that everything hangs on answered: what of it is ours."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from vmstack.model.identity import Key, Kind, StackId, derive_uuid
+from vmstack.model.observed import (
+    HostFacts,
+    HostSnapshot,
+    ObservedDomain,
+    ObservedNetwork,
+    ObservedPool,
+    ObservedVolume,
+)
+from vmstack.model.ownership import EntryState, LedgerEntry, Stamp
+
+Slot = tuple[str, str]
+
+_KINDS: Final = {"pool": Kind.POOL, "base": Kind.IMAGE, "volume": Kind.VOLUME, "seed": Kind.SEED}
+
+
+@dataclass(frozen=True, slots=True)
+class HostIndex:
+    """Lookups over one host.
+
+    `own_domains` and `own_networks` are ours by stamp *and* derived UUID, by name in the program. `entries` is this
+    stack's ledger and `others` are those of all other stacks, by slot. `path_users` tells which domains, ours or
+    not, have a file as a disk, live or persistent; `backed` which volumes have a file as their backing file.
+    """
+
+    host: str
+    facts: HostFacts
+    stack: StackId
+    has_ledger: bool
+    domains: Mapping[str, ObservedDomain]
+    domain_names: Mapping[str, ObservedDomain]
+    own_domains: Mapping[str, ObservedDomain]
+    networks: Mapping[str, ObservedNetwork]
+    network_names: Mapping[str, ObservedNetwork]
+    own_networks: Mapping[str, ObservedNetwork]
+    pools: Mapping[str, ObservedPool]
+    volumes: Mapping[Slot, ObservedVolume]
+    entries: Mapping[Slot, LedgerEntry]
+    named_entries: Mapping[Key, tuple[LedgerEntry, ...]]
+    others: Mapping[Slot, tuple[LedgerEntry, ...]]
+    path_users: Mapping[str, tuple[ObservedDomain, ...]]
+    backed: Mapping[str, tuple[Slot, ...]]
+    macs: Mapping[str, tuple[ObservedDomain, ...]]
+
+    def readable(self, pool: str) -> bool:
+        """Whether the volumes of the pool are known. Of an inactive or missing pool they are not: unknown, not gone."""
+        found = self.pools.get(pool)
+        return found is not None and found.volumes is not None
+
+    def owns_pool(self, label: str) -> bool:
+        """Whether the libvirt pool of that name is the one this stack made: in the ledger, and with our UUID."""
+        entry = self.entries.get((label, ""))
+        pool = self.pools.get(label)
+        if entry is None or pool is None:
+            return False
+        return pool.uuid == derive_uuid(self.stack, Key(Kind.POOL, entry.name))
+
+    def is_own(self, domain: ObservedDomain) -> bool:
+        name = stamped_name(domain.stamp, stack=self.stack, kind=Kind.VM)
+        return name is not None and self.own_domains.get(name) is domain
+
+    def own_users(self, path: str | None) -> Iterator[ObservedDomain]:
+        """Our domains that have the file as a disk."""
+        return (domain for domain in self.path_users.get(path or "", ()) if self.is_own(domain))
+
+    def foreign_users(self, path: str | None) -> Iterator[ObservedDomain]:
+        """Other people's domains that have the file as a disk."""
+        return (domain for domain in self.path_users.get(path or "", ()) if not self.is_own(domain))
+
+    def volume_path(self, slot: Slot) -> str | None:
+        """The file of a volume: as observed, else as the ledger says, else by the pool's directory."""
+        volume = self.volumes.get(slot)
+        if volume is not None and volume.config.path is not None:
+            return volume.config.path
+        entry = self.entries.get(slot)
+        if entry is not None and entry.path is not None:
+            return entry.path
+        pool = self.pools.get(slot[0])
+        return f"{pool.config.path}/{slot[1]}" if pool is not None and pool.config.path else None
+
+    def held_by_other(self, slot: Slot) -> bool:
+        return slot in self.others
+
+
+def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
+    """Index a snapshot for one stack."""
+    own_domains: dict[str, ObservedDomain] = {}
+    path_users: dict[str, list[ObservedDomain]] = defaultdict(list)
+    macs: dict[str, list[ObservedDomain]] = defaultdict(list)
+    for domain in snapshot.domains:
+        name = stamped_name(domain.stamp, stack=stack, kind=Kind.VM)
+        if name is not None and domain.uuid == derive_uuid(stack, Key(Kind.VM, name)):
+            own_domains[name] = domain
+        configs = (domain.config,) if domain.live is None else (domain.config, domain.live)
+        for path in dict.fromkeys(disk.path for config in configs for disk in config.disks):
+            if path is not None:
+                path_users[path].append(domain)
+        for mac in dict.fromkeys(nic.mac for config in configs for nic in config.nics):
+            macs[mac].append(domain)
+    own_networks: dict[str, ObservedNetwork] = {}
+    for network in snapshot.networks:
+        name = stamped_name(network.stamp, stack=stack, kind=Kind.NETWORK)
+        if name is not None and network.uuid == derive_uuid(stack, Key(Kind.NETWORK, name)):
+            own_networks[name] = network
+    volumes: dict[Slot, ObservedVolume] = {}
+    backed: dict[str, list[Slot]] = defaultdict(list)
+    for pool in snapshot.pools:
+        for volume in pool.volumes or ():
+            slot = (volume.pool, volume.name)
+            volumes[slot] = volume
+            if volume.config.backing_path is not None:
+                backed[volume.config.backing_path].append(slot)
+    entries = snapshot.ledger.entries if snapshot.ledger else ()
+    named: dict[Key, list[LedgerEntry]] = defaultdict(list)
+    for entry in entries:
+        named[entry_key(entry)].append(entry)
+    others: dict[Slot, list[LedgerEntry]] = defaultdict(list)
+    for ledger in snapshot.other_ledgers:
+        for entry in ledger.entries:
+            others[entry.slot].append(entry)
+    return HostIndex(
+        host=snapshot.host,
+        facts=snapshot.facts,
+        stack=stack,
+        has_ledger=snapshot.ledger is not None,
+        domains={domain.uuid: domain for domain in snapshot.domains},
+        domain_names={domain.name: domain for domain in snapshot.domains},
+        own_domains=own_domains,
+        networks={network.uuid: network for network in snapshot.networks},
+        network_names={network.name: network for network in snapshot.networks},
+        own_networks=own_networks,
+        pools={pool.name: pool for pool in snapshot.pools},
+        volumes=volumes,
+        entries={entry.slot: entry for entry in entries},
+        named_entries={key: tuple(found) for key, found in named.items()},
+        others={slot: tuple(found) for slot, found in others.items()},
+        path_users={path: tuple(users) for path, users in path_users.items()},
+        backed={path: tuple(slots) for path, slots in backed.items()},
+        macs={mac: tuple(users) for mac, users in macs.items()},
+    )
+
+
+def entry_key(entry: LedgerEntry) -> Key:
+    """The address of what a ledger entry stands for."""
+    return Key(_KINDS[entry.role], entry.name)
+
+
+def is_ready(entry: LedgerEntry) -> bool:
+    return entry.state is EntryState.READY
+
+
+def stamped_name(stamp: Stamp | None, *, stack: StackId, kind: Kind) -> str | None:
+    """The name in the program that a stamp claims, when it claims to be of this stack and kind."""
+    prefix = stack.path(Key(kind, ""))
+    if stamp is None or not stamp.path.startswith(prefix):
+        return None
+    return stamp.path[len(prefix) :] or None

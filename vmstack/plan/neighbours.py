@@ -1,0 +1,82 @@
+"""What a new network or NIC may not collide with on its host: other people's names, bridges, subnets and MACs."""
+
+import ipaddress
+from collections.abc import Iterable
+
+from vmstack.errors import ConflictError
+from vmstack.model.configs import NetworkConfig, NicConfig
+from vmstack.model.identity import Key, Kind
+from vmstack.model.observed import ObservedNetwork
+from vmstack.plan.context import Context
+from vmstack.plan.index import HostIndex
+
+
+def check_neighbours(design: NetworkConfig, *, host: str, key: Key, context: Context) -> tuple[str, ...]:
+    """Report collisions with the host's other networks.
+
+    Returns the libvirt names of own networks that collide and go in this very plan: they must be gone first.
+    """
+    index = context.indexes[host]
+    first: list[str] = []
+    for other in index.networks.values():
+        if other.uuid == design.uuid:
+            continue
+        clashes = list(_clashes(design, other.config))
+        if not clashes:
+            continue
+        owner = own_network_name(index, other)
+        if owner is not None and not _stays(owner, host=host, context=context):
+            first.append(other.name)
+        elif owner is None:
+            context.draft.errors.append(
+                ConflictError(
+                    f"{key}: it cannot be beside the network {other.name!r} on host {host}: {'; '.join(clashes)}",
+                    resolution="choose others in the program, or change that network",
+                    place=context.catalog.place(Kind.NETWORK, key.name),
+                )
+            )
+    return tuple(sorted(first))
+
+
+def own_network_name(index: HostIndex, network: ObservedNetwork) -> str | None:
+    """The name in the program of a network that is ours."""
+    return next((name for name, own in index.own_networks.items() if own is network), None)
+
+
+def _stays(name: str, *, host: str, context: Context) -> bool:
+    spec = context.catalog.networks.get(name)
+    return spec is not None and spec.host == host
+
+
+def check_macs(nics: Iterable[NicConfig], *, uuid: str, host: str, key: Key, context: Context) -> None:
+    """Report MACs that another domain of the host has already."""
+    index = context.indexes[host]
+    for nic in nics:
+        for other in index.macs.get(nic.mac, ()):
+            if other.uuid != uuid and not index.is_own(other):
+                context.draft.errors.append(
+                    ConflictError(
+                        f"{key}: the domain {other.name!r} on host {host} has the MAC address {nic.mac} already",
+                        resolution="give the NIC another MAC in the program, or change that domain",
+                        place=context.catalog.place(Kind.VM, key.name),
+                    )
+                )
+
+
+def _clashes(ours: NetworkConfig, theirs: NetworkConfig) -> Iterable[str]:
+    if ours.forward != "bridge" and ours.bridge is not None and ours.bridge == theirs.bridge:
+        yield f"both have the bridge {ours.bridge}"
+    for own in _networks(ours):
+        for other in _networks(theirs):
+            if own.version == other.version and own.overlaps(other):
+                yield f"{own} and {other} overlap"
+
+
+def _networks(config: NetworkConfig) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    found = []
+    for subnet in config.subnets:
+        try:
+            found.append(ipaddress.ip_network(f"{subnet.gateway}/{subnet.prefix}", strict=False))
+        except ValueError:
+            continue  # other people's networks may hold what we would never write
+    return found

@@ -1,0 +1,239 @@
+"""Networks: the steps that make them what was decided."""
+
+from collections.abc import Mapping
+
+from vmstack.errors import InternalError
+from vmstack.model.configs import DomainConfig
+from vmstack.model.effects import (
+    DefineNetwork,
+    SetNetworkAutostart,
+    StampNetwork,
+    StartNetwork,
+    StopNetwork,
+    UndefineNetwork,
+    UpdateNetwork,
+)
+from vmstack.model.identity import Kind
+from vmstack.model.plan import Disruption, FieldChange, Operation
+from vmstack.model.specs import DnsHost
+from vmstack.plan.context import Context
+from vmstack.plan.draft import freed
+from vmstack.plan.ignore import ignored_fields, is_ignored
+from vmstack.plan.network_diff import Lease, NetworkDiff, Update
+from vmstack.plan.networks import NetworkDecision, NetworkFate
+from vmstack.xmlio.network import patch_network, write_dhcp_host, write_dns_host, write_network
+from vmstack.xmlio.stamp import write_stamp
+
+
+def plan_networks(
+    decisions: Mapping[str, NetworkDecision], *, stops: Mapping[str, tuple[str, ...]], context: Context
+) -> None:
+    """Make the steps. `stops` are, by network name, the steps after which no guest of ours uses it."""
+    for name, decision in decisions.items():
+        if decision.fate is NetworkFate.KEEP:
+            context.draft.unchanged += 1
+        elif decision.fate is NetworkFate.CREATE:
+            _create(decision, context=context)
+        elif decision.fate is NetworkFate.REPLACE:
+            _replace(decision, stops=stops.get(name, ()), context=context)
+        else:
+            _update(decision, context=context)
+
+
+def _create(decision: NetworkDecision, *, context: Context) -> None:
+    spec, key, host, draft = decision.spec, decision.key, decision.spec.host, context.draft
+    uuid = decision.design.uuid
+    xml = write_network(decision.design, stamp=decision.stamp)
+    draft.expect_absent(host, "network", id=uuid, name=spec.label)
+    define = draft.step(
+        key,
+        "define",
+        DefineNetwork(uuid=uuid, name=spec.label, xml=xml),
+        host=host,
+        after=(
+            *context.needs(Kind.NETWORK, spec.name),
+            freed(Kind.NETWORK, spec.label, host=host),
+            *(freed(Kind.NETWORK, label, host=host) for label in decision.first),
+        ),
+    )
+    last = draft.step(key, "start", StartNetwork(uuid=uuid, name=spec.label), host=host, needs=(define,))
+    if spec.autostart:
+        effect = SetNetworkAutostart(uuid=uuid, name=spec.label, enabled=True)
+        last = draft.step(key, "autostart", effect, host=host, needs=(last,))
+    draft.finish(key, last)
+    fields = [
+        ("mode", spec.mode.value),
+        ("subnets", [subnet.cidr for subnet in spec.subnets]),
+        ("reservations", len(spec.reservations)),
+        ("bridge", decision.design.bridge),
+        ("domain", spec.domain),
+        ("mtu", spec.mtu),
+        ("autostart", spec.autostart),
+    ]
+    draft.change(
+        key,
+        host=host,
+        operation=Operation.CREATE,
+        fields=(
+            FieldChange(path=path, before=None, after=after, disruption=Disruption.NONE)
+            for path, after in fields
+            if after not in (None, [], 0)
+        ),
+        place=context.catalog.place(Kind.NETWORK, spec.name),
+    )
+
+
+def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Context) -> None:
+    """Make the network anew: guests on it are off meanwhile."""
+    spec, key, host, draft = decision.spec, decision.key, decision.spec.host, context.draft
+    found, diff = decision.observed, decision.diff
+    if found is None or diff is None:
+        return
+    uuid, name = found.uuid, spec.label
+    _warn_foreign(decision, context=context)
+    draft.expect(host, found)
+    last: str | None = None
+    after = (
+        *context.needs(Kind.NETWORK, spec.name),
+        *(freed(Kind.NETWORK, label, host=host) for label in (spec.label, *decision.first)),
+    )
+    if found.active:
+        effect = StopNetwork(uuid=uuid, name=found.name)
+        last = draft.step(key, "stop", effect, host=host, needs=stops, after=after)
+    if found.name != name:
+        gone = UndefineNetwork(uuid=uuid, name=found.name)
+        last = draft.step(key, "undefine", gone, host=host, needs=(*stops, last), after=after)
+    xml = patch_network(found.xml, config=diff.target, stamp=decision.stamp)
+    define = DefineNetwork(uuid=uuid, name=name, xml=xml)
+    last = draft.step(key, "define", define, host=host, needs=(*stops, last), after=after)
+    last = draft.step(key, "start", StartNetwork(uuid=uuid, name=name), host=host, needs=(last,))
+    if found.autostart != spec.autostart or found.name != name:
+        autostart = SetNetworkAutostart(uuid=uuid, name=name, enabled=spec.autostart)
+        last = draft.step(key, "autostart", autostart, host=host, needs=(last,))
+    draft.finish(key, last)
+    disruption = Disruption.RESTART if found.active else Disruption.NONE
+    fields = [
+        FieldChange(path=path, before=before, after=after_, disruption=disruption)
+        for path, before, after_ in diff.fields
+    ]
+    draft.change(
+        key,
+        host=host,
+        operation=Operation.REPLACE if found.active else Operation.UPDATE,
+        fields=[*fields, *_update_fields(diff, disruption=disruption)],
+        reasons=[
+            f"{', '.join(path for path, _, _ in diff.fields)} cannot change while the network is up: "
+            "it is stopped and started anew, and the machines on it are restarted."
+        ]
+        if found.active
+        else (),
+        place=context.catalog.place(Kind.NETWORK, spec.name),
+    )
+
+
+def _update(decision: NetworkDecision, *, context: Context) -> None:
+    """Change in place what libvirt can change in place."""
+    spec, key, host, draft = decision.spec, decision.key, decision.spec.host, context.draft
+    found, diff = decision.observed, decision.diff
+    if found is None or diff is None:
+        return
+    uuid, name = found.uuid, found.name
+    ignored = ignored_fields(context.catalog.options(Kind.NETWORK, spec.name).ignore_changes)
+    after = context.needs(Kind.NETWORK, spec.name)
+    draft.expect(host, found)
+    fields = list(_update_fields(diff, disruption=Disruption.LIVE if found.active else Disruption.NONE))
+    reasons: list[str] = []
+    last: str | None = None
+    if not found.persistent:
+        xml = patch_network(found.xml, config=diff.target, stamp=decision.stamp)
+        last = draft.step(key, "define", DefineNetwork(uuid=uuid, name=name, xml=xml), host=host, after=after)
+        fields.append(FieldChange(path="persistent", before=False, after=True, disruption=Disruption.NONE))
+        reasons.append("Its definition was removed outside vmstack while it ran.")
+    for update in diff.updates:
+        effect = _effect(update, uuid=uuid, name=name, live=found.active)
+        verb = f"{update.command}:{update.path}"
+        last = draft.step(key, verb, effect, host=host, needs=(last,), after=after)
+    if not found.active:
+        start = StartNetwork(uuid=uuid, name=name)
+        last = draft.step(key, "start", start, host=host, needs=(last,), after=after)
+        fields.append(FieldChange(path="active", before=False, after=True, disruption=Disruption.NONE))
+    if found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored):
+        autostart = SetNetworkAutostart(uuid=uuid, name=name, enabled=spec.autostart)
+        last = draft.step(key, "autostart", autostart, host=host, needs=(last,), after=after)
+        fields.append(
+            FieldChange(path="autostart", before=found.autostart, after=spec.autostart, disruption=Disruption.NONE)
+        )
+    if found.stamp != decision.stamp:
+        stamp = StampNetwork(uuid=uuid, name=name, stamp_xml=write_stamp(decision.stamp), live=True)
+        last = draft.step(key, "stamp", stamp, host=host, needs=(last,), after=after)
+        before = found.stamp.protect if found.stamp else False
+        if before != decision.stamp.protect:
+            fields.append(
+                FieldChange(path="protect", before=before, after=decision.stamp.protect, disruption=Disruption.NONE)
+            )
+    if not fields:
+        reasons.append("vmstack notes which fields of it the program writes.")
+    draft.finish(key, last)
+    draft.change(
+        key,
+        host=host,
+        operation=Operation.UPDATE,
+        fields=fields,
+        reasons=reasons,
+        place=context.catalog.place(Kind.NETWORK, spec.name),
+    )
+
+
+def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwork:
+    entry = update.after or update.before
+    if isinstance(entry, Lease):
+        return UpdateNetwork(
+            uuid=uuid,
+            name=name,
+            command=update.command,
+            section="ip-dhcp-host",
+            xml=write_dhcp_host(entry.reservation, family=entry.family),
+            parent_index=entry.parent,
+            live=live,
+        )
+    if entry is None:
+        raise InternalError(f"the update of {update.path} of network {name} has no content")
+    return UpdateNetwork(
+        uuid=uuid, name=name, command=update.command, section="dns-host", xml=write_dns_host(entry), live=live
+    )
+
+
+def _update_fields(diff: NetworkDiff, *, disruption: Disruption) -> list[FieldChange]:
+    """The updates as fields: a removal and an addition of one path are one change."""
+    befores: dict[str, object] = {}
+    afters: dict[str, object] = {}
+    for update in diff.updates:
+        if update.before is not None:
+            befores[update.path] = _shown(update.before)
+        if update.after is not None:
+            afters[update.path] = _shown(update.after)
+    return [
+        FieldChange(path=path, before=befores.get(path), after=afters.get(path), disruption=disruption)
+        for path in sorted(befores.keys() | afters.keys())
+    ]
+
+
+def _shown(entry: Lease | DnsHost) -> str:
+    if isinstance(entry, DnsHost):
+        return " ".join(entry.hostnames)
+    return " ".join(filter(None, (entry.reservation.ip, entry.reservation.name)))
+
+
+def _warn_foreign(decision: NetworkDecision, *, context: Context) -> None:
+    index, found = context.indexes[decision.spec.host], decision.observed
+    for domain in index.domains.values():
+        on_it = found is not None and domain.live is not None and _has_nic_on(domain.live, found.name)
+        if on_it and not index.is_own(domain):
+            context.draft.warn(
+                f"the domain {domain.name!r}, which is not of this stack, loses its network while this one is made anew",
+                key=decision.key,
+            )
+
+
+def _has_nic_on(config: DomainConfig, network: str) -> bool:
+    return any(nic.network == network for nic in config.nics)

@@ -1,0 +1,141 @@
+"""Networks: what must happen to each, and the steps of it."""
+
+import enum
+from dataclasses import dataclass, replace
+
+from vmstack.errors import ConflictError, InputError, RefusedError
+from vmstack.model.configs import NetworkConfig
+from vmstack.model.identity import Key, Kind
+from vmstack.model.observed import ObservedNetwork
+from vmstack.model.ownership import Stamp
+from vmstack.model.specs import NetworkMode, NetworkSpec
+from vmstack.plan.context import Context
+from vmstack.plan.design import design_network
+from vmstack.plan.digest import digest_of
+from vmstack.plan.ignore import ignored_fields, is_ignored
+from vmstack.plan.neighbours import check_neighbours, own_network_name
+from vmstack.plan.network_diff import NetworkDiff, compare_networks, written_fields
+
+
+class NetworkFate(enum.StrEnum):
+    KEEP = "keep"
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkDecision:
+    """What happens to a network of the program. `first` are names of networks that must be gone before."""
+
+    spec: NetworkSpec
+    key: Key
+    design: NetworkConfig
+    stamp: Stamp
+    fate: NetworkFate
+    observed: ObservedNetwork | None = None
+    diff: NetworkDiff | None = None
+    first: tuple[str, ...] = ()
+
+    @property
+    def restarts(self) -> bool:
+        """Whether guests on it lose their network."""
+        return self.fate is NetworkFate.REPLACE and self.observed is not None and self.observed.active
+
+
+def decide_networks(context: Context) -> dict[str, NetworkDecision]:
+    """Decide on every network of the program; references to existing ones are only checked."""
+    decisions: dict[str, NetworkDecision] = {}
+    for name, spec in context.catalog.networks.items():
+        if spec.mode is NetworkMode.EXISTING:
+            _check_existing(spec, context=context)
+            continue
+        decision = _decide(spec, context=context)
+        if decision is not None:
+            if decision.fate in (NetworkFate.CREATE, NetworkFate.REPLACE):
+                first = check_neighbours(decision.design, host=spec.host, key=decision.key, context=context)
+                decision = replace(decision, first=first)
+            decisions[name] = decision
+    return decisions
+
+
+def _check_existing(spec: NetworkSpec, *, context: Context) -> None:
+    found = context.indexes[spec.host].network_names.get(spec.label)
+    place = context.catalog.place(Kind.NETWORK, spec.name)
+    if found is None:
+        context.draft.errors.append(
+            InputError(
+                f"network.{spec.name}: there is no network {spec.label!r} on host {spec.host}",
+                resolution="create it there, or let the stack make a network of its own by giving it another mode",
+                place=place,
+            )
+        )
+    elif not found.active:
+        context.draft.errors.append(
+            InputError(
+                f"network.{spec.name}: the network {spec.label!r} on host {spec.host} is not active",
+                resolution=f"start it: virsh net-start {spec.label}",
+                place=place,
+            )
+        )
+
+
+def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
+    index, key = context.indexes[spec.host], Key(Kind.NETWORK, spec.name)
+    options = context.catalog.options(Kind.NETWORK, spec.name)
+    design = design_network(spec, stack=context.stack)
+    stamp = Stamp(
+        path=context.stack.path(key),
+        digest=digest_of(design),
+        fields=written_fields(design),
+        protect=options.protect is True,
+    )
+    found = index.own_networks.get(spec.name)
+    holder = index.network_names.get(spec.label) or index.networks.get(design.uuid)
+    if holder is not None and holder is not found and not _leaves(holder, context=context, host=spec.host):
+        context.draft.errors.append(
+            ConflictError(
+                f"{key}: a network named {holder.name!r} ({holder.uuid}) exists on host {spec.host}, "
+                "and this stack did not make it",
+                resolution="give yours another name, refer to that one as an existing network, or remove it there",
+                place=context.catalog.place(Kind.NETWORK, spec.name),
+            )
+        )
+        return None
+    if found is None:
+        return NetworkDecision(spec=spec, key=key, design=design, stamp=stamp, fate=NetworkFate.CREATE)
+    ignored = ignored_fields(options.ignore_changes)
+    owned = frozenset(found.stamp.fields if found.stamp else ())
+    diff = compare_networks(design, found.config, live=found.live, owned=owned, ignored=ignored)
+    for extra in diff.extras:
+        context.draft.note(f"{extra} was added outside vmstack and is kept", key=key)
+    fate = NetworkFate.KEEP
+    if diff.fields:
+        fate = NetworkFate.REPLACE
+        if stamp.protect:
+            context.draft.errors.append(
+                RefusedError(
+                    f"{key} is protected, and {', '.join(path for path, _, _ in diff.fields)} cannot change in place",
+                    resolution="take the protection off in the program first",
+                    place=context.catalog.place(Kind.NETWORK, spec.name),
+                )
+            )
+    elif diff.updates or _restamps(found.stamp, stamp) or _state_changes(spec, found, ignored=ignored):
+        fate = NetworkFate.UPDATE
+    return NetworkDecision(spec=spec, key=key, design=design, stamp=stamp, fate=fate, observed=found, diff=diff)
+
+
+def _leaves(holder: ObservedNetwork, *, context: Context, host: str) -> bool:
+    """Whether the network is ours and goes in this very plan, so that its name becomes free."""
+    name = own_network_name(context.indexes[host], holder)
+    spec = context.catalog.networks.get(name) if name is not None else None
+    return name is not None and (spec is None or spec.host != host)
+
+
+def _restamps(old: Stamp | None, new: Stamp) -> bool:
+    return old is None or (old.fields, old.protect) != (new.fields, new.protect)
+
+
+def _state_changes(spec: NetworkSpec, found: ObservedNetwork, *, ignored: frozenset[str]) -> bool:
+    autostart = found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored)
+    return autostart or not found.active or not found.persistent

@@ -1,0 +1,14 @@
+"""The exported values as the ledger keeps them."""
+
+from collections.abc import Mapping
+
+from vmstack.model.graph import Output
+from vmstack.model.ownership import StoredOutput
+
+
+def stored_outputs(outputs: Mapping[str, Output]) -> dict[str, StoredOutput]:
+    """What the ledger holds of the outputs: never a secret's value."""
+    return {
+        name: StoredOutput(value=None if output.secret else output.value, secret=output.secret)
+        for name, output in sorted(outputs.items())
+    }

@@ -1,0 +1,343 @@
+"""Volumes of guest data: what must happen to each. How it happens (with which guests off) is `volume_steps`."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vmstack.errors import ConflictError, InputError, Place
+from vmstack.model.configs import VolumeConfig
+from vmstack.model.identity import Key, Kind
+from vmstack.model.observed import ObservedVolume
+from vmstack.model.ownership import EntryState, LedgerEntry
+from vmstack.model.sizes import format_size
+from vmstack.model.specs import VolumeSource, VolumeSpec
+from vmstack.plan.base_plan import Base
+from vmstack.plan.context import Context
+from vmstack.plan.design import whole_sectors
+from vmstack.plan.ignore import ignored_fields, is_ignored
+from vmstack.plan.index import HostIndex, Slot
+
+
+class Fate(enum.StrEnum):
+    """What happens to a volume.
+
+    keep: nothing. create: it is not there and never was. remake: it should be there and is gone. redo: an earlier
+    copy was interrupted. grow: in place. replace: what it holds is lost.
+    """
+
+    KEEP = "keep"
+    CREATE = "create"
+    REMAKE = "remake"
+    REDO = "redo"
+    GROW = "grow"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeFate:
+    """The decision on one volume.
+
+    `config` is what it will be (of a kept one: as observed, as far as ignored); `entry` is its ledger entry when
+    done. `old` is the volume that is there, `moved` the entry of the one that it replaces elsewhere.
+    `fields` are (path, before, after).
+    """
+
+    spec: VolumeSpec
+    key: Key
+    host: str
+    slot: Slot
+    config: VolumeConfig
+    entry: LedgerEntry
+    fate: Fate
+    base: Base | None = None
+    old: ObservedVolume | None = None
+    moved: LedgerEntry | None = None
+    fields: tuple[tuple[str, object, object], ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        return self.config.path or ""
+
+    @property
+    def made(self) -> bool:
+        """Whether its content is made anew."""
+        return self.fate in (Fate.CREATE, Fate.REMAKE, Fate.REDO, Fate.REPLACE)
+
+    @property
+    def disturbs(self) -> bool:
+        """Whether a guest that has it cannot go on running."""
+        return self.fate in (Fate.REMAKE, Fate.REDO, Fate.REPLACE)
+
+
+def decide_volumes(
+    context: Context, *, bases: Mapping[tuple[str, str], Base], reseeded: frozenset[str]
+) -> dict[str, VolumeFate]:
+    """Decide on every volume of the program. `reseeded` are those that a VM's seed policy wants made anew."""
+    fates: dict[str, VolumeFate] = {}
+    pools = context.catalog.pools
+    wanted = frozenset((pools[spec.pool].label, spec.label) for spec in context.catalog.volumes.values())
+    for name, spec in context.catalog.volumes.items():
+        base = bases[spec.image, spec.pool] if spec.image is not None else None
+        fate = _decide(spec, base=base, anew=name in reseeded, wanted=wanted, context=context)
+        if fate is not None:
+            fates[name] = fate
+    _check_space(fates, context=context)
+    return fates
+
+
+def _decide(
+    spec: VolumeSpec, *, base: Base | None, anew: bool, wanted: frozenset[Slot], context: Context
+) -> VolumeFate | None:
+    index = context.index_of_pool(spec.pool)
+    slot = (context.catalog.pools[spec.pool].label, spec.label)
+    key, place = Key(Kind.VOLUME, spec.name), context.catalog.place(Kind.VOLUME, spec.name)
+    entry, old = index.entries.get(slot), index.volumes.get(slot)
+    capacity = _capacity(spec, base=base, context=context)
+    if capacity is None:
+        return None
+    if entry is None and old is not None:
+        owner = "another stack made it" if index.held_by_other(slot) else "this stack did not make it"
+        context.draft.errors.append(
+            ConflictError(
+                f"{key}: a volume {spec.label!r} exists in pool {slot[0]!r} on host {index.host}, and {owner}",
+                resolution="give yours another name, or remove that volume there",
+                place=place,
+            )
+        )
+        return None
+    config = VolumeConfig(
+        name=spec.label,
+        format=spec.format,
+        capacity=capacity,
+        path=context.volume_path(spec.pool, spec.label),
+        backing_path=base.path if base and spec.source is VolumeSource.LINKED_CLONE else None,
+        backing_format=base.facts.format if base and spec.source is VolumeSource.LINKED_CLONE else None,
+    )
+    fate, config, fields, reasons = _compare(
+        spec, config, entry=entry, old=old, base=base, anew=anew, index=index, context=context, place=place
+    )
+    moved = _moved_from(key, index=index, wanted=wanted) if entry is None else None
+    if moved is not None:
+        fate = Fate.REPLACE
+        fields = (("place", "/".join(moved.slot), "/".join(slot)),)
+        reasons = ("Volumes do not move: the old one is deleted and a new one is made.",)
+    return VolumeFate(
+        spec=spec,
+        key=key,
+        host=index.host,
+        slot=slot,
+        config=config,
+        entry=_entry(spec, slot, config, base=base, context=context),
+        fate=fate,
+        base=base,
+        old=old,
+        moved=moved,
+        fields=fields,
+        reasons=reasons,
+    )
+
+
+_Verdict = tuple[Fate, VolumeConfig, tuple[tuple[str, object, object], ...], tuple[str, ...]]
+
+
+def _compare(
+    spec: VolumeSpec,
+    wanted: VolumeConfig,
+    *,
+    entry: LedgerEntry | None,
+    old: ObservedVolume | None,
+    base: Base | None,
+    anew: bool,
+    index: HostIndex,
+    context: Context,
+    place: Place | None,
+) -> _Verdict:
+    if entry is None:
+        return Fate.CREATE, wanted, (), ()
+    found = old.config if old is not None else None
+    if found is None and index.readable(entry.pool):
+        if entry.state is EntryState.PENDING:
+            return Fate.CREATE, wanted, (), ()
+        return Fate.REMAKE, wanted, (), ("It was deleted outside vmstack; what it held is gone.",)
+    if found is None and entry.state is EntryState.PENDING:
+        return (Fate.REDO if entry.upload else Fate.CREATE), wanted, (), ()
+    interrupted = entry.state is EntryState.PENDING and entry.upload
+    if interrupted and not any(index.own_users(index.volume_path(entry.slot))):
+        return Fate.REDO, wanted, (), ("An earlier copy was interrupted, so it is made again.",)
+    if found is None:
+        found = _assumed(entry, wanted, base=base)
+    ignored = _ignored(spec, context=context)
+    fields: list[tuple[str, object, object]] = []
+    if found.format != wanted.format and not is_ignored("format", ignored=ignored):
+        fields.append(("format", found.format, wanted.format))
+    if not is_ignored("source", ignored=ignored) and not is_ignored("image", ignored=ignored):
+        fields += _source_changes(spec, found, entry=entry, base=base, index=index)
+    if anew and not fields:
+        fields.append(("content", "as the guest left it", "as the image has it"))
+    if fields:
+        return Fate.REPLACE, wanted, tuple(fields), ()
+    kept = VolumeConfig(
+        name=wanted.name,
+        format=found.format,
+        capacity=found.capacity,
+        path=found.path or wanted.path,
+        backing_path=found.backing_path,
+        backing_format=(found.backing_format or wanted.backing_format) if found.backing_path else None,
+    )
+    if found.capacity == wanted.capacity or is_ignored("capacity", ignored=ignored):
+        return Fate.KEEP, kept, (), ()
+    change = ("capacity", format_size(found.capacity), format_size(wanted.capacity))
+    if found.capacity > wanted.capacity:
+        context.draft.errors.append(
+            InputError(
+                f"volume.{spec.name}: it has {change[1]} and cannot shrink to {change[2]}",
+                resolution=f"ask for at least {change[1]}, or make a new volume of another name",
+                place=place,
+            )
+        )
+        return Fate.KEEP, kept, (), ()
+    grown = VolumeConfig(
+        name=kept.name,
+        format=kept.format,
+        capacity=wanted.capacity,
+        path=kept.path,
+        backing_path=kept.backing_path,
+        backing_format=kept.backing_format,
+    )
+    return Fate.GROW, grown, (change,), ()
+
+
+def _source_changes(
+    spec: VolumeSpec, found: VolumeConfig, *, entry: LedgerEntry, base: Base | None, index: HostIndex
+) -> list[tuple[str, object, object]]:
+    """Where the content comes from, as far as libvirt shows it, and by the ledger where it does not."""
+    before, after = _source_of(found, entry), spec.source
+    if before is not after:
+        return [("source", before.value, after.value)]
+    if base is None:
+        return []
+    if after is VolumeSource.LINKED_CLONE:
+        if found.backing_path == base.path:
+            return []
+        # The image may only have another name in the program: what counts is what it holds.
+        backing = next(
+            (other for other in index.entries.values() if other.role == "base" and other.path == found.backing_path),
+            None,
+        )
+        if backing is not None and backing.sha256 == base.facts.sha256:
+            return []
+        return [("image", (found.backing_path or "").rpartition("/")[2], base.slot[1])]
+    if entry.sha256 == base.facts.sha256:
+        return []
+    return [("image", _short(entry.sha256, entry.image), _short(base.facts.sha256, base.facts.name))]
+
+
+def _source_of(found: VolumeConfig, entry: LedgerEntry) -> VolumeSource:
+    if found.backing_path is not None:
+        return VolumeSource.LINKED_CLONE
+    return VolumeSource.BLANK if entry.image is None else VolumeSource.FULL_COPY
+
+
+def _assumed(entry: LedgerEntry, wanted: VolumeConfig, *, base: Base | None) -> VolumeConfig:
+    """A volume of a pool that cannot be looked into, as the ledger has it."""
+    linked = wanted.backing_path is not None and base is not None and entry.sha256 == base.facts.sha256
+    return VolumeConfig(
+        name=wanted.name,
+        format=entry.format,
+        capacity=entry.capacity or wanted.capacity,
+        path=entry.path,
+        backing_path=wanted.backing_path if linked else None,
+        backing_format=wanted.backing_format if linked else None,
+    )
+
+
+def _capacity(spec: VolumeSpec, *, base: Base | None, context: Context) -> int | None:
+    """The size to have, or `None` after an error."""
+    place = context.catalog.place(Kind.VOLUME, spec.name)
+    if base is None:
+        if spec.capacity is None:
+            context.draft.errors.append(InputError(f"volume.{spec.name}: a blank volume needs a size", place=place))
+            return None
+        return whole_sectors(spec.capacity)
+    least = base.facts.virtual_size
+    if spec.capacity is not None and spec.capacity < least:
+        context.draft.errors.append(
+            InputError(
+                f"volume.{spec.name}: {format_size(spec.capacity)} is less than the {format_size(least)} "
+                f"that image {base.facts.name} has",
+                resolution=f"ask for at least {format_size(least)}",
+                place=place,
+            )
+        )
+        return None
+    return whole_sectors(spec.capacity if spec.capacity is not None else least)
+
+
+def _ignored(spec: VolumeSpec, *, context: Context) -> frozenset[str]:
+    """The fields to keep, by the volume's own options and those of the VMs that have it as a disk."""
+    own = ignored_fields(context.catalog.options(Kind.VOLUME, spec.name).ignore_changes)
+    for vm, disk in context.catalog.disk_users.get(spec.name, ()):
+        paths = ignored_fields(context.catalog.options(Kind.VM, vm).ignore_changes)
+        if is_ignored(f"disks[{disk.name}].capacity", ignored=paths):
+            own |= {"capacity"}
+    return own
+
+
+def _moved_from(key: Key, *, index: HostIndex, wanted: frozenset[Slot]) -> LedgerEntry | None:
+    """The ledger's entry of this very volume under another name or in another pool, if that is not wanted any more."""
+    return next((entry for entry in index.named_entries.get(key, ()) if entry.slot not in wanted), None)
+
+
+def _entry(spec: VolumeSpec, slot: Slot, config: VolumeConfig, *, base: Base | None, context: Context) -> LedgerEntry:
+    protect = context.catalog.options(Kind.VOLUME, spec.name).protect
+    return LedgerEntry(
+        name=spec.name,
+        role="volume",
+        pool=slot[0],
+        label=slot[1],
+        state=EntryState.READY,
+        path=config.path,
+        format=config.format,
+        capacity=config.capacity,
+        sha256=base.facts.sha256 if base else None,
+        image=base.facts.name if base else None,
+        # Data is protected unless the program says otherwise; `protect` is what it says itself.
+        data=spec.data and protect is not False,
+        protect=protect is True,
+        upload=spec.source is VolumeSource.FULL_COPY,
+    )
+
+
+def _check_space(fates: Mapping[str, VolumeFate], *, context: Context) -> None:
+    """Refuse volumes that are larger than what their pool has free."""
+    copied: dict[tuple[str, str], int] = {}
+    for fate in fates.values():
+        pool = context.indexes[fate.host].pools.get(fate.slot[0])
+        if pool is None or pool.available is None or fate.fate in (Fate.KEEP, Fate.REDO):
+            continue
+        has = fate.old.config.capacity if fate.old else 0
+        if fate.fate is Fate.REPLACE:
+            has = fate.old.config.allocation or 0 if fate.old else 0
+        needed = fate.config.capacity - has
+        # An overlay or a sparse qcow2 takes its space little by little; a copy and a raw volume can take it all.
+        thick = fate.config.format == "raw" or fate.spec.source is VolumeSource.FULL_COPY
+        total = copied.get((fate.host, pool.name), 0) + (needed if thick else 0)
+        if thick:
+            copied[fate.host, pool.name] = total
+        if needed > pool.available or (thick and total > pool.available):
+            context.draft.errors.append(
+                InputError(
+                    f"{fate.key}: it asks for {format_size(fate.config.capacity)}, "
+                    f"and pool {pool.name!r} on host {fate.host} has {format_size(pool.available)} free",
+                    details=[f"raw volumes and full copies of this plan need {format_size(total)} together"]
+                    if thick and total > needed
+                    else (),
+                    resolution="ask for less, or use a pool with more space",
+                    place=context.catalog.place(Kind.VOLUME, fate.spec.name),
+                )
+            )
+
+
+def _short(sha256: str | None, image: str | None) -> str:
+    return f"{image or 'unknown'} ({(sha256 or '')[:12]})"
