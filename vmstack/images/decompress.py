@@ -3,7 +3,7 @@
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from vmstack.errors import ImageError
 from vmstack.images.limits import Limits
@@ -16,6 +16,12 @@ Compression = Literal["gz", "xz", "zst"]
 _STEP: Final = {"gz": 16 * KIB, "xz": 4 * KIB, "zst": KIB}
 _XZ_MEMORY: Final = 512 * MIB  # `xz -9` needs 65 MiB to decompress
 _ZSTD_WINDOW: Final = 128 * MIB  # what `zstd -d` accepts without --long
+
+
+class Source(Protocol):
+    """Where compressed bytes come from."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class _Stream(Protocol):
@@ -46,7 +52,7 @@ def _zst() -> _Stream:
 _STREAMS: Final[dict[Compression, Callable[[], _Stream]]] = {"gz": _gz, "xz": _xz, "zst": _zst}
 
 
-def decompress(source: IO[bytes], *, compression: Compression, limits: Limits, what: str) -> Iterator[bytes]:
+def decompress(source: Source, *, compression: Compression, limits: Limits, what: str) -> Iterator[bytes]:
     """Yield the decompressed content; concatenated streams are one, as `gzip -d` and its kin have it.
 
     Raises `ImageError` for data that is damaged, truncated or of another kind, followed by anything but zeros, or a

@@ -5,6 +5,7 @@ files (CVE-2010-2237, CVE-2024-32498). The detection is OpenStack's, `oslo_utils
 of it: exactly one format, equal to the declared one; only qcow2 and raw; nothing outside the file; caps on sizes.
 """
 
+import io
 import logging
 import os
 import stat
@@ -18,7 +19,7 @@ from vmstack.model.sizes import MIB, format_size
 from vmstack.model.specs import ImageFormat
 
 # All headers and descriptors of the known formats lie in here (VHDX's metadata region comes last, at 1 MiB or after).
-_HEAD: Final = 4 * MIB
+HEAD: Final = 4 * MIB
 _STEP: Final = 64 * 1024
 # A partition table is no image format: it is what a raw disk starts with. Its content matters to the guest only.
 _RAW_LIKE: Final = frozenset({"raw", "gpt"})
@@ -63,7 +64,7 @@ def inspect_image(descriptor: int, *, declared: ImageFormat, limits: Limits, wha
     Raises `ImageError` when it is not of the declared format, not safe, damaged, too small or too large.
     """
     length = os.fstat(descriptor).st_size
-    head = os.pread(descriptor, _HEAD, 0)
+    head = os.pread(descriptor, HEAD, 0)
     if length < MIN_IMAGE:
         raise ImageError(
             f"{what} is not a disk image: it has {length} bytes",
@@ -97,10 +98,11 @@ def check_head(head: bytes, *, declared: ImageFormat, what: str) -> None:
 
     # It warns of each violation on stderr, and each of them becomes an error of ours.
     logging.getLogger("oslo_utils").addHandler(logging.NullHandler())
-    wrapper = format_inspector.InspectWrapper(iter([head[i : i + _STEP] for i in range(0, len(head), _STEP)]))
-    for _chunk in wrapper:
+    wrapper = format_inspector.InspectWrapper(io.BytesIO(head))
+    while wrapper.read(_STEP):
         pass
-    found = {str(inspector): inspector for inspector in wrapper.formats}
+    wrapper.close()  # only now do formats that look for more than the head count as not matching
+    found = {str(inspector): inspector for inspector in wrapper.formats or ()}
     if len(found) > 1:
         raise ImageError(
             f"{what} looks like several formats at once: {', '.join(sorted(found))}",

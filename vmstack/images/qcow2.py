@@ -37,7 +37,9 @@ class Header(Data, frozen=True, kw_only=True):
 def read_header(data: bytes) -> Header:
     """Decode the fixed part of a header; `data` holds at least its first `HEADER_LENGTH` bytes."""
     fields = _FIELDS.unpack_from(data)
-    _magic, version, _backing, _backing_length, bits, size, crypt, l1_size, l1, refcount, clusters, _n, _snapshots = fields
+    _magic, version, _backing, _backing_length, bits, size, crypt, l1_size, l1, refcount, clusters, _n, _snapshots = (
+        fields
+    )
     return Header(
         version=version,
         cluster_bits=bits,
