@@ -1,0 +1,86 @@
+"""Which steps may run: order, needs, limits, failures."""
+
+import pytest
+
+from vmstack.apply.frontier import Frontier, Limits
+from vmstack.errors import InternalError
+from vmstack.model.effects import AnyEffect, AwaitReady, DeleteVolume, StartDomain
+from vmstack.model.identity import Key, Kind
+from vmstack.model.plan import Step
+
+
+def step(name: str, *needs: str, effect: AnyEffect | None = None, host: str = "kvm1") -> Step:
+    effect = effect or StartDomain(uuid=name, name=name)
+    return Step(id=name, host=host, key=Key(Kind.VM, name), effect=effect, needs=needs)
+
+
+def ids(steps: list[Step]) -> list[str]:
+    return [one.id for one in steps]
+
+
+def frontier(*steps: Step, host: int = 8, pool: int = 8, waiting: int = 8) -> Frontier:
+    return Frontier(steps, limits=Limits(host=host, pool=pool, waiting=waiting))
+
+
+def test_steps_start_in_the_order_of_the_plan():
+    front = frontier(step("c"), step("a"), step("b", "a"))
+    assert ids(front.take()) == ["c", "a"]
+
+
+def test_a_step_waits_for_all_that_it_needs():
+    a, b, c = step("a"), step("b"), step("c", "a", "b")
+    front = frontier(a, b, c)
+    front.take()
+    front.finish(a, success=True)
+    assert front.take() == []
+    front.finish(b, success=True)
+    assert ids(front.take()) == ["c"]
+
+
+def test_a_failure_stops_what_needs_it_and_nothing_else():
+    a, b, c, d = step("a"), step("b", "a"), step("c", "b"), step("d")
+    front = frontier(a, b, c, d)
+    front.take()
+    front.finish(a, success=False)
+    front.finish(d, success=True)
+    assert front.take() == []
+    assert ids(list(front.left)) == ["b", "c"]
+    assert front.running == ()
+
+
+def test_a_host_runs_no_more_than_its_limit_and_hosts_do_not_hold_each_other_up():
+    steps = [step(f"a{i}") for i in range(4)] + [step("b", host="kvm2")]
+    front = frontier(*steps, host=2)
+    assert ids(front.take()) == ["a0", "a1", "b"]
+    front.finish(steps[0], success=True)
+    assert ids(front.take()) == ["a2"]
+
+
+def test_a_pool_has_a_limit_of_its_own():
+    volumes = [step(f"v{i}", effect=DeleteVolume(pool="web", volume=f"v{i}")) for i in range(3)]
+    other = step("other", effect=DeleteVolume(pool="data", volume="x"))
+    front = frontier(*volumes, other, step("vm"), pool=1)
+    assert ids(front.take()) == ["v0", "other", "vm"]
+
+
+def test_waiting_for_guests_takes_no_place_of_those_that_work():
+    waits = [step(f"w{i}", effect=AwaitReady(uuid="u", name="n", timeout=1)) for i in range(5)]
+    front = frontier(*waits, step("vm"), host=1)
+    assert ids(front.take()) == ["w0", "w1", "w2", "w3", "w4", "vm"]
+
+
+@pytest.mark.parametrize("steps", [[step("a", "b"), step("b", "a")], [step("a", "missing")]])
+def test_a_plan_that_cannot_be_run_is_a_bug(steps):
+    with pytest.raises(InternalError):
+        frontier(*steps)
+
+
+def test_ten_thousand_steps_are_handed_out_quickly():
+    steps = [step(f"s{i}", *([f"s{i - 1}"] if i % 3 else [])) for i in range(10_000)]
+    front = frontier(*steps)
+    done = 0
+    while started := front.take():
+        for one in started:
+            front.finish(one, success=True)
+            done += 1
+    assert done == 10_000

@@ -1,0 +1,200 @@
+"""Colours, failures and progress."""
+
+import io
+import json
+
+import pytest
+
+from vmstack.apply.events import Beat, Finished, PlanStarted, StepDone, StepFailed, StepProgress, StepStarted, Stopping
+from vmstack.cli.failures import describe_failure, report_bug, report_failure
+from vmstack.cli.live import LiveProgress
+from vmstack.cli.progress import ImageProgress, JsonProgress, LineProgress
+from vmstack.cli.terminal import Terminal, open_terminal
+from vmstack.errors import ErrorGroup, HostError, InputError, InternalError, LockedError, Place
+from vmstack.model.effects import AnyEffect, AwaitReady, DefineDomain, StartDomain
+from vmstack.model.identity import Key, Kind, StackId
+from vmstack.model.plan import Change, Operation, Plan, Step
+
+VM = Key(Kind.VM, "web-0")
+
+
+def terminal() -> Terminal:
+    return Terminal(out=io.StringIO(), err=io.StringIO(), colour=False, colour_err=False, interactive=False)
+
+
+def errors_of(term: Terminal) -> str:
+    assert isinstance(term.err, io.StringIO)
+    return term.err.getvalue()
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environment", "no_color", "colour"),
+    [({}, False, True), ({"NO_COLOR": "1"}, False, False), ({"TERM": "dumb"}, False, False), ({}, True, False)],
+)
+def test_no_color_is_obeyed(monkeypatch, environment, no_color, colour):
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for stream in ("stdout", "stderr", "stdin"):
+        monkeypatch.setattr(f"sys.{stream}", Tty())
+    assert open_terminal(no_color=no_color).colour is colour
+
+
+def test_a_failure_tells_what_where_and_what_to_do():
+    term = terminal()
+    error = InputError("bad size", details=["one", "two\x1b[2J"], resolution="mend it", place=Place("__main__.py", 7))
+    assert report_failure(error, term) == 1
+    assert errors_of(term) == ("Error: bad size\n  at __main__.py:7\n  one\n  two\\x1b[2J\n  To go on: mend it\n")
+
+
+def test_all_failures_of_a_group_are_told_and_the_first_gives_the_exit_code():
+    term = terminal()
+    assert report_failure(ErrorGroup([LockedError("held"), InputError("bad")]), term) == 4
+    assert errors_of(term) == "Error: held\nError: bad\n"
+
+
+def test_a_bug_shows_no_traceback_but_says_where_it_is(monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.delenv("VMSTACK_DEBUG", raising=False)
+    term = terminal()
+    try:
+        raise KeyError("oops")
+    except KeyError as error:
+        assert report_bug(error, term) == 1
+    assert "Traceback" not in errors_of(term)
+    assert "this is a bug in vmstack" in errors_of(term)
+    (log,) = tmp_path.iterdir()
+    assert str(log) in errors_of(term)
+    assert "Traceback" in log.read_text()
+    assert log.stat().st_mode & 0o077 == 0
+
+
+def test_a_broken_promise_is_reported_like_a_bug(monkeypatch):
+    monkeypatch.setenv("VMSTACK_DEBUG", "1")
+    term = terminal()
+    report_failure(InternalError("the plan has a cycle"), term)
+    assert "InternalError" in errors_of(term)
+
+
+def test_json_diagnostics_have_terraforms_shape():
+    error = InputError("bad", details=["x"], resolution="y", place=Place("__main__.py", 7))
+    start = {"line": 7, "column": 1, "byte": 0}
+    assert describe_failure(error) == {
+        "severity": "error",
+        "summary": "bad",
+        "detail": "x\nTo go on: y",
+        "range": {"filename": "__main__.py", "start": start, "end": start},
+    }
+
+
+def step(id_: str, effect: AnyEffect) -> Step:
+    return Step(id=id_, host="kvm1", key=VM, effect=effect)
+
+
+DEFINE = step("s1", DefineDomain(uuid="u", name="web-0", xml="<domain/>"))
+START = step("s2", StartDomain(uuid="u", name="web-0"))
+WAIT = step("s3", AwaitReady(uuid="u", name="web-0", timeout=60))
+PLAN = Plan(
+    stack=StackId("shop", "prod"),
+    changes=(Change(key=VM, host="kvm1", operation=Operation.CREATE),),
+    steps=(DEFINE, START, WAIT),
+)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_lines_tell_when_a_resource_begins_and_ends_and_in_between():
+    term, clock = terminal(), Clock()
+    show = LineProgress(term, clock=clock)
+    show(PlanStarted(plan=PLAN))
+    for one in (DEFINE, START):
+        show(StepStarted(step=one))
+        show(StepDone(step=one, seconds=1))
+    show(StepStarted(step=WAIT))
+    clock.now += 12
+    show(StepProgress(step=WAIT, what="seconds", done=12, total=60))
+    clock.now += 5
+    show(Beat(elapsed=17))
+    show(StepDone(step=WAIT, seconds=17, notes=("cloud-init is done",)))
+    assert errors_of(term) == (
+        "vm.web-0: Creating...\n"
+        "vm.web-0: still booting, waiting until ready (12/60 seconds) [12s elapsed]\n"
+        "vm.web-0: Creation complete after 17s\n"
+        "vm.web-0: cloud-init is done\n"
+    )
+
+
+def test_lines_tell_of_failures_and_of_stopping():
+    term = terminal()
+    show = LineProgress(term, clock=Clock())
+    show(PlanStarted(plan=PLAN))
+    show(StepStarted(step=DEFINE))
+    show(StepFailed(step=DEFINE, seconds=0.1, error=HostError("no \x1b space")))
+    show(Stopping(reason="SIGINT", running=1))
+    assert errors_of(term).splitlines()[1:3] == ["vm.web-0: failed after 0s", "vm.web-0: no \\x1b space"]
+    assert "Stopping (SIGINT)" in errors_of(term)
+
+
+def test_json_events_are_one_object_per_line():
+    term = terminal()
+    show = JsonProgress(term)
+    show(PlanStarted(plan=PLAN))
+    show(StepStarted(step=DEFINE))
+    show(StepProgress(step=DEFINE, what="bytes", done=1, total=2))
+    show(StepDone(step=DEFINE, seconds=0.5))
+    show(StepStarted(step=START))
+    show(StepFailed(step=START, seconds=0.5, error=HostError("boom")))
+    show(Stopping(reason="SIGINT", running=0))
+    show(Beat(elapsed=1))
+    show(Finished(done=1, failed=1, left=1, elapsed=2))
+    assert isinstance(term.out, io.StringIO)
+    lines = [json.loads(line) for line in term.out.getvalue().splitlines()]
+    assert [line["type"] for line in lines] == [
+        "planned_change", "change_summary", "apply_start", "apply_progress", "apply_complete", "apply_start",
+        "apply_errored", "diagnostic", "log",
+    ]  # fmt: skip
+    assert all({"@level", "@message", "@module", "@timestamp"} <= line.keys() for line in lines)
+    assert lines[2]["hook"]["resource"] == {"addr": "vm.web-0", "host": "kvm1", "resource_type": "vm"}
+    assert lines[1]["changes"] == {"add": 1, "change": 0, "remove": 0, "operation": "plan"}
+
+
+def test_the_live_table_shows_what_runs_and_leaves_lines_of_what_is_done():
+    from rich.console import Console
+
+    term, clock, sink = terminal(), Clock(), io.StringIO()
+    console = Console(file=sink, force_terminal=True, width=100, height=30, markup=False, emoji=False, no_color=True)
+    with LiveProgress(term, console=console, clock=clock) as show:
+        show(PlanStarted(plan=PLAN))
+        show(StepStarted(step=WAIT))
+        clock.now += 3
+        show(Beat(elapsed=3))
+        show(StepFailed(step=WAIT, seconds=3, error=HostError("[red]boom")))
+    shown = sink.getvalue()
+    assert "booting, waiting until ready" in shown
+    assert "0 of 1 resources, 3s" in shown
+    assert "vm.web-0: [red]boom" in shown
+
+
+def test_images_are_spoken_of_only_when_they_take_long():
+    term, clock = terminal(), Clock()
+    show = ImageProgress(term, clock=clock)
+    show("debian", 0, 100)
+    clock.now += 1
+    show("debian", 40, 100)
+    clock.now += 2
+    show("debian", 60, 100)
+    show("debian", 61, 100)
+    assert errors_of(term) == "image.debian: preparing, 60%\n"
