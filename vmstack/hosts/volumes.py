@@ -32,7 +32,11 @@ class VolumeCalls(Calls):
 
     def copy_volume(self, pool: str, xml: str, *, source_pool: str, source: str) -> None:
         origin = self._find_volume(source_pool, source)
-        with self._link.doing(f"copy volume {source_pool}/{source} to {pool}/{_name_in(xml)}"):
+        name = _name_in(xml)
+        # Unlike creating, copying onto a name that is taken is an "internal error" to libvirt.
+        with self._link.doing(
+            f"copy volume {source_pool}/{source} to {pool}/{name}", taken=lambda: self._is_there(pool, name)
+        ):
             self._link.connection.storagePoolLookupByName(pool).createXMLFrom(xml, origin, 0)
 
     def upload_volume(self, pool: str, name: str, *, chunks: Iterable[bytes | int], length: int) -> None:
@@ -86,6 +90,13 @@ class VolumeCalls(Calls):
     def _find_volume(self, pool: str, name: str) -> Any:
         with self._link.doing(f"find volume {pool}/{name}"):
             return self._link.connection.storagePoolLookupByName(pool).storageVolLookupByName(name)
+
+    def _is_there(self, pool: str, name: str) -> bool:
+        try:
+            self._link.connection.storagePoolLookupByName(pool).storageVolLookupByName(name)
+        except libvirt.libvirtError:
+            return False
+        return True
 
     def _volume_record(self, handle: Any) -> VolumeRecord:
         with self._link.doing(f"read volume {handle.name()}"):
