@@ -13,10 +13,8 @@ def qcow2(virtual_size: int, *, mark: bytes = b"") -> bytes:
     (https://www.qemu.org/docs/master/interop/qcow2.html).
     """
     l1_entries = max(1, -(-virtual_size // (_CLUSTER * (_CLUSTER // 8))))
-    header = struct.pack(
-        ">4sIQIIQIIQQIIQQQQII",
-        b"QFI\xfb", 3, 0, 0, _CLUSTER_BITS, virtual_size, 0, l1_entries, 3 * _CLUSTER, _CLUSTER, 1, 0, 0, 0, 0, 0, 4, 104,
-    )  # fmt: skip
+    first = (b"QFI\xfb", 3, 0, 0, _CLUSTER_BITS, virtual_size, 0, l1_entries, 3 * _CLUSTER, _CLUSTER, 1)
+    header = struct.pack(">4sIQIIQIIQQIIQQQQII", *first, 0, 0, 0, 0, 0, 4, 104)
     header += struct.pack(">II", 0, 0) + mark[:256]
     refcount_table = struct.pack(">Q", 2 * _CLUSTER)
     refcount_block = struct.pack(">HHHH", 1, 1, 1, 1)

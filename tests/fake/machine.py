@@ -92,6 +92,7 @@ class Pool:
     path: str
     active: bool = False
     live_path: str | None = None
+    redefined: bool = False
     autostart: bool = False
     names: dict[str, str] = field(default_factory=dict)
 
@@ -140,7 +141,7 @@ DEFAULT_FACTS = HostFacts(
     hypervisor_version=7_002_000,
     cpus=8,
     memory=64 << 30,
-    firmwares=("bios", "efi"),
+    firmwares=("bios", "uefi"),
 )
 
 

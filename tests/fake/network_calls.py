@@ -165,12 +165,19 @@ def replace_metadata(definition: str, *, root: str, xml: str | None, namespace: 
             stamp = etree.fromstring(xml.encode())
         except etree.XMLSyntaxError as error:
             raise HostError(f"XML error: {error}") from None
-        if etree.QName(stamp).namespace != namespace:
-            raise HostError(f"XML error: metadata is not of namespace {namespace!r}")
-        metadata.append(stamp)
+        metadata.append(_in_namespace(stamp, namespace))
     if not len(metadata):
         tree.remove(metadata)
     return text(tree)
+
+
+def _in_namespace(element: etree._Element, namespace: str) -> etree._Element:
+    """libvirt's call takes the element without a namespace and puts it into the one it is told."""
+    named = etree.Element(f"{{{namespace}}}{etree.QName(element).localname}", nsmap={"vmstack": namespace})
+    named.attrib.update(dict(element.attrib))
+    named.text = element.text
+    named.extend(_in_namespace(child, namespace) for child in element)
+    return named
 
 
 def _record(network: Network) -> NetworkRecord:

@@ -51,8 +51,8 @@ def place_on(device: etree._Element, bus: int) -> None:
 
 
 def assign(devices: etree._Element) -> None:
-    """Address everything that has none; add ports as needed, and one spare where nothing had an address yet."""
-    fresh = devices.find("*/address[@type='pci']") is None
+    """Address everything that has none; add ports as needed, and one spare where there was none of them yet."""
+    fresh = not busy_ports(devices) and not ports(devices)
     root = devices.find("controller[@model='pcie-root']")
     if root is None:
         root = etree.SubElement(devices, "controller", type="pci", index="0", model="pcie-root")

@@ -66,7 +66,7 @@ class StorageCalls(Wire):
         if known is None:
             self.machine.pools[name] = Pool(uuid=uuid, name=name, xml=xml, path=path)
         else:
-            known.path = path
+            known.path, known.redefined = path, known.active
 
     @mutates
     def build_pool(self, name: str) -> None:
@@ -75,7 +75,7 @@ class StorageCalls(Wire):
     @mutates
     def start_pool(self, name: str) -> None:
         pool = self.find_pool(name, active=False)
-        self._scan(pool)
+        self._scan(pool, pool.path)
         pool.active, pool.live_path = True, pool.path
 
     @mutates
@@ -84,12 +84,13 @@ class StorageCalls(Wire):
 
     @mutates
     def refresh_pool(self, name: str) -> None:
-        self._scan(self.find_pool(name, active=True))
+        pool = self.find_pool(name, active=True)
+        self._scan(pool, pool.live_path or pool.path)
 
     @mutates
     def stop_pool(self, name: str) -> None:
         pool = self.find_pool(name, active=True)
-        pool.active, pool.live_path = False, None
+        pool.active, pool.live_path, pool.redefined = False, None, False
         pool.names.clear()
 
     @mutates
@@ -130,7 +131,7 @@ class StorageCalls(Wire):
             raise HostError(f"XML error: volume name {name!r} cannot contain '/'")
         if name in pool.names:
             raise ExistsError(f"storage volume {name!r} exists already")
-        path = f"{pool.path}/{name}"
+        path = f"{pool.live_path}/{name}"
         if path in self.machine.files:
             raise HostError(f"cannot create path {path!r}: File exists")
         backing, backing_format, capacity = root.findtext("backingStore/path"), None, None
@@ -161,7 +162,6 @@ class StorageCalls(Wire):
         file = self.machine.file(self._path(self.find_pool(pool, active=True), name))
         content, sofar = Content(complete=False, digest="partial"), hashlib.sha256()
         with self.machine.mutex:
-            tail = max(file.content.length - length, 0)
             file.content, file.mtime = content, self.machine.tick()
         half = False
         for chunk in chunks:
@@ -175,11 +175,6 @@ class StorageCalls(Wire):
         with self.machine.mutex:
             content.complete, content.digest = True, sofar.hexdigest()
             file.format, file.capacity, file.backing = detect(content)
-            if tail:
-                # Nothing truncates the file: what was longer stays longer.
-                content.segments.append(tail)
-                content.length += tail
-                file.capacity = content.length if file.format != "qcow2" else file.capacity
 
     @reads
     def download_volume(self, pool: str, name: str, *, length: int) -> Iterator[bytes]:
@@ -203,23 +198,25 @@ class StorageCalls(Wire):
             raise NotFoundError(f"Storage volume not found: no storage vol with matching name {name!r}")
         return pool.names[name]
 
-    def _scan(self, pool: Pool) -> None:
-        if pool.path not in self.machine.directories:
-            raise NotFoundError(f"cannot open directory {pool.path!r}: No such file or directory")
-        names = self.machine.inside(pool.path)
-        pool.names = {name: path for name in names if (path := f"{pool.path}/{name}") in self.machine.files}
+    def _scan(self, pool: Pool, path: str) -> None:
+        if path not in self.machine.directories:
+            raise NotFoundError(f"cannot open directory {path!r}: No such file or directory")
+        names = self.machine.inside(path)
+        pool.names = {name: f"{path}/{name}" for name in names if f"{path}/{name}" in self.machine.files}
 
     def _pool_record(self, pool: Pool) -> PoolRecord:
         used = sum(file.content.length for file in self.machine.files.values()) if pool.active else 0
         root = etree.Element("pool", type="dir")
         _add(root, name=pool.name, uuid=pool.uuid)
-        sizes = (self.machine.disk_size, used, self.machine.disk_size - used) if pool.active else (0, 0, 0)
+        sizes = (self.machine.disk_size, used, self.machine.disk_size - used)
+        # What is shown is the definition for the next start, where there is one apart from the running pool's.
+        current = pool.active and not pool.redefined
         for tag, size in zip(("capacity", "allocation", "available"), sizes, strict=True):
-            etree.SubElement(root, tag, unit="bytes").text = str(size)
+            etree.SubElement(root, tag, unit="bytes").text = str(size if current else 0)
         etree.SubElement(root, "source").text = "\n  "
         target = etree.SubElement(root, "target")
-        _add(target, path=pool.live_path or pool.path)
-        if pool.active:
+        _add(target, path=pool.path)
+        if current:
             _add(etree.SubElement(target, "permissions"), mode="0711", owner="0", group="0")
         return PoolRecord(
             uuid=pool.uuid,

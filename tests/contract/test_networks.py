@@ -1,0 +1,227 @@
+"""Networks: what every driver does, and refuses."""
+
+import pytest
+
+from tests.contract import documents
+from tests.contract.conftest import Site
+from tests.contract.documents import dhcp_host, dns_host
+from vmstack.errors import ExistsError, HostError, NotFoundError
+from vmstack.model.specs import DnsHost
+from vmstack.xmlio.network import read_network
+from vmstack.xmlio.stamp import NAMESPACE
+
+MAC = "52:aa:00:00:00:{:02x}"
+OTHER = "urn:other:tool"
+
+
+def test_network_lives_from_definition_to_undefinition(site: Site) -> None:
+    uuid = site.network()
+    record = site.driver.network(uuid)
+    assert (record.name, record.active, record.persistent, record.autostart) == (site.name("net"), False, True, False)
+    assert record.live_xml is None
+    site.driver.start_network(uuid)
+    site.driver.set_network_autostart(uuid, enabled=True)
+    record = site.driver.network(uuid)
+    assert record.active
+    assert record.autostart
+    assert record.live_xml is not None
+    config = read_network(record.xml)
+    assert (config.name, config.uuid, config.bridge) == (site.name("net"), uuid, site.bridge(0))
+    assert config.subnets[0].gateway == f"{site.subnet(0)}.1"
+    assert record in site.driver.networks()
+    site.driver.stop_network(uuid)
+    site.driver.undefine_network(uuid)
+    with pytest.raises(NotFoundError):
+        site.driver.network(uuid)
+
+
+def test_active_network_outlives_its_definition_until_it_stops(site: Site) -> None:
+    uuid = site.network(start=True)
+    site.driver.undefine_network(uuid)
+    record = site.driver.network(uuid)
+    assert (record.active, record.persistent, record.autostart) == (True, False, False)
+    site.driver.stop_network(uuid)
+    with pytest.raises(NotFoundError):
+        site.driver.network(uuid)
+
+
+@pytest.mark.parametrize("call", ["network", "start_network", "stop_network", "undefine_network"])
+def test_network_that_is_not_there(site: Site, call: str) -> None:
+    with pytest.raises(NotFoundError):
+        getattr(site.driver, call)(site.uuid("none"))
+
+
+@pytest.mark.parametrize(("name", "uuid"), [("net", "other"), ("other", "net")], ids=["name taken", "uuid taken"])
+def test_network_definition_that_clashes(site: Site, name: str, uuid: str) -> None:
+    site.network()
+    xml = documents.network(site.name(name), site.uuid(uuid), bridge=site.bridge(1), subnet=site.subnet(1))
+    with pytest.raises(ExistsError):
+        site.driver.define_network(xml)
+
+
+def test_bridge_name_is_one_network_s_alone(site: Site) -> None:
+    site.network()
+    with pytest.raises(HostError):
+        site.driver.define_network(
+            documents.network(site.name("b"), site.uuid("b"), bridge=site.bridge(0), subnet=site.subnet(1))
+        )
+
+
+def test_overlap_shows_at_the_start(site: Site) -> None:
+    site.network(start=True)
+    other = documents.network(site.name("b"), site.uuid("b"), bridge=site.bridge(1), subnet=site.subnet(0))
+    site.driver.define_network(other)
+    with pytest.raises(HostError):
+        site.driver.start_network(site.uuid("b"))
+    assert not site.driver.network(site.uuid("b")).active
+
+
+def test_start_and_stop_are_not_idempotent(site: Site) -> None:
+    uuid = site.network()
+    with pytest.raises(HostError):
+        site.driver.stop_network(uuid)
+    site.driver.start_network(uuid)
+    with pytest.raises(HostError):
+        site.driver.start_network(uuid)
+
+
+def test_redefinition_of_an_active_network_waits_for_its_next_start(site: Site) -> None:
+    uuid = site.network(start=True)
+    host = dhcp_host(mac=MAC.format(1), ip=f"{site.subnet(0)}.11")
+    site.network(hosts=(host,))
+    record = site.driver.network(uuid)
+    assert len(read_network(record.xml).subnets[0].reservations) == 1
+    assert read_network(record.live_xml or "").subnets[0].reservations == ()
+
+
+@pytest.mark.parametrize(("live", "config"), [(True, True), (False, True), (True, False)])
+def test_update_reaches_what_it_is_told(site: Site, live: bool, config: bool) -> None:
+    uuid = site.network(start=True)
+    _update(
+        site, "add", "ip-dhcp-host", dhcp_host(mac=MAC.format(1), ip=f"{site.subnet(0)}.11"), live=live, config=config
+    )
+    _update(site, "add", "dns-host", dns_host(f"{site.subnet(0)}.5", "a.b", "c"), live=live, config=config)
+    record = site.driver.network(uuid)
+    for reached, xml in ((live, record.live_xml), (config, record.xml)):
+        found = read_network(xml or "")
+        assert [item.ip for item in found.subnets[0].reservations] == ([f"{site.subnet(0)}.11"] if reached else [])
+        assert found.dns_hosts == ((DnsHost(ip=f"{site.subnet(0)}.5", hostnames=("a.b", "c")),) if reached else ())
+
+
+def test_update_of_an_inactive_network(site: Site) -> None:
+    site.network()
+    host = dhcp_host(mac=MAC.format(1), ip=f"{site.subnet(0)}.11")
+    with pytest.raises(HostError):
+        _update(site, "add", "ip-dhcp-host", host, live=True)
+    assert read_network(site.driver.network(site.uuid("net")).xml).subnets[0].reservations == ()
+    _update(site, "add", "ip-dhcp-host", host)
+    assert len(read_network(site.driver.network(site.uuid("net")).xml).subnets[0].reservations) == 1
+
+
+# The state before is one host: MAC 1, name one, address .11. What remains is MAC, name and last byte.
+DHCP_CASES = {
+    "add another": ("add", (2, "two", 12), [(1, "one", 11), (2, "two", 12)]),
+    "add the same": ("add", (1, "one", 11), None),
+    "add its MAC": ("add", (1, "two", 12), None),
+    "add its name": ("add", (2, "one", 12), None),
+    "add its address": ("add", (2, "two", 11), None),
+    "modify by MAC": ("modify", (1, "new", 12), [(1, "new", 12)]),
+    "modify by name": ("modify", (2, "one", 12), [(2, "one", 12)]),
+    "modify by address": ("modify", (2, "two", 11), [(2, "two", 11)]),
+    "modify nothing": ("modify", (2, "two", 12), None),
+    "delete the same": ("delete", (1, "one", 11), []),
+    "delete by MAC": ("delete", (1, None, None), []),
+    "delete by address": ("delete", (None, None, 11), []),
+    "delete with a wrong address": ("delete", (1, "one", 12), None),
+    "delete nothing": ("delete", (2, None, None), None),
+}
+
+
+@pytest.mark.parametrize("case", DHCP_CASES)
+def test_update_of_dhcp_hosts(site: Site, case: str) -> None:
+    command, fields, expected = DHCP_CASES[case]
+    site.network(hosts=(_host(site, 1, "one", 11),))
+    if expected is None:
+        with pytest.raises(HostError):
+            _update(site, command, "ip-dhcp-host", _host(site, *fields))
+        expected = [(1, "one", 11)]
+    else:
+        _update(site, command, "ip-dhcp-host", _host(site, *fields))
+    found = read_network(site.driver.network(site.uuid("net")).xml).subnets[0].reservations
+    assert [(item.mac, item.name, item.ip) for item in found] == [
+        (MAC.format(mac), name, f"{site.subnet(0)}.{last}") for mac, name, last in expected
+    ]
+
+
+# The state before is two hosts: .5 named a, .6 named a and b.
+DNS_CASES = {
+    "add another": ("add", (7, "c"), [(5, "a"), (6, "a", "b"), (7, "c")]),
+    "add a name at another address": ("add", (7, "a"), [(5, "a"), (6, "a", "b"), (7, "a")]),
+    "add its address": ("add", (5, "c"), None),
+    "modify": ("modify", (5, "c"), None),
+    "delete by address": ("delete", (5,), [(6, "a", "b")]),
+    "delete by name": ("delete", (None, "b"), [(5, "a")]),
+    "delete that fits two": ("delete", (5, "a"), None),
+    "delete with a name of its own": ("delete", (6, "b"), [(5, "a")]),
+    "delete nothing": ("delete", (9, "z"), None),
+}
+
+
+@pytest.mark.parametrize("case", DNS_CASES)
+def test_update_of_dns_hosts(site: Site, case: str) -> None:
+    command, (last, *names), expected = DNS_CASES[case]
+    site.network()
+    for item in ((5, "a"), (6, "a", "b")):
+        _update(site, "add", "dns-host", dns_host(f"{site.subnet(0)}.{item[0]}", *item[1:]))
+    host = dns_host(f"{site.subnet(0)}.{last}" if last else None, *names)
+    if expected is None:
+        with pytest.raises(HostError):
+            _update(site, command, "dns-host", host)
+        expected = [(5, "a"), (6, "a", "b")]
+    else:
+        _update(site, command, "dns-host", host)
+    found = read_network(site.driver.network(site.uuid("net")).xml).dns_hosts
+    assert [(item.ip, *item.hostnames) for item in found] == [
+        (f"{site.subnet(0)}.{number}", *hostnames) for number, *hostnames in expected
+    ]
+
+
+def test_update_of_an_ip_that_is_not_there(site: Site) -> None:
+    site.network()
+    with pytest.raises(HostError):
+        _update(site, "add", "ip-dhcp-host", _host(site, 1, "one", 11), index=3)
+
+
+def test_metadata_of_ours_is_replaced_and_others_stays(site: Site) -> None:
+    uuid = site.network(metadata=f"<x:info xmlns:x='{OTHER}' owner='me'/>", start=True)
+    before = read_network(site.driver.network(uuid).xml)
+    for stamp in ('<stamp path="a/b/c/d" digest="1"/>', '<stamp path="a/b/c/d" digest="2"/>'):
+        site.driver.set_network_metadata(uuid, xml=stamp, namespace=NAMESPACE, live=True)
+    record = site.driver.network(uuid)
+    assert record.active
+    assert record.xml.count("digest=") == 1
+    assert f'xmlns:vmstack="{NAMESPACE}"' in record.xml.replace("'", '"')
+    assert OTHER in record.xml
+    assert read_network(record.xml) == before
+    site.driver.set_network_metadata(uuid, xml=None, namespace=NAMESPACE, live=True)
+    record = site.driver.network(uuid)
+    assert NAMESPACE not in record.xml
+    assert OTHER in record.xml
+
+
+def _host(site: Site, mac: int | None, name: str | None, last: int | None) -> object:
+    return dhcp_host(mac=MAC.format(mac) if mac else None, name=name, ip=f"{site.subnet(0)}.{last}" if last else None)
+
+
+def _update(
+    site: Site, command: str, section: str, host: object, *, live: bool = False, config: bool = True, index: int = -1
+) -> None:
+    site.driver.update_network(
+        site.uuid("net"),
+        command=command,
+        section=section,
+        xml=documents.text(host),
+        parent_index=index,
+        live=live,
+        config=config,
+    )
