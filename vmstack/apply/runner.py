@@ -18,8 +18,9 @@ from vmstack.hosts.execute import Supply
 from vmstack.hosts.expectations import check_expectations
 from vmstack.hosts.ledger import HostLedger, LedgerStore
 from vmstack.model.identity import StackId
-from vmstack.model.ownership import RunRecord, StoredOutput
+from vmstack.model.ownership import RunRecord
 from vmstack.model.plan import Plan
+from vmstack.plan.outputs import stored_outputs
 
 
 def apply_plan(
@@ -104,10 +105,7 @@ def _settle(result: ApplyResult, journals: Mapping[str, Journal], *, run: RunRec
     """Bring the ledgers up to date with what was done, each host for itself. Returns the failures."""
     plan = result.plan
     troubles: list[VmstackError] = []
-    outputs = {
-        name: StoredOutput(value=None if output.secret else output.value, secret=output.secret)
-        for name, output in plan.outputs.items()
-    }
+    outputs = stored_outputs(plan.outputs)
     for host, journal in journals.items():
         try:
             journal.close()

@@ -6,20 +6,26 @@ from pathlib import Path
 from vmstack.errors import InternalError
 from vmstack.images.seed import build_seed
 from vmstack.images.sparse import read_sparse
+from vmstack.images.store import ImageStore
 from vmstack.model.plan import Payload
 
 
 class PayloadSupply:
-    """Serves the executor out of a plan's payload."""
+    """Serves the executor out of a plan's payload; `store` verified the files in it."""
 
-    def __init__(self, payload: Payload) -> None:
+    def __init__(self, payload: Payload, *, store: ImageStore) -> None:
         self._payload = payload
+        self._store = store
 
     def open_image(self, name: str) -> tuple[Iterable[bytes | int], int]:
-        """The verified local file of an image: its chunks (an int is a hole) and its length in bytes."""
+        """The verified local file of an image: its chunks (an int is a hole) and its length in bytes.
+
+        Raises `ImageError` when the file was touched since it was verified.
+        """
         facts = self._payload.images.get(name)
         if facts is None or facts.path is None:
             raise InternalError(f"the plan uploads image {name}, and its payload holds no file of it")
+        self._store.check_file(facts)
         return read_sparse(Path(facts.path))
 
     def seed(self, digest: str) -> bytes:

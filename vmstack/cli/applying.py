@@ -49,9 +49,10 @@ def apply_stack(
 ) -> int:
     """Plan, ask, apply, and tell how it ended."""
     desired = load(target, terminal)
+    store = image_store()
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
         planned = pipeline.plan_stack(
-            desired, drivers, policy=policy, store=image_store(), need_files=True, progress=ImageProgress(terminal)
+            desired, drivers, policy=policy, store=store, need_files=True, progress=ImageProgress(terminal)
         )
         plan = planned.plan
         if not json:
@@ -67,7 +68,7 @@ def apply_stack(
             result = apply_plan(
                 plan,
                 drivers,
-                supply=PayloadSupply(plan.payload),
+                supply=PayloadSupply(plan.payload, store=store),
                 run=run,
                 operation="destroy" if policy.destroy else "apply",
                 lock_timeout=lock_timeout,

@@ -7,7 +7,6 @@ import socket
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from vmstack.apply import pipeline
 from vmstack.cli.planning import image_cache
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import EXIT_DONE, EXIT_ERROR, VmstackError
+from vmstack.evaluate.cloudinit.schema import CloudConfigSchema
 from vmstack.model.base import Data
 from vmstack.model.observed import HostFacts
 from vmstack.model.sizes import GIB, format_size
@@ -182,7 +182,7 @@ def check_cache(path: Path) -> Check:
     """Images are kept here: is it writable, and is there room?"""
     name = "image cache"
     there = next((one for one in (path, *path.parents) if one.exists()), path)
-    if not os.access(there, os.W_OK):
+    if not there.is_dir() or not os.access(there, os.W_OK):
         return Check(
             name=name,
             status="failed",
@@ -199,8 +199,10 @@ def check_cache(path: Path) -> Check:
 def check_schema() -> Check:
     """Whether user-data can be checked against cloud-init's own schema."""
     name = "cloud-init schema"
-    schema = import_module("vmstack.evaluate.cloudinit.schema")
-    found: Path | None = schema.find_schema()
+    try:
+        found = CloudConfigSchema.find().path
+    except VmstackError as error:
+        return Check(name=name, status="failed", text=error.brief, resolution=error.resolution)
     if found is None:
         return Check(
             name=name,

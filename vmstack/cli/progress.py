@@ -167,15 +167,15 @@ class ImageProgress:
         self._guard = Lock()
         self._told: dict[str, float] = {}
 
-    def __call__(self, image: str, done: int, total: int | None) -> None:
+    def __call__(self, what: str, done: int, total: int | None) -> None:
         with self._guard:
             now = self._clock()
             # The first report starts the clock: what takes less than the interval needs no words.
-            if now - self._told.setdefault(image, now) < _IMAGE_SECONDS:
+            if now - self._told.setdefault(what, now) < _IMAGE_SECONDS:
                 return
-            self._told[image] = now
+            self._told[what] = now
             share = f"{100 * done // total}%" if total else f"{done // 2**20} MiB"
-            self._terminal.tell(f"image.{escape(image)}: preparing, {share}")
+            self._terminal.tell(f"{escape(what)}: {share}")
 
 
 @contextmanager

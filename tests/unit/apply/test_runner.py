@@ -121,7 +121,7 @@ def test_an_apply_makes_everything_and_the_ledger_says_so():
 def test_secret_values_never_reach_the_host():
     host = FakeHost()
     run(make_plan(), {"kvm1": host})
-    assert "hunter2" not in str([record for record in host.secrets(usage_prefix="")])
+    assert "hunter2" not in str(host.secrets(usage_prefix=""))
 
 
 def test_intents_stand_in_the_ledger_before_the_first_effect():

@@ -191,10 +191,10 @@ def test_the_live_table_shows_what_runs_and_leaves_lines_of_what_is_done():
 def test_images_are_spoken_of_only_when_they_take_long():
     term, clock = terminal(), Clock()
     show = ImageProgress(term, clock=clock)
-    show("debian", 0, 100)
+    show("downloading debian", 0, 100)
     clock.now += 1
-    show("debian", 40, 100)
+    show("downloading debian", 40, 100)
     clock.now += 2
-    show("debian", 60, 100)
-    show("debian", 61, 100)
-    assert errors_of(term) == "image.debian: preparing, 60%\n"
+    show("downloading debian", 60, 100)
+    show("downloading debian", 61, 100)
+    assert errors_of(term) == "downloading debian: 60%\n"
