@@ -27,7 +27,6 @@ _STATES: Final[dict[int, State]] = {
 # One listing of each kind tells of all domains at once what would be five calls for each of them.
 _LISTINGS: Final = (
     0,
-    libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE,
     libvirt.VIR_CONNECT_LIST_DOMAINS_RUNNING,
     libvirt.VIR_CONNECT_LIST_DOMAINS_SHUTOFF,
     libvirt.VIR_CONNECT_LIST_DOMAINS_PAUSED,
@@ -51,31 +50,25 @@ class DomainCalls(Calls):
 
     def domains(self) -> list[DomainRecord]:
         listings = self._link.together(*(partial(self._list_domains, flags) for flags in _LISTINGS))
-        active, running, shutoff, paused, persistent, autostart, saved = (
+        running, shutoff, paused, persistent, autostart, saved = (
             frozenset(handle.UUID() for handle in listing) for listing in listings[1:]
         )
 
         def read(handle: Any) -> DomainRecord:
             key = handle.UUID()
             with self._link.doing(f"read domain {handle.name()}"):
-                state: State = (
-                    "running"
-                    if key in running
-                    else "shutoff"
-                    if key in shutoff
-                    else "paused"
-                    if key in paused
-                    else _STATES.get(handle.state()[0], "other")
-                )
-                return DomainRecord(
-                    uuid=handle.UUIDString(),
-                    name=handle.name(),
+                if key in running:
+                    state: State = "running"
+                elif key in shutoff:
+                    state = "shutoff"
+                else:
+                    state = "paused" if key in paused else _state(handle)
+                return _domain_record(
+                    handle,
                     state=state,
                     persistent=key in persistent,
                     autostart=key in autostart,
                     has_managed_save=key in saved,
-                    xml=handle.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE),
-                    live_xml=handle.XMLDesc(0) if key in active else None,
                 )
 
         return self._link.each(read, listings[0])
@@ -83,15 +76,12 @@ class DomainCalls(Calls):
     def domain(self, uuid: str) -> DomainRecord:
         with self._link.doing(f"read domain {uuid}"):
             handle = self._link.connection.lookupByUUIDString(uuid)
-            return DomainRecord(
-                uuid=handle.UUIDString(),
-                name=handle.name(),
-                state=_STATES.get(handle.state()[0], "other"),
+            return _domain_record(
+                handle,
+                state=_state(handle),
                 persistent=bool(handle.isPersistent()),
                 autostart=bool(handle.autostart()),
                 has_managed_save=bool(handle.hasManagedSaveImage(0)),
-                xml=handle.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE),
-                live_xml=handle.XMLDesc(0) if handle.isActive() else None,
             )
 
     def define_domain(self, xml: str) -> None:
@@ -209,3 +199,26 @@ def affect(*, live: bool, config: bool) -> int:
     """libvirt's flags for what a change applies to; the same numbers for domains and their devices."""
     flags: int = libvirt.VIR_DOMAIN_AFFECT_LIVE if live else 0
     return flags | (libvirt.VIR_DOMAIN_AFFECT_CONFIG if config else 0)
+
+
+def _state(handle: Any) -> State:
+    return _STATES.get(handle.state()[0], "other")
+
+
+def _domain_record(
+    handle: Any, *, state: State, persistent: bool, autostart: bool, has_managed_save: bool
+) -> DomainRecord:
+    """Read the definitions; a guest that stopped since its state was read is off in the whole record."""
+    live_xml = None if state == "shutoff" else handle.XMLDesc(0)
+    if live_xml is not None and " id=" not in live_xml[: live_xml.index(">")]:
+        state, live_xml = "shutoff", None
+    return DomainRecord(
+        uuid=handle.UUIDString(),
+        name=handle.name(),
+        state=state,
+        persistent=persistent,
+        autostart=autostart,
+        has_managed_save=has_managed_save,
+        xml=handle.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE),
+        live_xml=live_xml,
+    )
