@@ -112,6 +112,7 @@ class Cache:
 
     def find_object(self, digest: str, *, unpacked: bool) -> Path | None:
         """The object's path when it is there as it was published."""
+        self._check()
         path = self.object_path(digest, unpacked=unpacked)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -144,6 +145,7 @@ class Cache:
 
     def _read(self, key: str, kind: type[RecordT]) -> RecordT | None:
         """A record; whatever is wrong with it makes it absent, since it can be found out again."""
+        self._check()
         try:
             return msgspec.json.decode((self._folder / "records" / key).read_bytes(), type=kind)
         except (OSError, msgspec.MsgspecError, ValueError):
@@ -161,20 +163,28 @@ class Cache:
                 raise
 
     def _prepare(self, name: str) -> Path:
-        """Make a folder of the cache; all of it is for its owner alone, since what lies in it is trusted."""
+        """Make a folder of the cache."""
         path = self._folder / name
         with self._reporting(path):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self._folder, path):
-                status = folder.lstat()
-                if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-                    raise ImageError(
-                        f"the image cache {folder} is not a folder of this user",
-                        resolution="remove it, or set XDG_CACHE_HOME to a folder of your own",
-                    )
-                if stat.S_IMODE(status.st_mode) & 0o077:
-                    folder.chmod(0o700)
+        self._check()
         return path
+
+    def _check(self) -> None:
+        """Refuse a cache that somebody else could have written to: what lies in it is trusted."""
+        try:
+            status = self._folder.stat()
+        except FileNotFoundError:
+            return
+        mode = stat.S_IMODE(status.st_mode)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or mode & 0o022:
+            raise ImageError(
+                f"the image cache {self._folder} is not this user's alone",
+                details=["others could have put images there"],
+                resolution="remove it, or set XDG_CACHE_HOME to a folder of your own",
+            )
+        if mode & 0o055:
+            self._folder.chmod(0o700)
 
     @contextlib.contextmanager
     def _reporting(self, path: Path) -> Iterator[None]:

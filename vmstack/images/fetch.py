@@ -47,6 +47,7 @@ def download(url: str, *, limits: Limits, what: str) -> tuple[Iterator[bytes], i
         connect=3,
         read=0,
         redirect=0,
+        other=0,
         status_forcelist=(502, 503, 504),
         backoff_factor=0.5,
         raise_on_status=False,

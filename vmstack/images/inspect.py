@@ -21,6 +21,7 @@ from vmstack.model.specs import ImageFormat
 # All headers and descriptors of the known formats lie in here (VHDX's metadata region comes last, at 1 MiB or after).
 HEAD: Final = 4 * MIB
 _STEP: Final = 64 * 1024
+_VMDK_TEXT: Final = b"# disk descriptorfile"
 # A partition table is no image format: it is what a raw disk starts with. Its content matters to the guest only.
 _RAW_LIKE: Final = frozenset({"raw", "gpt"})
 _PARTS: Final = {
@@ -109,6 +110,8 @@ def check_head(head: bytes, *, declared: ImageFormat, what: str) -> None:
             resolution="do not use it: a file that can be read in two ways can deceive",
         )
     (detected, inspector), *_ = found.items()
+    if detected == "raw" and head[: len(_VMDK_TEXT)].lower() == _VMDK_TEXT:
+        detected = "vmdk"  # the text form, which is detected only as part of the binary one
     expected = _RAW_LIKE if declared == "raw" else {declared}
     if detected not in expected:
         raise _wrong_format(head, declared=declared, detected=detected, what=what)
