@@ -1,0 +1,54 @@
+# One command each. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+# What needs neither libvirt nor a guest.
+FAST_TESTS := $(wildcard tests/unit tests/cases tests/property tests/crash tests/contract)
+# Real daemons and guests: one at a time, since they share this machine's libvirt.
+SLOW_TESTS := $(wildcard tests/contract tests/crash tests/live tests/boot)
+
+.PHONY: help setup image probe demo demo-clean format check fast-tests slow-tests test bench
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing, make .venv, start libvirt
+	@scripts/setup
+
+image: setup ## Build the Debian 12 image of the demo and the tests, once
+	@scripts/build-image
+
+probe: setup ## Build the probe guest of the tests, once
+	@scripts/build-probe
+
+demo: ## From nothing to two running guests
+	@scripts/demo
+
+demo-clean: ## Remove all that the demo made
+	@scripts/demo-clean
+
+format: setup ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+check: setup ## Format, lint, types, layers and the tests that need no libvirt
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory fast-tests
+
+fast-tests:
+	$(PYTEST) -n 2 -q -m 'not libvirt and not guest' $(FAST_TESTS)
+
+slow-tests: image probe
+	$(PYTEST) -q -m 'libvirt or guest' $(SLOW_TESTS)
+
+test: check slow-tests ## Everything: check, then the tests on the real libvirt and in real guests
+
+bench: image ## Measure the speed against bare scripts
+	$(BIN)/python benchmarks/run.py
