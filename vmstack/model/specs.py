@@ -96,7 +96,7 @@ class SeedSpec(Data, frozen=True, kw_only=True):
     user_data: str
     vendor_data: str | None
     network_config: str | None
-    meta_data: dict[str, str]
+    meta_data: dict[str, object]
 
 
 class DhcpRange(Data, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""cloud-init documents: checked, rendered from templates, and completed with what vmstack needs in the guest."""

@@ -1,0 +1,107 @@
+"""User-data against cloud-init's own JSON schema, where one is installed."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from vmstack.errors import InputError
+
+VARIABLE: Final = "VMSTACK_CLOUDINIT_SCHEMA"
+_FILE: Final = "cloudinit/config/schemas/schema-cloud-config-v1.json"
+_FOLDERS: Final = ("/usr/lib/python3/dist-packages", "/usr/lib/python3/site-packages")
+_SHOWN: Final = 8
+
+
+class CloudConfigSchema:
+    """The schema of one installation of cloud-init, or none. Checks are remembered for each top-level key."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._validator: Any = None
+        self._passed: set[str] = set()
+
+    @classmethod
+    def find(cls) -> "CloudConfigSchema":
+        """Take the file that the environment names, else the installed cloud-init's."""
+        named = os.environ.get(VARIABLE)
+        if named:
+            if not Path(named).is_file():
+                raise InputError(f"{VARIABLE} names {named!r}, which is not a file")
+            return cls(Path(named))
+        folders = [*map(Path, _FOLDERS), *sorted(Path("/usr/lib").glob("python3.*/site-packages"))]
+        return cls(next((path for folder in folders if (path := folder / _FILE).is_file()), None))
+
+    @property
+    def path(self) -> Path | None:
+        """The schema's file; `None` where none is installed."""
+        return self._path
+
+    def check(self, document: Mapping[str, Any], *, what: str) -> None:
+        """Raise `InputError` naming every place where the document is wrong. Values are never shown."""
+        if self._path is None:
+            return
+        # Modules check their own keys, so that a fleet's documents need checking only where they differ.
+        fresh = {}
+        for key, value in document.items():
+            mark = f"{key}\0{json.dumps(value, default=repr, sort_keys=True)}"
+            if mark not in self._passed:
+                fresh[key] = (mark, value)
+        if not fresh:
+            return
+        errors = list(self._load(self._path).iter_errors({key: value for key, (_, value) in fresh.items()}))
+        if errors:
+            details = sorted(set(_explain(errors)))
+            more = [f"and {len(details) - _SHOWN} more"] if len(details) > _SHOWN else []
+            raise InputError(
+                f"{what} is not what cloud-init's schema allows",
+                details=[*details[:_SHOWN], *more],
+                resolution=f"the schema is {self._path}",
+            )
+        self._passed.update(mark for mark, _ in fresh.values())
+
+    def _load(self, path: Path) -> Any:
+        if self._validator is None:
+            import jsonschema
+
+            try:
+                schema = json.loads(path.read_text(encoding="utf-8"))
+                jsonschema.Draft4Validator.check_schema(schema)
+            except (OSError, ValueError, jsonschema.SchemaError) as error:
+                raise InputError(f"{path} is not a JSON schema: {type(error).__name__}") from None
+            self._validator = jsonschema.Draft4Validator(schema)
+        return self._validator
+
+
+def _explain(errors: Iterable[Any]) -> Iterable[str]:
+    from jsonschema.exceptions import best_match
+
+    for error in errors:
+        inner = best_match([error])
+        yield f"{_show(inner.absolute_path)}: {_rule(inner)}"
+
+
+def _show(path: Iterable[str | int]) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".") or "top level"
+
+
+def _rule(error: Any) -> str:
+    """Say what is wrong without the value: jsonschema's own messages quote it, and it may be a password."""
+    rule, wanted = error.validator, error.validator_value
+    if rule == "type":
+        kinds = wanted if isinstance(wanted, list) else [wanted]
+        return f"must be {' or '.join(map(str, kinds))}"
+    if rule == "enum":
+        return f"must be one of {', '.join(map(repr, wanted))}"
+    if rule == "required":
+        return f"lacks {', '.join(repr(key) for key in wanted if key not in error.instance)}"
+    if rule == "additionalProperties":
+        known = error.schema.get("properties", {})
+        return f"knows no {', '.join(repr(key) for key in error.instance if key not in known)}"
+    if rule in ("pattern", "format", "minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength"):
+        return f"violates {rule} {wanted!r}"
+    return f"violates {rule}"

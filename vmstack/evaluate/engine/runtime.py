@@ -1,0 +1,165 @@
+"""Running a stack program under the Pulumi SDK, in this process and without any server.
+
+The recipe is that of the SDK's own inline programs (pulumi/automation/_server.py): a copied context, fresh
+`Settings`, a new event loop, `run_in_stack`. The caller provides the copied context.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pulumi
+import pulumi.runtime
+from pulumi.runtime import settings
+from pulumi.runtime.config import set_all_config
+from pulumi.runtime.stack import Stack, run_in_stack
+
+from vmstack.errors import InputError, ProgramError
+from vmstack.evaluate.engine.log import Engine
+from vmstack.evaluate.engine.monitor import Monitor
+from vmstack.evaluate.isolation import execute
+from vmstack.evaluate.native.base import Native
+from vmstack.evaluate.project import Project
+from vmstack.evaluate.recorder import Lineage, Recorder
+from vmstack.model.graph import Output
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Run:
+    """What a finished program leaves besides its resources. `lineages` are by `id()` of the component object."""
+
+    outputs: Mapping[str, Output]
+    lineages: Mapping[int, Lineage]
+
+
+def run_program(project: Project, *, recorder: Recorder) -> Run:
+    """Run the program to its end, callbacks of outputs included. Raises what it raised, or `ProgramError`."""
+    monitor = Monitor(project.stack)
+    engine = Engine(warn=recorder.warn)
+    settings.ROOT.set(None)
+    settings.Settings(
+        project=project.stack.project,
+        stack=project.stack.stack,
+        organization="organization",  # what Pulumi calls it where there is none
+        root_directory=str(project.folder),
+        monitor=monitor,
+        engine=engine,
+        parallel=1,
+        dry_run=False,  # in a dry run the SDK takes every value it does not see for unknown
+    )
+    _forget_environment()
+    set_all_config(dict(project.config), [])
+
+    async def program() -> None:
+        module = execute(project.main)
+        # Lets the registrations that the program scheduled start before outputs are gathered.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        _refuse_whole_resources()
+        keep.append(module)
+
+    keep: list[Any] = []  # callbacks run after the module's code, with its globals
+    with _loop() as loop, _preview():
+        loop.run_until_complete(run_in_stack(program))
+        lineages = _trace(recorder, monitor=monitor, loop=loop)
+    if engine.errors:
+        raise ProgramError(
+            f"the stack program logged an error: {engine.errors[0]}",
+            details=engine.errors[1:],
+            resolution="an error that a program logs stops everything, as in Pulumi; log a warning to go on",
+        )
+    if not monitor.finished:
+        raise ProgramError("the stack program did not come to its end")
+    return Run(outputs=monitor.outputs, lineages=lineages)
+
+
+def _trace(recorder: Recorder, *, monitor: Monitor, loop: asyncio.AbstractEventLoop) -> dict[int, Lineage]:
+    """Find the components above each one that native resources named."""
+    names: dict[str, int] = {}
+    for component in recorder.components():
+        if not isinstance(component, pulumi.Resource):
+            raise InputError(f"opts: a {type(component).__name__} is not a resource")
+        names[loop.run_until_complete(component.urn.future()) or ""] = id(component)
+    lineages = {}
+    for urn, identity in names.items():
+        path: list[str] = []
+        ids: list[int] = []
+        above = urn
+        while above in monitor.components and monitor.components[above].parent:
+            path.insert(0, monitor.components[above].name)
+            if above in names:
+                ids.insert(0, names[above])
+            above = monitor.components[above].parent
+        lineages[identity] = Lineage(names=tuple(path), ids=tuple(ids))
+    return lineages
+
+
+def _refuse_whole_resources() -> None:
+    """`pulumi.export("vm", vm)` would export nothing of a native resource; say so instead."""
+    root = settings.get_root_resource()
+    for name, value in root.outputs.items() if isinstance(root, Stack) else ():
+        members = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+        for member in members:
+            if isinstance(member, Native):
+                raise InputError(
+                    f"the output {name!r} is a resource: {member!r}",
+                    resolution="export what is of interest of it, such as vm.ip or vm.uuid",
+                )
+
+
+def _forget_environment() -> None:
+    """The SDK falls back to configuration in the environment, which would make plans depend on the shell."""
+    for name in [name for name in os.environ if name.startswith("PULUMI_CONFIG")]:
+        del os.environ[name]
+
+
+class _InlineExecutor(ThreadPoolExecutor):
+    """Runs calls at once in the caller's thread: the monitor never blocks, and the order is always the same."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - handed on by the future
+            future.set_exception(error)
+        return future
+
+
+@contextlib.contextmanager
+def _loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A new event loop, which is closed with whatever a failed program left in it."""
+    loop = asyncio.new_event_loop()
+    executor = _InlineExecutor(max_workers=1)
+    loop.set_default_executor(executor)
+    # Outputs that failed are reported by the program's own failure, not by the loop's logger too.
+    loop.set_exception_handler(lambda _loop, _context: None)
+    logger = logging.getLogger("asyncio")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield loop
+    finally:
+        pending = asyncio.all_tasks(loop)
+        for task in pending:
+            task.cancel()
+        if pending:
+            loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        loop.close()
+        executor.shutdown(wait=False)
+        logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _preview() -> Iterator[None]:
+    """Evaluating changes nothing, so programs that ask are told it is a preview."""
+    asked = pulumi.runtime.is_dry_run
+    setattr(pulumi.runtime, "is_dry_run", lambda: True)  # noqa: B010 - the SDK's name for users, not its own
+    try:
+        yield
+    finally:
+        setattr(pulumi.runtime, "is_dry_run", asked)  # noqa: B010

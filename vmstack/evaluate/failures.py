@@ -1,0 +1,51 @@
+"""What went wrong inside of a stack program, told by the program's own lines."""
+
+import linecache
+import traceback
+from pathlib import Path
+
+from vmstack.errors import ErrorGroup, Place, ProgramError, VmstackError
+from vmstack.evaluate.places import is_library, is_ours, show_path
+
+
+def explain_failure(error: BaseException, *, folder: Path) -> ProgramError:
+    """Turn what a program raised into an error with the program's own frames, without those of libraries."""
+    kind = type(error).__name__
+    if isinstance(error, SystemExit):
+        code = 0 if error.code is None else error.code
+        brief = f"the stack program ended itself with sys.exit({code!r})"
+        resolution = "let it run to its end: a program that stops half-way has not said what it wants"
+    elif isinstance(error, SyntaxError):
+        brief = f"the stack program is not valid Python: {error.msg}"
+        resolution = None
+    else:
+        text = str(error).strip()
+        brief = f"the stack program failed: {kind}: {text}" if text else f"the stack program failed: {kind}"
+        resolution = None
+    frames = _own_frames(error, folder=folder)
+    details = [f"{place} in {name}{code}" for place, name, code in frames]
+    place = frames[-1][0] if frames else None
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        place = Place(show_path(error.filename), error.lineno)
+    if error.__cause__ is not None and not isinstance(error, SystemExit):
+        details.append(f"because of {type(error.__cause__).__name__}: {str(error.__cause__).strip()}")
+    return ProgramError(brief, details=details, resolution=resolution, place=place)
+
+
+def place_failure(error: VmstackError, *, folder: Path) -> None:
+    """Give an error that reached the end of the program without a place the program's own last line."""
+    frames = _own_frames(error, folder=folder)
+    if error.place is None and frames and not isinstance(error, ErrorGroup):
+        error.place = frames[-1][0]
+
+
+def _own_frames(error: BaseException, *, folder: Path) -> list[tuple[Place, str, str]]:
+    found = []
+    for frame in traceback.extract_tb(error.__traceback__, limit=None):
+        own = frame.filename.startswith(str(folder)) and "site-packages" not in frame.filename
+        if not own and (is_ours(frame.filename) or is_library(frame.filename)):
+            continue
+        line = linecache.getline(frame.filename, frame.lineno or 0).strip()
+        where = "the program" if frame.name == "<module>" else f"{frame.name}()"
+        found.append((Place(show_path(frame.filename), frame.lineno or 1), where, f": {line}" if line else ""))
+    return found

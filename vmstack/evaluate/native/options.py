@@ -1,0 +1,75 @@
+"""`opts=pulumi.ResourceOptions(...)` of native resources: what is honoured, and what is refused by name."""
+
+import re
+from typing import Any, Final
+
+from vmstack.errors import InputError
+from vmstack.evaluate.engine.inputs import is_output, settle
+from vmstack.evaluate.native.base import Native
+from vmstack.evaluate.recorder import Wishes
+from vmstack.model.graph import Options
+
+HONOURED: Final = frozenset({"parent", "depends_on", "protect", "ignore_changes"})
+# Set by the SDK itself, not by users.
+_INTERNAL: Final = frozenset({"merge"})
+# Arguments of the vocabulary that the model calls otherwise.
+_ARGUMENTS: Final = {"running": "power", "size": "capacity", "full_copy": "source"}
+NOTHING: Final = Wishes()
+
+
+def read_options(opts: Any) -> Wishes:
+    """Read resource options.
+
+    Raises `InputError` for an option that would have no effect: nothing is ignored silently.
+    """
+    if opts is None:
+        return NOTHING
+    if type(opts).__name__ != "ResourceOptions":
+        raise InputError(f"opts: a {type(opts).__name__} is not a pulumi.ResourceOptions")
+    unknown = sorted(
+        name
+        for name, value in vars(opts).items()
+        if name not in HONOURED and name not in _INTERNAL and not name.startswith("_") and value not in (None, [], {})
+    )
+    if unknown:
+        raise InputError(
+            f"opts: {', '.join(unknown)} has no effect on a native resource",
+            resolution=f"native resources know {', '.join(sorted(HONOURED))}",
+        )
+    parent = opts.parent
+    protect = opts.protect if opts.protect is not None else _inherited(parent)
+    if protect is not None and not isinstance(protect, bool):
+        raise InputError(f"opts: protect: {protect!r} is neither True nor False")
+    return Wishes(
+        options=Options(protect=protect, ignore_changes=_ignored(opts.ignore_changes)),
+        parent=parent.key if isinstance(parent, Native) else parent,
+        after=_after(opts.depends_on),
+    )
+
+
+def _inherited(parent: Any) -> bool | None:
+    """A child without `protect` of its own has its parent's, as in Pulumi (`Resource.__init__` of the SDK)."""
+    return None if parent is None or isinstance(parent, Native) else getattr(parent, "_protect", None)
+
+
+def _ignored(paths: Any) -> tuple[str, ...]:
+    """The paths as the model spells them; whether there is such a field is checked with the whole graph."""
+    found = []
+    for path in settle(paths or (), field="opts: ignore_changes"):
+        if not isinstance(path, str) or not path or not path.isprintable():
+            raise InputError(f"opts: ignore_changes: {path!r} is not a field path")
+        first = re.split(r"[.\[]", path, maxsplit=1)[0]
+        # Pulumi programs write camelCase or snake_case; the model is snake_case.
+        snake = re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), first)
+        found.append(_ARGUMENTS.get(snake, snake) + path[len(first) :])
+    return tuple(found)
+
+
+def _after(depends_on: Any) -> tuple[object, ...]:
+    value = settle(depends_on, field="opts: depends_on") if depends_on is not None else []
+    items = list(value) if isinstance(value, list | tuple | set) else [value]
+    found: list[object] = []
+    for item in items:
+        known = settle(item, field="opts: depends_on") if is_output(item) else item
+        found.append(known.key if isinstance(known, Native) else known)
+    return tuple(found)

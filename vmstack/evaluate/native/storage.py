@@ -1,0 +1,196 @@
+"""`StoragePool` and `Volume`."""
+
+from typing import Any, Final, Self
+
+from vmstack.errors import InputError
+from vmstack.evaluate.native.base import Native, validated
+from vmstack.evaluate.native.fields import (
+    check_choice,
+    check_flag,
+    check_host_path,
+    check_label,
+    check_size,
+    check_type,
+)
+from vmstack.evaluate.native.hosts import Host, choose_host
+from vmstack.evaluate.native.images import Image
+from vmstack.evaluate.native.options import read_options
+from vmstack.evaluate.recorder import Wishes
+from vmstack.model.identity import Key, Kind
+from vmstack.model.specs import ImageFormat, PoolSpec, VolumeSource, VolumeSpec
+
+# Directories of the system: a pool there would list, and could delete, what the host lives on.
+_SYSTEM_FOLDERS: Final = frozenset(
+    f"/{name}" for name in ("", "bin", "boot", "dev", "etc", "home", "lib", "lib64", "opt", "proc", "root", "run",
+                            "sbin", "srv", "sys", "tmp", "usr", "var", "var/lib", "var/lib/libvirt")
+)  # fmt: skip
+FORMATS: Final[tuple[ImageFormat, ...]] = ("qcow2", "raw")
+
+
+class StoragePool(Native):
+    """A directory pool on a host. `label` is its name in libvirt (default: the name)."""
+
+    __slots__ = ("_path", "host", "label")
+    kind = Kind.POOL
+
+    @validated
+    def __init__(
+        self,
+        name: str,
+        *,
+        path: str,
+        host: Host | None = None,
+        label: str | None = None,
+        autostart: bool = True,
+        opts: Any = None,
+    ) -> None:
+        super().__init__(name)
+        self.fill(path, host=host, label=label, autostart=autostart, existing=False, opts=opts)
+
+    @classmethod
+    @validated
+    def existing(
+        cls, name: str, *, path: str | None = None, host: Host | None = None, label: str | None = None, opts: Any = None
+    ) -> Self:
+        """Refer to a pool that is there already and is never changed. `path`, when known, gives volumes paths."""
+        pool = cls.__new__(cls)
+        Native.__init__(pool, name)
+        pool.fill(path, host=host, label=label, autostart=True, existing=True, opts=opts)
+        return pool
+
+    def fill(
+        self, path: str | None, *, host: object, label: object, autostart: object, existing: bool, opts: object
+    ) -> None:
+        self.host = choose_host(host, recorder=self.recorder)
+        self.label = self.name if label is None else check_label(label, field="label")
+        self._path = None if path is None and existing else check_host_path(path, field="path")
+        if not existing and self._path in _SYSTEM_FOLDERS:
+            raise InputError(
+                f"path: {self._path} is a directory of the system",
+                resolution="give the pool a directory of its own, such as /var/lib/libvirt/web",
+            )
+        spec = PoolSpec(
+            name=self.name,
+            label=self.label,
+            host=self.host.name,
+            path=self._path,
+            existing=existing,
+            autostart=check_flag(autostart, field="autostart"),
+        )
+        self.record(spec, needs=(self.host.key,), wishes=read_options(opts))
+
+    @property
+    def path(self) -> str:
+        """The directory on the host."""
+        if self._path is None:
+            raise InputError(
+                f"{self.key}: its path is not known",
+                resolution=f'say where it is: StoragePool.existing("{self.name}", path="/...")',
+            )
+        return self._path
+
+
+class Volume(Native):
+    """A volume that holds data: blank, or made from an image.
+
+    With `image` it is a linked clone, or with `full_copy` an independent copy. `size` defaults to the image's.
+    """
+
+    __slots__ = ("_host", "format", "label", "pool", "size")
+    kind = Kind.VOLUME
+
+    @validated
+    def __init__(
+        self,
+        name: str,
+        *,
+        pool: StoragePool,
+        size: str | None = None,
+        image: Image | None = None,
+        full_copy: bool = False,
+        format: ImageFormat = "qcow2",
+        label: str | None = None,
+        opts: Any = None,
+    ) -> None:
+        super().__init__(name)
+        self.fill(
+            pool=pool,
+            size=size,
+            image=image,
+            full_copy=full_copy,
+            format=format,
+            label=label,
+            data=True,
+            wishes=read_options(opts),
+        )
+
+    @classmethod
+    def of_vm(
+        cls,
+        name: str,
+        *,
+        pool: StoragePool,
+        size: object,
+        image: Image | None,
+        full_copy: object,
+        format: object,
+        label: object,
+        data: bool,
+        wishes: Wishes,
+    ) -> Self:
+        """Make the volume of a VM's disk; its name is longer than a user's may be."""
+        volume = cls.__new__(cls)
+        volume.recorder = pool.recorder
+        volume.key = Key(Kind.VOLUME, name)
+        volume.fill(
+            pool=pool, size=size, image=image, full_copy=full_copy, format=format, label=label, data=data, wishes=wishes
+        )
+        return volume
+
+    def fill(
+        self,
+        *,
+        pool: object,
+        size: object,
+        image: object,
+        full_copy: object,
+        format: object,
+        label: object,
+        data: bool,
+        wishes: Wishes,
+    ) -> None:
+        self.pool = check_type(pool, StoragePool, field="pool")
+        self.format = check_choice(format, field="format", allowed=FORMATS)
+        base = None if image is None else check_type(image, Image, field="image")
+        copied = check_flag(full_copy, field="full_copy")
+        self.size = None if size is None else check_size(size, field="size")
+        source = VolumeSource.BLANK
+        needs = [self.pool.key]
+        if base is not None:
+            source = VolumeSource.FULL_COPY if copied else VolumeSource.LINKED_CLONE
+            needs.append(base.key)
+        elif copied:
+            raise InputError("full_copy: there is no image to copy", resolution="give image=..., or leave it out")
+        elif self.size is None:
+            raise InputError("size: a blank volume needs one", resolution='give size="10GiB"')
+        if source is VolumeSource.LINKED_CLONE and self.format != "qcow2":
+            raise InputError(
+                "format: a linked clone is always qcow2", resolution="leave format out, or say full_copy=True"
+            )
+        self.label = f"{self.name}.{self.format}" if label is None else check_label(label, field="label")
+        spec = VolumeSpec(
+            name=self.name,
+            label=self.label,
+            pool=self.pool.name,
+            format=self.format,
+            source=source,
+            image=base.name if base else None,
+            capacity=self.size,
+            data=data,
+        )
+        self.record(spec, needs=tuple(needs), wishes=wishes)
+
+    @property
+    def path(self) -> str:
+        """The file on the host."""
+        return f"{self.pool.path}/{self.label}"

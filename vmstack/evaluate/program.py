@@ -1,0 +1,80 @@
+"""Evaluating a stack program: a project folder in, a desired graph out, and no host touched."""
+
+import contextvars
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Final
+
+from vmstack.errors import ProgramError, VmstackError
+from vmstack.evaluate.failures import explain_failure, place_failure
+from vmstack.evaluate.isolation import PulumiWantedError, execute, isolated, tripwire
+from vmstack.evaluate.project import Project, read_project
+from vmstack.evaluate.recorder import Recorder
+from vmstack.evaluate.session import SESSION
+from vmstack.model.graph import DesiredGraph
+
+_NO_CONFIG: Final[Mapping[str, str]] = MappingProxyType({})
+_IMPORTS_PULUMI: Final = re.compile(rb"^\s*(?:import|from)\s+pulumi\b", re.MULTILINE)
+
+
+def evaluate(
+    folder: Path, *, stack: str | None = None, config: Mapping[str, str] = _NO_CONFIG, connect: str | None = None
+) -> DesiredGraph:
+    """Run the stack program of a project folder and return what it wants, whole or not at all.
+
+    `stack` chooses the stack, `config` overrides its configuration, `connect` the URI of the only host. Raises
+    `InputError`, `ConflictError` or `ProgramError` (or a group of them).
+    """
+    origin = Path.cwd()
+    project = read_project(folder.resolve(), stack=stack, overrides=config)
+    graph = contextvars.copy_context().run(_evaluate, project, origin=origin, connect=connect)
+    from vmstack.plan.validation import check_graph
+
+    check_graph(graph)
+    return graph
+
+
+def _evaluate(project: Project, *, origin: Path, connect: str | None) -> DesiredGraph:
+    """Pulumi takes longer to import than most programs to run, so it is set up only for those that import it."""
+    if "pulumi" not in sys.modules and not _IMPORTS_PULUMI.search(project.main.read_bytes()):
+        try:
+            return _attempt(project, origin=origin, connect=connect, with_pulumi=False)
+        except PulumiWantedError:
+            pass  # a module of the program or a library imports it: start over, with the runtime
+    return _attempt(project, origin=origin, connect=connect, with_pulumi=True)
+
+
+def _attempt(project: Project, *, origin: Path, connect: str | None, with_pulumi: bool) -> DesiredGraph:
+    recorder = Recorder(project.stack, folder=project.main.parent, origin=origin, connect=connect)
+    token = SESSION.set(recorder)
+    try:
+        with isolated(project.main.parent, main=project.main):
+            if not with_pulumi:
+                with tripwire():
+                    module = execute(project.main)
+                graph = recorder.graph(outputs={}, lineages={})
+                _let_go(module)
+                return graph
+            from vmstack.evaluate.engine.runtime import run_program
+
+            run = run_program(project, recorder=recorder)
+            return recorder.graph(outputs=run.outputs, lineages=run.lineages)
+    except (PulumiWantedError, KeyboardInterrupt):
+        raise
+    except VmstackError as error:
+        place_failure(error, folder=project.main.parent)
+        raise
+    except MemoryError:
+        raise ProgramError("the stack program ran out of memory") from None
+    except BaseException as error:
+        raise explain_failure(error, folder=project.main.parent) from error
+    finally:
+        SESSION.reset(token)
+
+
+def _let_go(module: ModuleType) -> None:
+    """Drop what the program's globals hold, so that one evaluation does not outlive itself."""
+    module.__dict__.clear()

@@ -1,0 +1,127 @@
+"""What one evaluation has said so far, and how that becomes a graph."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmstack.errors import ConflictError, Place
+from vmstack.model.graph import DesiredGraph, Options, Output, Resource
+from vmstack.model.identity import Key, StackId
+from vmstack.model.specs import Spec
+
+if TYPE_CHECKING:
+    from vmstack.evaluate.cloudinit.cache import SeedCache
+
+
+@dataclasses.dataclass(slots=True, frozen=True)
+class Wishes:
+    """What `opts` asked for. `parent` and the members of `after` are components, or keys of native resources."""
+
+    options: Options = dataclasses.field(default_factory=Options)
+    parent: object | None = None
+    after: tuple[object, ...] = ()
+
+
+@dataclasses.dataclass(slots=True)
+class Entry:
+    """A recorded resource. `finish` completes a spec that depends on what comes later in the program."""
+
+    key: Key
+    spec: Spec
+    needs: tuple[Key, ...]
+    wishes: Wishes
+    place: Place | None
+    finish: Callable[[Spec], Spec] | None = None
+
+
+@dataclasses.dataclass(slots=True, frozen=True)
+class Lineage:
+    """A component's identity and name, and those of the components above it, outermost first."""
+
+    names: tuple[str, ...] = ()
+    ids: tuple[int, ...] = ()
+
+
+class Recorder:
+    """Collects the resources of one evaluation. Not thread-safe: a stack program is one thread.
+
+    `folder` is the project's; `origin` is where the user stood. `connect` overrides the URI of the only host.
+    """
+
+    def __init__(self, stack: StackId, *, folder: Path, origin: Path, connect: str | None) -> None:
+        self.stack = stack
+        self.folder = folder
+        self.origin = origin
+        self.connect = connect
+        self.entries: dict[Key, Entry] = {}
+        self.warnings: list[str] = []
+        self.hosts: list[object] = []
+        self.attached: dict[str, tuple[str, Place | None]] = {}
+        self.seeds: SeedCache | None = None
+
+    def add(self, entry: Entry) -> None:
+        """Record a resource; raises `ConflictError` when its key is taken."""
+        other = self.entries.setdefault(entry.key, entry)
+        if other is not entry:
+            first = f" (first at {other.place})" if other.place else ""
+            raise ConflictError(
+                f"{entry.key} is defined twice{first}",
+                resolution="give one of them another name; VMs also make volumes named <vm>-<disk>",
+            )
+
+    def only_host(self) -> object | None:
+        """Return the single host made so far, which resources without `host=` are on."""
+        return self.hosts[0] if len(self.hosts) == 1 else None
+
+    def warn(self, text: str) -> None:
+        """Record a warning for the user, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def components(self) -> list[object]:
+        """Return the component objects that resources named as parents or dependencies."""
+        found = {
+            id(item): item
+            for entry in self.entries.values()
+            for item in (entry.wishes.parent, *entry.wishes.after)
+            if item is not None and not isinstance(item, Key)
+        }
+        return list(found.values())
+
+    def graph(self, *, outputs: Mapping[str, Output], lineages: Mapping[int, Lineage]) -> DesiredGraph:
+        """Return everything recorded, sorted. `lineages` tells of each component (by `id()`) what is above it."""
+        parents = {key: self._lineage(key, lineages=lineages) for key in self.entries}
+        members: dict[int, list[Key]] = {}
+        for key, lineage in parents.items():
+            for component in lineage.ids:
+                members.setdefault(component, []).append(key)
+        resources = []
+        for key in sorted(self.entries):
+            entry = self.entries[key]
+            needs = set(entry.needs)
+            for item in entry.wishes.after:
+                needs.update([item] if isinstance(item, Key) else members.get(id(item), []))
+            needs.discard(key)
+            resources.append(
+                Resource(
+                    key=key,
+                    spec=entry.finish(entry.spec) if entry.finish else entry.spec,
+                    needs=tuple(sorted(needs)),
+                    options=entry.wishes.options,
+                    parent=parents[key].names,
+                    place=entry.place,
+                )
+            )
+        return DesiredGraph(
+            stack=self.stack, resources=tuple(resources), outputs=dict(outputs), warnings=tuple(self.warnings)
+        )
+
+    def _lineage(self, key: Key, *, lineages: Mapping[int, Lineage]) -> Lineage:
+        names: tuple[str, ...] = ()
+        parent = self.entries[key].wishes.parent
+        while isinstance(parent, Key):
+            names = (parent.name, *names)
+            parent = self.entries[parent].wishes.parent
+        above = lineages.get(id(parent), Lineage()) if parent is not None else Lineage()
+        return Lineage(names=(*above.names, *names), ids=above.ids)
