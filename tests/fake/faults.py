@@ -79,6 +79,11 @@ def lose_reply_at(number: int) -> Faults:
     return at_change(number, moment="after", error=lambda: HostUnreachableError("connection reset by the fault test"))
 
 
+def fail_change(number: int, error: Callable[[], BaseException]) -> Faults:
+    """The `number`-th mutating call is refused, and nothing happens."""
+    return at_change(number, moment="before", error=error)
+
+
 def fail_method(method: str, error: Callable[[], BaseException], *, times: int = 1) -> Faults:
     """The first `times` calls of `method` fail before they do anything."""
     left = [times]

@@ -26,6 +26,15 @@ class FakeHost(StorageCalls, NetworkCalls, DeviceCalls, SecretCalls):
         """A fresh connection to the same machine."""
         return FakeHost(self.machine, faults=faults)
 
+    def fork(self) -> "FakeHost":
+        """A connection to a copy of the machine, which goes its own way."""
+        return FakeHost(self.machine.copy())
+
+    @property
+    def change_count(self) -> int:
+        """How many mutating calls this connection was asked for."""
+        return self._changes
+
     @reads
     def facts(self) -> HostFacts:
         return self.machine.facts

@@ -1,5 +1,6 @@
 """The state of one fake hypervisor: a file system, pools, networks, domains and secrets. No behaviour of calls."""
 
+import copy
 import hashlib
 import threading
 import zlib
@@ -162,6 +163,15 @@ class Machine:
         self.guests: dict[str, Guest] = {}
         self.default_guest = Guest()
         self._ticks = 0
+
+    def copy(self) -> "Machine":
+        """A machine in the same state that shares nothing with this one."""
+        twin = Machine(self.facts)
+        with self.mutex:
+            for name, value in vars(self).items():
+                if name != "mutex":
+                    setattr(twin, name, copy.deepcopy(value))
+        return twin
 
     def tick(self) -> int:
         """A clock that only moves when something happens: equal runs give equal states."""
