@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from vmstack.xmlio.safe import Element, add, drop_children, set_attribute
+from vmstack.xmlio.safe import Element, add, drop_children, replace_children, set_attribute
+from vmstack.xmlio.table import new_root
 
 
 def read_serial_log(devices: Element) -> str | None:
@@ -12,11 +13,13 @@ def read_serial_log(devices: Element) -> str | None:
 
 
 def build_serial(devices: Element, *, log: str | None) -> None:
-    """Add a serial port and the console on it."""
-    for tag in ("serial", "console"):
-        port = add(devices, tag, type="pty")
+    """Add a serial port and the console on it, which must be the first of the consoles."""
+    others = devices.findall("console")
+    ports = [new_root(tag, type="pty") for tag in ("serial", "console")]
+    for port in ports:
         if log is not None:
             _log_to(port, log)
+    replace_children(devices, others, [*ports, *others])
 
 
 def patch_serial_log(devices: Element, *, log: str | None) -> None:

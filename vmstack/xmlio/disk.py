@@ -9,7 +9,7 @@ import msgspec
 from vmstack.errors import DocumentError
 from vmstack.model.configs import DiskConfig
 from vmstack.xmlio.codec import PRESENCE
-from vmstack.xmlio.safe import Element, add, as_root, drop_children, serialise
+from vmstack.xmlio.safe import Element, add, as_root, drop_children, replace_children, serialise
 from vmstack.xmlio.table import Field, Table, new_root
 
 # Block devices and directories have their path elsewhere; network disks and empty drives have none.
@@ -61,7 +61,7 @@ def build_disk(config: DiskConfig) -> Element:
 
 
 def patch_disks(devices: Element, disks: Iterable[DiskConfig], *, drop: Container[str]) -> None:
-    """Bring the disks under `<devices>` to `disks`, matched by serial (by path where a config has no serial).
+    """Bring the disks under `<devices>` to `disks`, matched by serial (by path, or slot, where a config has no serial).
 
     Existing disks keep their slot (`target`) while their bus stays; a new one whose slot is taken gets the next free
     one. Disks that are not wanted stay, except those whose serial is in `drop`. Raises `DocumentError`.
@@ -102,12 +102,16 @@ def free_target(config: DiskConfig, *, taken: Container[str]) -> str:
 
 
 def _match(config: DiskConfig, existing: list[tuple[Element, DiskConfig]]) -> tuple[Element, DiskConfig] | None:
-    """The element with the config's serial (the same file first, should a serial occur twice), or with its path."""
+    """The element with the config's serial (the same file first, should a serial occur twice), or at its place."""
+    candidates = [pair for pair in existing if pair[1].serial == config.serial]
     if config.serial is None:
-        candidates = [pair for pair in existing if pair[1].serial is None and pair[1].path == config.path]
-    else:
-        candidates = [pair for pair in existing if pair[1].serial == config.serial]
+        candidates = [pair for pair in candidates if _place(pair[1]) == _place(config)]
     return min(candidates, key=lambda pair: pair[1].path != config.path, default=None)
+
+
+def _place(config: DiskConfig) -> str:
+    """What tells disks without a serial apart: the file, or the slot of an empty drive."""
+    return config.path or config.target
 
 
 def _patch(disk: Element, *, before: DiskConfig, after: DiskConfig) -> None:
@@ -124,13 +128,16 @@ def _patch(disk: Element, *, before: DiskConfig, after: DiskConfig) -> None:
         # What else stands in the old elements (encryption, slices, labels, the chain below) was the old file's.
         fresh = build_disk(after)
         disk.set("type", "file")
-        drop_children(disk, "source", "backingStore", "mirror")
-        disk.extend([node for node in fresh if node.tag in ("source", "backingStore")])
+        replace_children(disk, _files(disk), _files(fresh))
     if before.bus != after.bus or before.device != after.device:
         drop_children(disk, "address", "alias")
     if disk.find("driver") is None:
         add(disk, "driver", name="qemu", type=after.format or "raw")
     _DISK.patch(disk, before=read_disk(disk), after=after)
+
+
+def _files(disk: Element) -> list[Element]:
+    return [node for node in disk if node.tag in ("source", "backingStore", "mirror")]
 
 
 def _check(config: DiskConfig) -> None:

@@ -35,16 +35,17 @@ def patch_graphics(devices: Element, graphics: GraphicsSpec | None, *, video: st
     before = read_graphics(displays)
     if before == graphics:
         return
-    old = next((display for display in displays if display.get("type") in _TYPES), None)
-    if old is not None and before is not None and graphics is not None and before.type == graphics.type:
-        _set_listen(old, graphics.listen)
-        return
-    if old is not None:
-        devices.remove(old)
-        if before is not None and before.type == "spice":
+    if before is not None and (graphics is None or before.type != graphics.type):
+        devices.remove(next(display for display in displays if display.get("type") == before.type))
+        if before.type == "spice":
             _remove_spice(devices)
     if graphics is not None:
-        _add_display(devices, graphics)
+        # A domain has at most one display of a type, and the wanted one may be the second that it has.
+        same = devices.find(f"graphics[@type='{graphics.type}']")
+        if same is None:
+            _add_display(devices, graphics)
+        else:
+            _set_listen(same, graphics.listen)
     headless = devices.find("graphics") is None
     if headless or _has_no_video(devices):
         drop_children(devices, "video")

@@ -110,7 +110,7 @@ def write_domain(config: DomainConfig, *, stamp: Stamp | None) -> str:
     build_devices(root, config)
     if stamp is not None:
         put_stamp(root, stamp)
-    return serialise(root)
+    return serialise(root, indent=True)
 
 
 def patch_domain(

@@ -8,7 +8,7 @@ from vmstack.model.configs import NetworkConfig
 from vmstack.model.ownership import Stamp
 from vmstack.model.specs import DnsHost
 from vmstack.xmlio.codec import INTEGER, LOWER
-from vmstack.xmlio.safe import Element, add, as_root, parse_xml, replace_children, serialise
+from vmstack.xmlio.safe import Element, add, as_root, drop_children, parse_xml, replace_children, serialise
 from vmstack.xmlio.stamp import put_stamp
 from vmstack.xmlio.subnet import build_subnet, patch_subnets, read_subnet, write_dhcp_host
 from vmstack.xmlio.table import Field, Table, new_root
@@ -57,7 +57,7 @@ def write_network(config: NetworkConfig, *, stamp: Stamp | None) -> str:
     root.extend([build_subnet(subnet) for subnet in config.subnets])
     if stamp is not None:
         put_stamp(root, stamp)
-    return serialise(root)
+    return serialise(root, indent=True)
 
 
 def patch_network(xml: str, *, config: NetworkConfig, stamp: Stamp | None) -> str:
@@ -72,11 +72,12 @@ def patch_network(xml: str, *, config: NetworkConfig, stamp: Stamp | None) -> st
     if before.uuid != config.uuid:
         raise DocumentError(f"the XML of network {before.name} ({before.uuid}) is not that of {config.uuid}")
     if before.forward != config.forward:
-        for node in root.findall("forward"):
-            root.remove(node)  # address and port ranges, interfaces: all of it belongs to the old mode
+        drop_children(root, "forward")  # address and port ranges, interfaces: all of it belongs to the old mode
         before = read_network(root)
     changed = _NETWORK.patch(root, before=before, after=config)
-    if "domain" in changed:
+    if "domain" in changed and config.domain is None:
+        drop_children(root, "domain")
+    elif "domain" in changed:
         _keep_domain_local(root)
     _patch_dns(root, before=before.dns_hosts, after=config.dns_hosts)
     patch_subnets(root, config.subnets)

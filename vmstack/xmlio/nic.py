@@ -6,7 +6,7 @@ from typing import Final
 from vmstack.errors import DocumentError
 from vmstack.model.configs import NicConfig
 from vmstack.xmlio.codec import INTEGER, LOWER
-from vmstack.xmlio.safe import Element, as_root, drop_children, serialise
+from vmstack.xmlio.safe import Element, as_root, drop_children, replace_children, serialise
 from vmstack.xmlio.table import Field, Table, new_root
 
 _NIC: Final = Table(
@@ -63,7 +63,9 @@ def patch_nics(devices: Element, nics: Iterable[NicConfig], *, drop: Container[s
 def _patch(nic: Element, *, before: NicConfig, after: NicConfig) -> None:
     if (before.network, before.bridge) != (after.network, after.bridge):
         nic.set("type", _type(after))
-        drop_children(nic, "source", "virtualport")  # port group, port id and so on belong to the old network
+        # Port group, port id and virtual port belong to the old network.
+        replace_children(nic, nic.findall("source"), build_nic(after).findall("source"))
+        drop_children(nic, "virtualport")
         before = read_nic(nic)
     _NIC.patch(nic, before=before, after=after)
 

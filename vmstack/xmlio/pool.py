@@ -31,4 +31,4 @@ def write_pool(config: PoolConfig) -> str:
         raise DocumentError(f"pool {config.name} must be of type dir and have a path")
     root = new_root("pool")
     _POOL.write(root, config)
-    return serialise(root)
+    return serialise(root, indent=True)

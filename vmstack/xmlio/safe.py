@@ -44,6 +44,7 @@ def parse_xml(text: str, *, what: str, compact: bool = False) -> Element:
         load_dtd=False,
         no_network=True,
         huge_tree=False,
+        strip_cdata=compact,
         remove_blank_text=compact,
         remove_comments=compact,
     )
@@ -68,9 +69,9 @@ def as_root(xml: str | Element, *, what: str, tag: str) -> Element:
     return root
 
 
-def serialise(element: Element) -> str:
-    """Return the element as text, indented where it was built here (documents from libvirt keep their own layout)."""
-    return etree.tostring(element, encoding="unicode", pretty_print=True, with_tail=False)
+def serialise(element: Element, *, indent: bool = False) -> str:
+    """Return the element as text; `indent` is for trees that were built here, others keep their own layout."""
+    return etree.tostring(element, encoding="unicode", pretty_print=indent, with_tail=False)
 
 
 def add(parent: Element, tag: str, *, text: str | None = None, **attributes: str) -> Element:

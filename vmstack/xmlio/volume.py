@@ -50,4 +50,4 @@ def write_volume(config: VolumeConfig) -> str:
     target = root.find("target")
     if config.format == "qcow2" and target is not None:
         add(target, "compat", text="1.1")  # QEMU 1.1's version 3, which every libvirt that we support can make
-    return serialise(root)
+    return serialise(root, indent=True)
