@@ -12,14 +12,17 @@ VARIABLE: Final = "VMSTACK_CLOUDINIT_SCHEMA"
 _FILE: Final = "cloudinit/config/schemas/schema-cloud-config-v1.json"
 _FOLDERS: Final = ("/usr/lib/python3/dist-packages", "/usr/lib/python3/site-packages")
 _SHOWN: Final = 8
+# A module's schema of nothing but these speaks of no key beyond its properties.
+_PLAIN: Final = frozenset({"type", "properties", "additionalProperties", "description", "title"})
 
 
 class CloudConfigSchema:
-    """The schema of one installation of cloud-init, or none. Checks are remembered for each top-level key."""
+    """The schema of one installation of cloud-init, or none. What passed is remembered, by top-level key."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._validator: Any = None
+        self._schema: dict[str, Any] | None = None
+        self._validators: dict[frozenset[str], Any] = {}
         self._passed: set[str] = set()
 
     @classmethod
@@ -33,11 +36,6 @@ class CloudConfigSchema:
         folders = [*map(Path, _FOLDERS), *sorted(Path("/usr/lib").glob("python3.*/site-packages"))]
         return cls(next((path for folder in folders if (path := folder / _FILE).is_file()), None))
 
-    @property
-    def path(self) -> Path | None:
-        """The schema's file; `None` where none is installed."""
-        return self._path
-
     def check(self, document: Mapping[str, Any], *, what: str) -> None:
         """Raise `InputError` naming every place where the document is wrong. Values are never shown."""
         if self._path is None:
@@ -50,7 +48,8 @@ class CloudConfigSchema:
                 fresh[key] = (mark, value)
         if not fresh:
             return
-        errors = list(self._load(self._path).iter_errors({key: value for key, (_, value) in fresh.items()}))
+        validator = self._validator(frozenset(fresh), path=self._path)
+        errors = list(validator.iter_errors({key: value for key, (_, value) in fresh.items()}))
         if errors:
             details = sorted(set(_explain(errors)))
             more = [f"and {len(details) - _SHOWN} more"] if len(details) > _SHOWN else []
@@ -61,17 +60,41 @@ class CloudConfigSchema:
             )
         self._passed.update(mark for mark, _ in fresh.values())
 
-    def _load(self, path: Path) -> Any:
-        if self._validator is None:
+    def _validator(self, keys: frozenset[str], *, path: Path) -> Any:
+        """A validator of the modules that know one of the keys: there are many, and each costs time."""
+        found = self._validators.get(keys)
+        if found is None:
             import jsonschema
 
-            try:
-                schema = json.loads(path.read_text(encoding="utf-8"))
-                jsonschema.Draft4Validator.check_schema(schema)
-            except (OSError, ValueError, jsonschema.SchemaError) as error:
-                raise InputError(f"{path} is not a JSON schema: {type(error).__name__}") from None
-            self._validator = jsonschema.Draft4Validator(schema)
-        return self._validator
+            if self._schema is None:
+                self._schema = _load(path)
+            schema = dict(self._schema)
+            if isinstance(schema.get("allOf"), list):
+                schema["allOf"] = [part for part in schema["allOf"] if _concerns(part, keys=keys, schema=self._schema)]
+            found = self._validators[keys] = jsonschema.Draft4Validator(schema)
+        return found
+
+
+def _load(path: Path) -> dict[str, Any]:
+    import jsonschema
+
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+        jsonschema.Draft4Validator.check_schema(schema)
+    except (OSError, ValueError, jsonschema.SchemaError) as error:
+        raise InputError(f"{path} is not a JSON schema: {type(error).__name__}") from None
+    if not isinstance(schema, dict):
+        raise InputError(f"{path} is not a JSON schema")
+    return schema
+
+
+def _concerns(part: Any, *, keys: frozenset[str], schema: Mapping[str, Any]) -> bool:
+    """Tell whether a module's schema can say anything about a document with these keys."""
+    name = str(part.get("$ref", "")).removeprefix("#/$defs/") if isinstance(part, dict) else ""
+    module = schema.get("$defs", {}).get(name)
+    if not isinstance(module, dict) or not module.keys() <= _PLAIN or module.get("additionalProperties", True) is not True:
+        return True
+    return not keys.isdisjoint(module.get("properties", {}))
 
 
 def _explain(errors: Iterable[Any]) -> Iterable[str]:
