@@ -36,6 +36,11 @@ class CloudConfigSchema:
         folders = [*map(Path, _FOLDERS), *sorted(Path("/usr/lib").glob("python3.*/site-packages"))]
         return cls(next((path for folder in folders if (path := folder / _FILE).is_file()), None))
 
+    @property
+    def path(self) -> Path | None:
+        """The schema's file; `None` where none is installed."""
+        return self._path
+
     def check(self, document: Mapping[str, Any], *, what: str) -> None:
         """Raise `InputError` naming every place where the document is wrong. Values are never shown."""
         if self._path is None:
