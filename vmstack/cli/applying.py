@@ -48,7 +48,7 @@ def apply_stack(
     lock_timeout: float,
 ) -> int:
     """Plan, ask, apply, and tell how it ended."""
-    desired = load(target, terminal)
+    desired = load(target)
     store = image_store()
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
         planned = pipeline.plan_stack(

@@ -25,7 +25,7 @@ _DRAWING_SECONDS = 120
 
 def draw_graph(target: Target, terminal: Terminal, *, svg: Path | None) -> int:
     """Print the graph in DOT, or draw it with graphviz."""
-    text = "\n".join(render_dot(load(target, terminal)))
+    text = "\n".join(render_dot(load(target)))
     if svg is None:
         terminal.say(text)
         return EXIT_DONE

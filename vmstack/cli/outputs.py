@@ -16,7 +16,7 @@ def show_outputs(
     """Print the stored outputs. The hosts hold no secret value, so those come from the program."""
     if raw and name is None:
         raise InputError("--raw needs the name of an output")
-    desired = load(target, terminal)
+    desired = load(target)
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
         outputs = pipeline.read_outputs(drivers, stack=desired.stack)
     if outputs is None:

@@ -36,7 +36,7 @@ def show_plan(
     expect_no_changes: bool,
 ) -> int:
     """Plan over read-only connections and print the result."""
-    desired = load(target, terminal)
+    desired = load(target)
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
         planned = pipeline.plan_stack(
             desired,

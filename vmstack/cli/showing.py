@@ -16,7 +16,7 @@ _SHOW_FORMAT = 1
 
 def show_holdings(target: Target, terminal: Terminal, *, json: bool) -> int:
     """Print what the hosts hold of the stack."""
-    desired = load(target, terminal)
+    desired = load(target)
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
         observed = pipeline.observe_stack(desired, drivers)
     hosts = gather(observed, desired=desired)

@@ -21,7 +21,7 @@ def open_ssh(target: Target, terminal: Terminal, *, vm: str, command: tuple[str,
     program = shutil.which("ssh")
     if program is None:
         raise InputError("there is no `ssh` on this machine", resolution="install an OpenSSH client")
-    desired = load(target, terminal)
+    desired = load(target)
     key = vm_key(vm)
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
         observed = pipeline.observe_stack(desired, drivers)

@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmstack.cli.terminal import Terminal, escape
-
 if TYPE_CHECKING:
     from vmstack.model.graph import DesiredGraph
 
@@ -20,11 +18,8 @@ class Target:
     connect: str | None = None
 
 
-def load(target: Target, terminal: Terminal) -> "DesiredGraph":
-    """Evaluate the stack program and show its warnings. Touches no host."""
+def load(target: Target) -> "DesiredGraph":
+    """Evaluate the stack program. Touches no host; its warnings are in the graph, and in every plan made from it."""
     from vmstack.apply.pipeline import evaluate_program
 
-    desired = evaluate_program(target.folder, stack=target.stack, config=target.config, connect_to=target.connect)
-    for warning in desired.warnings:
-        terminal.tell(f"{terminal.paint_err('Warning:', 'bold', 'yellow')} {escape(warning)}")
-    return desired
+    return evaluate_program(target.folder, stack=target.stack, config=target.config, connect_to=target.connect)

@@ -10,7 +10,7 @@ from vmstack.errors import EXIT_DONE, EXIT_ERROR, InputError
 
 def break_locks(target: Target, terminal: Terminal, *, yes: bool) -> int:
     """Show who holds the stack's lock on each host and, when agreed, remove it."""
-    desired = load(target, terminal)
+    desired = load(target)
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
         locks = pipeline.read_locks(drivers, stack=desired.stack)
         if not locks:

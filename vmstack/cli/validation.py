@@ -4,10 +4,9 @@ from typing import Any
 
 import msgspec
 
-from vmstack.apply.pipeline import evaluate_program
 from vmstack.cli.failures import describe_failure, flatten, report_failure
 from vmstack.cli.target import Target, load
-from vmstack.cli.terminal import Terminal
+from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import EXIT_DONE, EXIT_ERROR, VmstackError
 
 # The shape of `terraform validate -json`.
@@ -19,10 +18,12 @@ def validate_stack(target: Target, terminal: Terminal, *, json: bool) -> int:
     if json:
         return _validate_as_json(target, terminal)
     try:
-        desired = load(target, terminal)
+        desired = load(target)
     except VmstackError as error:
         report_failure(error, terminal)
         return EXIT_ERROR
+    for warning in desired.warnings:
+        terminal.tell(f"{terminal.paint_err('Warning:', 'bold', 'yellow')} {escape(warning)}")
     count = len(desired.resources)
     terminal.say(f"{terminal.paint('Success!', 'bold', 'green')} The program is valid: {count} resources.")
     return EXIT_DONE
@@ -32,7 +33,7 @@ def _validate_as_json(target: Target, terminal: Terminal) -> int:
     diagnostics: list[dict[str, Any]] = []
     errors = 0
     try:
-        desired = evaluate_program(target.folder, stack=target.stack, config=target.config, connect_to=target.connect)
+        desired = load(target)
         diagnostics += [{"severity": "warning", "summary": text, "detail": ""} for text in desired.warnings]
     except VmstackError as error:
         found = [describe_failure(single) for single in flatten(error)]

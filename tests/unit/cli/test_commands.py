@@ -1,0 +1,340 @@
+"""The commands from end to end: a stack program in, fake hosts changed or not, and what is printed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.fake.faults import Faults
+from tests.fake.host import FakeHost
+from vmstack import __version__
+from vmstack.apply import pipeline
+from vmstack.cli.main import main
+from vmstack.errors import HostError, HostUnreachableError
+from vmstack.hosts.lock import HostLock
+from vmstack.model.identity import StackId
+
+STACK = StackId("shop", "dev")
+PROGRAM = """
+import pulumi
+from vmstack import Host, Network, StoragePool, VirtualMachine
+
+kvm = Host("kvm1", uri="qemu:///system")
+pool = StoragePool("web", path="/pools/web", host=kvm)
+lan = Network("lan", cidr="10.20.0.0/24", mode="isolated", host=kvm)
+for number in range(pulumi.Config().get_int("count") or 1):
+    vm = VirtualMachine(
+        f"web-{number}",
+        host=kvm,
+        pool=pool,
+        disk="1GiB",
+        memory=pulumi.Config().get("memory") or "512MiB",
+        networks=[lan.at(f"10.20.0.{10 + number}")],
+    )
+    pulumi.export(f"web-{number}", vm.ip)
+pulumi.export("password", pulumi.Output.secret("hunter2"))
+"""
+
+
+def write_stack(folder: Path, program: str = PROGRAM) -> Path:
+    (folder / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
+    (folder / "Pulumi.dev.yaml").write_text("config: {}\n")
+    (folder / "__main__.py").write_text(textwrap.dedent(program))
+    return folder
+
+
+@pytest.fixture
+def stack(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("VMSTACK_STACK", "dev")
+    monkeypatch.setenv("NO_COLOR", "1")
+    folder = tmp_path / "stack"
+    folder.mkdir()
+    return write_stack(folder)
+
+
+@pytest.fixture
+def host(monkeypatch) -> FakeHost:
+    """The one host of all stacks; every command gets a fresh connection to it."""
+    fake = FakeHost()
+    monkeypatch.setattr(pipeline, "connect", lambda spec, *, readonly: fake.connect(faults=fake.faults))
+    return fake
+
+
+def vms(host: FakeHost) -> dict[str, str]:
+    return {record.name: record.state for record in host.domains()}
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_the_life_of_a_stack(stack, host, capsys):
+    assert run("plan", stack) == 0
+    out = capsys.readouterr().out
+    assert "  # vm.web-0 will be created" in out
+    assert " 0 to change, 0 to destroy." in out.splitlines()[-1]
+    assert host.domains() == []
+
+    assert run("plan", stack, "--detailed-exitcode") == 2
+    assert run("plan", stack, "--expect-no-changes") == 1
+    capsys.readouterr()
+
+    assert run("apply", stack, "--yes") == 0
+    captured = capsys.readouterr()
+    assert "Apply complete! Resources: " in captured.out
+    assert 'web-0 = "10.20.0.10"' in captured.out
+    assert "password = (sensitive value)" in captured.out
+    assert "hunter2" not in captured.out + captured.err
+    assert "vm.web-0: Creation complete after" in captured.err
+    assert vms(host) == {"web-0": "running"}
+
+    assert run("plan", stack, "--detailed-exitcode", "--expect-no-changes") == 0
+    assert capsys.readouterr().out == "No changes. Your infrastructure matches the program.\n"
+    assert run("apply", stack, "--yes") == 0
+    assert "No changes." in capsys.readouterr().out
+
+    assert run("plan", stack, "-c", "count=2", "--detailed-exitcode") == 2
+    assert "vm.web-1 will be created" in capsys.readouterr().out
+
+    assert run("show", stack) == 0
+    assert "running" in capsys.readouterr().out
+
+    assert run("destroy", stack, "--yes", "--allow-data-loss") == 0
+    assert "Destroy complete! Resources: " in capsys.readouterr().out
+    assert (host.domains(), host.networks(), host.pools(), host.secrets(usage_prefix="")) == ([], [], [], [])
+
+
+def test_plan_as_json_is_the_same_twice_and_holds_no_secret(stack, host, capsys):
+    shown = []
+    for _ in range(2):
+        assert run("plan", stack, "--json") == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+    assert "hunter2" not in shown[0]
+    assert isinstance(json.loads(shown[0]), dict)
+
+
+def test_apply_as_json_is_lines_of_events(stack, host, capsys):
+    assert run("apply", stack, "--yes", "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["type"] for line in lines][-2:] == ["change_summary", "outputs"]
+    assert lines[-1]["outputs"]["password"] == {"sensitive": True}
+    assert lines[-1]["outputs"]["web-0"] == {"sensitive": False, "value": "10.20.0.10"}
+
+
+def test_without_a_terminal_nothing_is_asked_and_nothing_done(stack, host, capsys):
+    assert run("apply", stack) == 1
+    assert "add --yes" in capsys.readouterr().err
+    assert host.changes == []
+    assert vms(host) == {}
+
+
+def test_without_a_terminal_data_loss_needs_its_own_word(stack, host, capsys):
+    run("apply", stack, "--yes")
+    assert run("destroy", stack, "--yes") == 5
+    assert "--allow-data-loss" in capsys.readouterr().err
+    assert vms(host) == {"web-0": "running"}
+
+
+def test_outputs_come_from_the_host_and_secrets_only_when_asked_for(stack, host, capsys):
+    assert run("output", "-C", stack) == 1
+    assert "was not applied yet" in capsys.readouterr().err
+    run("apply", stack, "--yes")
+    capsys.readouterr()
+    assert run("output", "-C", stack) == 0
+    assert capsys.readouterr().out == 'password = (sensitive value)\nweb-0 = "10.20.0.10"\n'
+    assert run("output", "web-0", "--raw", "-C", stack) == 0
+    assert capsys.readouterr().out == "10.20.0.10"
+    assert run("output", "--json", "-C", stack) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "password": {"sensitive": True},
+        "web-0": {"sensitive": False, "value": "10.20.0.10"},
+    }
+    assert run("output", "password", "-C", stack) == 1
+    assert run("output", "missing", "-C", stack) == 1
+    capsys.readouterr()
+    assert run("output", "password", "--show-secrets", "--raw", "-C", stack) == 0
+    assert capsys.readouterr().out == "hunter2"
+
+
+def test_validate_touches_no_host(stack, monkeypatch, capsys):
+    def refuse(spec, *, readonly):
+        raise AssertionError("a host was touched")
+
+    monkeypatch.setattr(pipeline, "connect", refuse)
+    assert run("validate", stack) == 0
+    assert "Success!" in capsys.readouterr().out
+    assert run("validate", stack, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "format_version": "1.0", "valid": True, "error_count": 0, "warning_count": 0, "diagnostics": [],
+    }  # fmt: skip
+
+
+def test_validate_tells_where_the_program_is_wrong(stack, capsys):
+    write_stack(stack, 'from vmstack import Host\n\nHost("a", uri="qemu:///system")\nHost("a", uri="qemu:///system")\n')
+    assert run("validate", stack, "--json") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert (document["valid"], document["error_count"]) == (False, 1)
+    assert document["diagnostics"][0]["severity"] == "error"
+    assert document["diagnostics"][0]["range"]["start"]["line"] in (3, 4)
+    assert run("validate", stack) == 1
+    assert "__main__.py:" in capsys.readouterr().err
+
+
+def test_a_program_that_raises_is_told_without_our_traceback(stack, host, capsys):
+    write_stack(stack, "1 / 0\n")
+    assert run("plan", stack) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("Error: ")
+    assert "site-packages" not in err
+    assert "vmstack/evaluate" not in err
+
+
+def test_the_graph_is_printed_and_drawing_needs_graphviz(stack, monkeypatch, capsys, tmp_path):
+    assert run("graph", stack) == 0
+    out = capsys.readouterr().out
+    assert out.startswith('digraph "shop/dev" {')
+    assert '"vm.web-0" -> ' in out
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert run("graph", stack, "--svg", tmp_path / "g.svg") == 1
+    assert "graphviz" in capsys.readouterr().err
+
+
+def test_a_failing_effect_ends_in_3_and_tells_what_was_done(stack, host, capsys):
+    def before(call) -> None:
+        if call.method == "start_domain":
+            raise HostError("cannot allocate memory")
+
+    host.faults = Faults(before=before)
+    assert run("apply", stack, "--yes") == 3
+    err = capsys.readouterr().err
+    assert "cannot allocate memory" in err
+    assert "apply ended partly" in err
+    assert "done: create pool.web" in err
+    assert "failed: vm.web-0 (StartDomain)" in err
+    host.faults = Faults()
+    assert run("apply", stack, "--yes") == 0
+    assert vms(host) == {"web-0": "running"}
+
+
+def test_a_held_lock_ends_in_4_and_unlock_breaks_it(stack, host, capsys):
+    lock = HostLock(host.connect(), STACK, operation="apply")
+    lock.acquire()
+    assert run("apply", stack, "--yes") == 4
+    assert "is locked" in capsys.readouterr().err
+    assert run("unlock", stack) == 1
+    assert run("unlock", stack, "--yes") == 0
+    out = capsys.readouterr().out
+    assert "locked for apply by" in out
+    assert "Unlocked." in out
+    assert run("unlock", stack, "--yes") == 0
+    assert "is not locked" in capsys.readouterr().out
+    assert run("apply", stack, "--yes") == 0
+
+
+def test_an_unreachable_host_is_an_error_and_never_an_empty_one(stack, monkeypatch, capsys):
+    def refuse(spec, *, readonly):
+        raise HostUnreachableError(f"{spec.name}: no route to host", resolution="check the network")
+
+    monkeypatch.setattr(pipeline, "connect", refuse)
+    for command in ("plan", "show"):
+        assert run(command, stack) == 1
+        captured = capsys.readouterr()
+        assert "no route to host" in captured.err
+        assert captured.out == ""
+
+
+def test_an_empty_program_deletes_nothing_without_a_word(stack, host, capsys):
+    run("apply", stack, "--yes")
+    write_stack(stack, 'from vmstack import Host\n\nHost("kvm1", uri="qemu:///system")\n')
+    assert run("apply", stack, "--yes", "--allow-data-loss") != 0
+    assert vms(host) == {"web-0": "running"}
+    assert run("apply", stack, "--yes", "--allow-data-loss", "--allow-empty") == 0
+    assert vms(host) == {}
+
+
+def test_an_interrupted_apply_ends_in_130_and_goes_on_later(stack, host, capsys):
+    def before(call) -> None:
+        if call.method == "define_domain":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    host.faults = Faults(before=before)
+    assert run("apply", stack, "--yes", "-c", "count=3", "--parallelism", "1") == 130
+    err = capsys.readouterr().err
+    assert "Stopping (SIGINT)" in err
+    assert "not done: " in err
+    host.faults = Faults()
+    assert run("apply", stack, "--yes", "-c", "count=3") == 0
+    assert vms(host) == {f"web-{number}": "running" for number in range(3)}
+    assert not [one for one in host.secrets(usage_prefix="") if "lock" in one.usage]
+
+
+def test_an_interrupted_plan_ends_in_130(stack, monkeypatch, capsys):
+    def interrupt(spec, *, readonly):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "evaluate_program", lambda *args, **options: interrupt(None, readonly=True))
+    assert run("plan", stack) == 130
+
+
+def test_a_bug_is_told_as_one(stack, monkeypatch, capsys, tmp_path):
+    def explode(spec, *, readonly):
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(pipeline, "connect", explode)
+    assert run("plan", stack) == 1
+    err = capsys.readouterr().err
+    assert "this is a bug in vmstack" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["plan", "--bogus"], ["nonsense"], ["apply", "--parallelism", "0"], ["plan", ".", "-c", "novalue"]]
+)
+def test_wrong_usage_ends_in_1_and_not_in_2(arguments, capsys):
+    assert run(*arguments) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_ssh_becomes_ssh_with_the_address_from_the_host(stack, host, monkeypatch, capsys):
+    calls: list[list[str]] = []
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+
+    def execute(program: str, arguments: list[str]) -> None:
+        calls.append(arguments)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(os, "execv", execute)
+    assert run("ssh", "web-0", "-C", stack) == 1
+    assert "no host holds a VM web-0" in capsys.readouterr().err
+    run("apply", stack, "--yes")
+    with pytest.raises(SystemExit):
+        run("ssh", "vm.web-0", "-C", stack, "-l", "ada", "--", "uptime", "-p")
+    assert calls[0][-6:] == ["-l", "ada", "--", "10.20.0.10", "uptime", "-p"]
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from vmstack.cli.main import main\n"
+        "main(['--help'])\n"
+        "heavy = {'rich', 'libvirt', 'lxml', 'pulumi', 'msgspec', 'yaml', 'jinja2', 'grpc', 'urllib3'}\n"
+        "print('loaded:', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded: []"
+    for command in ("plan", "apply", "destroy", "show", "output", "validate", "graph", "doctor", "ssh", "unlock"):
+        assert command in done.stdout
+
+
+def test_the_version(capsys):
+    assert run("version") == 0
+    assert capsys.readouterr().out == f"vmstack {__version__}\n"
