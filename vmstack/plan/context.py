@@ -14,12 +14,16 @@ from vmstack.plan.policy import PlanPolicy
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The inputs of one planning, indexed, and the draft that it fills."""
+    """The inputs of one planning, indexed, and the draft that it fills.
+
+    `order` are the needs of all resources of the program, also when a destruction makes the catalog empty.
+    """
 
     catalog: Catalog
     indexes: Mapping[str, HostIndex]
     policy: PlanPolicy
     images: Mapping[str, ImageFacts]
+    order: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
     draft: Draft = field(default_factory=Draft)
 
     @property

@@ -147,7 +147,7 @@ def _slotted(disks: Iterable[DiskConfig], *, observed: DomainConfig | None) -> I
     slots = {disk.serial: disk for disk in present if disk.serial is not None}
     taken = {disk.target for disk in present}
     for disk in disks:
-        old = slots.get(disk.serial)
+        old = slots.get(disk.serial or "")
         target = old.target if old is not None and old.bus == disk.bus else _free_slot(disk.bus, taken=taken)
         taken.add(target)
         yield DiskConfig(

@@ -30,7 +30,7 @@ class Case(enum.StrEnum):
     COLD_UNPLUG = "a device removed that cannot be removed live"
     DISK_GROW = "a disk grown"
     VOLUME_REPLACE = "a volume made anew"
-    VOLUME_MISSING = "a volume that is gone made anew"
+    VOLUME_UNDER = "a volume under the guest made anew"
     SEED = "other content of the seed"
     NETWORK_REPLACE = "the network under a NIC made anew"
     DEFINITION = "anything else of the definition"
@@ -62,7 +62,7 @@ TABLE: Final[dict[Case, Row]] = {
     Case.COLD_UNPLUG: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
     Case.DISK_GROW: Row(Disruption.LIVE, Disruption.LIVE, Disruption.NONE),
     Case.VOLUME_REPLACE: Row(Disruption.DATA_LOSS, Disruption.DATA_LOSS, Disruption.DATA_LOSS),
-    Case.VOLUME_MISSING: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
+    Case.VOLUME_UNDER: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
     Case.SEED: Row(Disruption.NEXT_BOOT, Disruption.NEXT_BOOT, Disruption.NONE),
     Case.NETWORK_REPLACE: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
     Case.DEFINITION: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),

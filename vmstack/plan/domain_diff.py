@@ -193,7 +193,7 @@ def nic_path(nic: NicConfig, *, names: dict[str, str]) -> str:
 
 def _pair_disks(wanted: tuple[DiskConfig, ...], found: tuple[DiskConfig, ...]) -> _Pairs[DiskConfig]:
     present = {disk.serial: disk for disk in found if disk.serial is not None}
-    return [(disk, present.get(disk.serial)) for disk in wanted]
+    return [(disk, present.get(disk.serial or "")) for disk in wanted]
 
 
 def _pair_nics(wanted: tuple[NicConfig, ...], found: tuple[NicConfig, ...]) -> _Pairs[NicConfig]:
@@ -213,9 +213,9 @@ def _settle_device(
         foreign = field in _OPTIONAL_DEVICE_FIELDS and getattr(wanted, name) is None and f"{at}.{field}" not in owned
         if foreign or is_ignored(f"{shown}.{field}", ignored=ignored):
             kept[name] = getattr(found, name)
-    if isinstance(wanted, DiskConfig) and isinstance(found, DiskConfig):
-        if kept.get("path", wanted.path) != wanted.path:
-            kept |= {"backing_path": found.backing_path, "backing_format": found.backing_format}
+    moved = kept.get("path", found) not in (found, getattr(wanted, "path", None))
+    if moved and isinstance(found, DiskConfig):
+        kept |= {"backing_path": found.backing_path, "backing_format": found.backing_format}
     return msgspec.structs.replace(wanted, **kept) if kept else wanted
 
 

@@ -105,6 +105,16 @@ class Draft:
         self._steps[id_] = _DraftStep(id_, host, key, effect, wanted, tuple(after), tuple(marks), flush)
         return id_
 
+    def remakes(self, key: Key, host: str) -> bool:
+        """Whether the resource is replaced there."""
+        change = self._changes.get((host, key))
+        return change is not None and change.operation is Operation.REPLACE
+
+    def find_step(self, key: Key, verb: str, *, host: str) -> str | None:
+        """The id of a step, if there is one."""
+        id_ = step_id(key, verb, host=host)
+        return id_ if id_ in self._steps else None
+
     def finish(self, key: Key, *steps: str | None) -> None:
         """Say which steps must have succeeded before whatever needs the resource may start."""
         self._finals[key] = tuple(step for step in steps if step is not None)
@@ -149,6 +159,10 @@ class Draft:
 
     def changes(self) -> tuple[Change, ...]:
         return tuple(self._changes[at] for at in sorted(self._changes))
+
+    def hosts(self) -> frozenset[str]:
+        """The hosts that have steps."""
+        return frozenset(step.host for step in self._steps.values())
 
     def intents(self) -> tuple[Intent, ...]:
         return tuple(

@@ -230,7 +230,7 @@ def _warn_foreign(decision: NetworkDecision, *, context: Context) -> None:
         on_it = found is not None and domain.live is not None and _has_nic_on(domain.live, found.name)
         if on_it and not index.is_own(domain):
             context.draft.warn(
-                f"the domain {domain.name!r}, which is not of this stack, loses its network while this one is made anew",
+                f"the domain {domain.name!r}, which is not of this stack, loses its network meanwhile",
                 key=decision.key,
             )
 

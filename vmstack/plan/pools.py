@@ -61,7 +61,7 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
     if found is not None and not index.owns_pool(spec.label):
         context.draft.errors.append(
             ConflictError(
-                f"{key}: a storage pool named {spec.label!r} exists on host {spec.host}, and this stack did not make it",
+                f"{key}: a storage pool {spec.label!r} exists on host {spec.host}, and this stack did not make it",
                 resolution="give yours another name, refer to that one as an existing pool, or remove it there",
                 place=place,
             )

@@ -1,0 +1,90 @@
+"""The plan as JSON, for people and machines: deterministic, without XML, seeds and secrets."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from vmstack.model.effects import AnyEffect
+from vmstack.model.plan import Change, Diagnostic, FieldChange, Operation, Plan, Step
+from vmstack.plan.summary import summarise
+
+FORMAT_VERSION: Final = "1.0"
+_ACTIONS: Final = {
+    Operation.CREATE: ["create"],
+    Operation.UPDATE: ["update"],
+    Operation.REPLACE: ["delete", "create"],
+    Operation.DELETE: ["delete"],
+    Operation.NOOP: ["no-op"],
+}
+# Documents, which are long and may hold what should not be in a log.
+_DOCUMENTS: Final = ("xml", "stamp_xml")
+_CAMEL: Final = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """Return UTF-8 JSON, ended by a newline; equal plans give equal bytes. Nothing can be applied from it."""
+    document = {
+        "format_version": FORMAT_VERSION,
+        "stack": {"project": plan.stack.project, "stack": plan.stack.stack},
+        "summary": {**msgspec.structs.asdict(summarise(plan)), "unchanged": plan.unchanged},
+        "changes": [_encode_change(change) for change in plan.changes],
+        "steps": [_encode_step(step) for step in plan.steps],
+        "diagnostics": [_encode_diagnostic(found) for found in plan.diagnostics],
+        "outputs": {
+            name: {"value": None if output.secret else output.value, "secret": output.secret}
+            for name, output in sorted(plan.outputs.items())
+        },
+        "outputs_differ": plan.stored_outputs_differ,
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def name_effect(effect: AnyEffect) -> str:
+    """What an effect is called in JSON, such as `create_volume`."""
+    return _CAMEL.sub("_", type(effect).__name__).lower()
+
+
+def _encode_change(change: Change) -> dict[str, Any]:
+    return {
+        "address": str(change.key),
+        "kind": change.key.kind.value,
+        "name": change.key.name,
+        "host": change.host,
+        "actions": _ACTIONS[change.operation],
+        "disruption": change.disruption.value,
+        "fields": [_encode_field(field) for field in change.fields],
+        "reasons": change.reasons,
+        "place": None if change.place is None else {"file": change.place.file, "line": change.place.line},
+    }
+
+
+def _encode_field(field: FieldChange) -> dict[str, Any]:
+    encoded = {
+        "path": field.path,
+        "before": field.before,
+        "after": field.after,
+        "disruption": field.disruption.value,
+    }
+    return encoded if field.note is None else {**encoded, "note": field.note}
+
+
+def _encode_step(step: Step) -> dict[str, Any]:
+    values = msgspec.structs.asdict(step.effect)
+    return {
+        "id": step.id,
+        "host": step.host,
+        "address": str(step.key),
+        "effect": name_effect(step.effect),
+        "arguments": {name: value for name, value in values.items() if name not in _DOCUMENTS},
+        "needs": step.needs,
+    }
+
+
+def _encode_diagnostic(found: Diagnostic) -> dict[str, Any]:
+    return {
+        "severity": found.severity,
+        "text": found.text,
+        "address": None if found.key is None else str(found.key),
+        "place": None if found.place is None else {"file": found.place.file, "line": found.place.line},
+    }

@@ -1,0 +1,67 @@
+"""What the planner refuses: emptying by accident, and losing data that is protected."""
+
+from collections.abc import Mapping
+
+from vmstack.errors import Place, RefusedError
+from vmstack.model.identity import Key, Kind
+from vmstack.plan.context import Context
+from vmstack.plan.volumes import Fate, VolumeFate
+
+
+def check_empty(context: Context) -> None:
+    """Refuse to delete everything because a program is empty. Raises `RefusedError`."""
+    policy = context.policy
+    if policy.destroy or policy.allow_empty or any(key.kind is not Kind.HOST for key in context.catalog.resources):
+        return
+    held = [
+        host
+        for host, index in sorted(context.indexes.items())
+        if index.entries or index.own_domains or index.own_networks
+    ]
+    if held:
+        raise RefusedError(
+            f"the program defines nothing, and stack {context.stack} has objects on {', '.join(held)}",
+            resolution="use destroy to remove the stack, or --allow-empty if an empty stack is what you want",
+        )
+
+
+def check_replacements(fates: Mapping[str, VolumeFate], *, context: Context) -> None:
+    """Report volumes whose content would be lost against their protection."""
+    for fate in fates.values():
+        if fate.fate is not Fate.REPLACE:
+            continue
+        name = fate.spec.name
+        guards = [vm for vm, _ in context.catalog.disk_users.get(name, ()) if _guarded(vm, context=context)]
+        why = fate.reasons[0] if fate.reasons else ", ".join(path for path, _, _ in fate.fields)
+        check_loss(
+            fate.key,
+            protect=fate.entry.protect or bool(guards),
+            data=fate.entry.data,
+            what=f"cannot be made anew ({why})",
+            place=context.catalog.place(Kind.VOLUME, name),
+            context=context,
+        )
+
+
+def _guarded(vm: str, *, context: Context) -> bool:
+    return context.catalog.options(Kind.VM, vm).protect is True
+
+
+def check_loss(key: Key, *, protect: bool, data: bool, what: str, context: Context, place: Place | None = None) -> None:
+    """Report the loss of something protected, or of data without the policy's leave."""
+    if protect:
+        context.draft.errors.append(
+            RefusedError(
+                f"{key} is protected and {what}",
+                resolution="set protect=False on it in the program and apply that first",
+                place=place,
+            )
+        )
+    elif data and not context.policy.allow_data_loss:
+        context.draft.errors.append(
+            RefusedError(
+                f"{key} holds data and {what}",
+                resolution="allow it with --allow-data-loss, or keep it in the program",
+                place=place,
+            )
+        )

@@ -1,0 +1,131 @@
+"""What a plan says about a VM: fields, classes and reasons."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from vmstack.model.configs import DomainConfig
+from vmstack.model.identity import Kind
+from vmstack.model.plan import Disruption, FieldChange, Operation
+from vmstack.model.sizes import format_size
+from vmstack.model.specs import SeedPolicy
+from vmstack.plan.context import Context
+from vmstack.plan.disruption import Case, VmState, disruption_of
+from vmstack.plan.domain_diff import disk_path
+from vmstack.plan.machines import MachineDecision, Mode, PowerMove
+from vmstack.plan.seeds import SEED_SERIAL
+
+_KIB: Final = 1024
+# Why a case is not done while the guest runs, or what follows from it. `{paths}` are the fields concerned.
+_REASONS: Final = {
+    Case.VCPUS_DOWN: "A running guest cannot give vcpus back.",
+    Case.VCPUS_BEYOND: "The running guest was started with a smaller maximum of vcpus.",
+    Case.MEMORY_BEYOND: "The running guest was started with a smaller maximum of memory.",
+    Case.COLD_PLUG: "{paths} cannot be plugged in while the guest runs (no free port, or the bus cannot do it).",
+    Case.COLD_UNPLUG: "{paths} cannot be removed while the guest runs.",
+    Case.VOLUME_UNDER: "A volume it has as a disk is made anew, with the guest off.",
+    Case.NETWORK_REPLACE: "A network it is on is made anew, with the guest off.",
+    Case.DEFINITION: "{paths} can only change while the guest is off.",
+}
+_SEED_REASONS: Final = {
+    SeedPolicy.REPORT: "The new cloud-init content is there at the next start; nothing of it runs again.",
+    SeedPolicy.RESEED: "cloud-init runs again at the next start, as on first boot.",
+    SeedPolicy.REPLACE: "The root disk is made anew, and cloud-init runs on it as on first boot.",
+}
+_MOVES: Final = {
+    PowerMove.START: ("stopped", "running", Case.POWER_ON),
+    PowerMove.STOP: ("running", "stopped", Case.POWER_OFF),
+    PowerMove.RESUME: ("paused", "running", Case.RESUME),
+}
+
+
+def describe_machine(decision: MachineDecision, *, context: Context) -> None:
+    """Add the VM's change to the draft."""
+    place = context.catalog.place(Kind.VM, decision.spec.name)
+    if decision.mode is Mode.CREATE:
+        context.draft.change(
+            decision.key,
+            host=decision.host,
+            operation=Operation.CREATE,
+            fields=_created(decision.target, decision=decision),
+            place=place,
+        )
+        return
+    fields = [*_changed(decision)]
+    reasons = [*decision.reasons, *_reasons(decision)]
+    if not fields:
+        reasons.append("vmstack notes which fields of it the program writes.")
+    context.draft.change(
+        decision.key,
+        host=decision.host,
+        operation=Operation.UPDATE,
+        fields=fields,
+        reasons=reasons,
+        disruption=Disruption.RESTART if decision.stops else Disruption.NONE,
+        place=place,
+    )
+
+
+def _created(config: DomainConfig, *, decision: MachineDecision) -> Iterator[FieldChange]:
+    values: list[tuple[str, object]] = [
+        ("vcpus", config.vcpus),
+        ("memory", format_size(config.memory_kib * _KIB)),
+        ("domain_type", config.type),
+        ("firmware", decision.spec.firmware),
+    ]
+    values += [(disk_path(disk), _file(disk.path)) for disk in config.disks if disk.serial != SEED_SERIAL]
+    values += [(f"nics[{nic.name}]", " ".join((nic.network, *nic.addresses))) for nic in decision.spec.nics]
+    values += [("cloud_init", _file(disk.path)) for disk in config.disks if disk.serial == SEED_SERIAL]
+    values += [("autostart", decision.spec.autostart), ("power", decision.spec.power.value)]
+    for path, value in values:
+        yield FieldChange(path=path, before=None, after=value, disruption=Disruption.NONE)
+
+
+def _changed(decision: MachineDecision) -> Iterator[FieldChange]:
+    for item in decision.differences:
+        yield FieldChange(
+            path=item.path,
+            before=item.before,
+            after=item.after,
+            disruption=disruption_of(item.case, state=decision.state),
+            note=item.case.value if item.case in _REASONS else None,
+        )
+    found, spec = decision.observed, decision.spec
+    if found is None:
+        return
+    if decision.autostart is not None:
+        yield FieldChange(
+            path="autostart", before=found.autostart, after=decision.autostart, disruption=Disruption.NONE
+        )
+    move = _MOVES.get(decision.move)
+    if move is not None and not (decision.move is PowerMove.START and found.active):
+        before, after, case = move
+        yield FieldChange(
+            path="power", before=before, after=after, disruption=disruption_of(case, state=decision.state)
+        )
+    if not found.persistent:
+        yield FieldChange(path="persistent", before=False, after=True, disruption=Disruption.NONE)
+    if found.stamp is not None and found.stamp.protect != decision.stamp.protect:
+        yield FieldChange(
+            path="protect", before=found.stamp.protect, after=decision.stamp.protect, disruption=Disruption.NONE
+        )
+    if decision.awaits and found.active and not decision.stops and spec.ready_timeout is not None:
+        yield FieldChange(path="ready", before="pending", after="ok", disruption=Disruption.NONE)
+
+
+def _reasons(decision: MachineDecision) -> Iterator[str]:
+    running = decision.state is not VmState.STOPPED
+    for case, text in _REASONS.items():
+        paths = [item.path for item in decision.differences if item.case is case]
+        if paths and running and disruption_of(case, state=decision.state) is Disruption.RESTART:
+            yield text.format(paths=", ".join(paths))
+    if any(item.case is Case.SEED for item in decision.differences):
+        yield _SEED_REASONS[decision.spec.seed_policy]
+    found = decision.observed
+    if found is not None and found.active and found.state == "crashed":
+        yield "The guest has crashed."
+    if found is not None and not found.persistent:
+        yield "Its definition was removed outside vmstack while it ran."
+
+
+def _file(path: str | None) -> str | None:
+    return path.rpartition("/")[2] if path else None

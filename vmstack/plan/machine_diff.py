@@ -1,0 +1,98 @@
+"""All that differs in one VM, persistent and live, with the case of each under the circumstances."""
+
+from typing import Final, NamedTuple
+
+from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
+from vmstack.model.observed import ObservedDomain
+from vmstack.plan.disruption import Case
+from vmstack.plan.domain_diff import Difference, differences, disk_path, nic_path
+from vmstack.plan.seeds import SEED_SERIAL
+
+_HOT_BUSES: Final = frozenset({"virtio"})
+_HOT_MODELS: Final = frozenset({"virtio", "e1000e"})
+# libvirt rewrites these in the XML of a running guest, or they say nothing about the guest itself.
+_LIVE_NOISE: Final = frozenset({"cpu_mode", "graphics", "description", "label", "firmware", "serial_log"})
+
+
+class Search(NamedTuple):
+    """`found` must be acted upon; `waiting` are fields that the running guest gets only at its next start."""
+
+    found: tuple[Difference, ...]
+    waiting: tuple[str, ...]
+
+
+def find_differences(
+    target: DomainConfig,
+    domain: ObservedDomain,
+    *,
+    drop_disks: tuple[DiskConfig, ...],
+    drop_nics: tuple[NicConfig, ...],
+    under: tuple[Difference, ...],
+    nic_names: dict[str, str],
+) -> Search:
+    """Compare with the persistent definition and, where the guest runs, with the live one."""
+    live = (domain.live or domain.config) if domain.active else None
+    found = list(differences(target, domain.config, nic_names=nic_names, live=live))
+    waiting: list[str] = []
+    if live is not None:
+        known = {item.path for item in found}
+        for item in differences(target, live, nic_names=nic_names, live=live):
+            if item.path in known:
+                continue
+            if _fixable(item, target=target, live=live):
+                found.append(item)
+            elif _matters(item):
+                waiting.append(item.path)
+    ports = (domain.free_ports or 0) if live is not None else 0
+    found = _plug(found, target=target, ports=ports, active=live is not None)
+    for disk in drop_disks:
+        found.append(Difference(disk_path(disk), disk.path, None, _unplug(disk, domain=domain), disk.serial))
+    for nic in drop_nics:
+        before = nic.network or nic.bridge
+        found.append(Difference(nic_path(nic, names=nic_names), before, None, Case.HOT_UNPLUG, nic.mac))
+    return Search(tuple(sorted((*found, *under), key=_path)), tuple(sorted(set(waiting))))
+
+
+def _path(item: Difference) -> str:
+    return item.path
+
+
+def _fixable(item: Difference, *, target: DomainConfig, live: DomainConfig) -> bool:
+    """Whether a field that only the running guest has otherwise can be put right while it runs.
+
+    A guest that has more memory than it should is not: its balloon may not be inflated yet, or never be.
+    """
+    if item.case is Case.VCPUS_UP:
+        return True
+    if item.case is Case.MEMORY_WITHIN:
+        return live.memory_kib < target.memory_kib
+    return item.case is Case.HOT_PLUG
+
+
+def _matters(item: Difference) -> bool:
+    if item.case is Case.MEMORY_WITHIN or item.path.endswith(".mtu"):
+        return False
+    return item.path not in _LIVE_NOISE
+
+
+def _plug(found: list[Difference], *, target: DomainConfig, ports: int, active: bool) -> list[Difference]:
+    """Decide which additions can be hot-plugged: all of them, or none, so that one restart serves all."""
+    added = [item for item in found if item.case is Case.HOT_PLUG]
+    if not added or not active:
+        return found
+    buses = {disk.serial: disk.bus for disk in target.disks}
+    models = {nic.mac: nic.model for nic in target.nics}
+    hot = len(added) <= ports and all(
+        buses.get(item.device) in _HOT_BUSES or models.get(item.device or "") in _HOT_MODELS for item in added
+    )
+    if hot:
+        return found
+    return [item._replace(case=Case.COLD_PLUG) if item.case is Case.HOT_PLUG else item for item in found]
+
+
+def _unplug(disk: DiskConfig, *, domain: ObservedDomain) -> Case:
+    """The disk a guest boots from, the first one, cannot be taken from under it; nor can one on a SATA bus."""
+    disks = (domain.live or domain.config).disks
+    first = next((other for other in disks if other.serial != SEED_SERIAL), None)
+    boots = first is not None and first.serial == disk.serial
+    return Case.COLD_UNPLUG if boots or disk.bus not in _HOT_BUSES else Case.HOT_UNPLUG

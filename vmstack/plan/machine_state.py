@@ -1,0 +1,35 @@
+"""The state of a VM, and what becomes of its readiness."""
+
+from vmstack.model.configs import DomainConfig
+from vmstack.model.observed import ObservedDomain
+from vmstack.model.ownership import Stamp
+from vmstack.model.specs import VmSpec
+from vmstack.plan.disruption import VmState
+from vmstack.plan.seeds import SEED_SERIAL
+
+
+def state_of(domain: ObservedDomain) -> VmState:
+    """The state as the disruption table knows it; whatever else an active guest is in counts as running."""
+    if not domain.active:
+        return VmState.STOPPED
+    return VmState.PAUSED if domain.state == "paused" else VmState.RUNNING
+
+
+def readiness_after(old: Stamp | None, *, spec: VmSpec, anew: bool) -> dict[str, object]:
+    """The stamp's fields on readiness: pending where the guest must report again, else as they are."""
+    if old is None or anew:
+        return {"ready": "none" if spec.ready_timeout is None else "pending", "report": None}
+    if old.ready == "pending" and spec.ready_timeout is None:
+        return {"ready": "none", "report": None}
+    return {"ready": old.ready, "report": old.report}
+
+
+def seed_waits_for_boot(target: DomainConfig, domain: ObservedDomain) -> bool:
+    """Whether the running guest still has another seed than it is to have, so that it cannot report for the new one."""
+    if domain.live is None:
+        return False
+    return _seed_path(target) != _seed_path(domain.live)
+
+
+def _seed_path(config: DomainConfig) -> str | None:
+    return next((disk.path for disk in config.disks if disk.serial == SEED_SERIAL), None)

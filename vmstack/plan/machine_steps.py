@@ -1,0 +1,229 @@
+"""VMs: the steps that make them what was decided."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from vmstack.model.configs import DomainConfig
+from vmstack.model.effects import (
+    AnyEffect,
+    AttachDevice,
+    AwaitReady,
+    DefineDomain,
+    DetachDevice,
+    PowerOffDomain,
+    ResumeDomain,
+    SetDescription,
+    SetDomainAutostart,
+    SetMemory,
+    SetVcpus,
+    ShutdownDomain,
+    StampDomain,
+    StartDomain,
+    UndefineDomain,
+)
+from vmstack.model.identity import Key, Kind
+from vmstack.model.observed import ObservedDomain
+from vmstack.plan.context import Context
+from vmstack.plan.disruption import Case
+from vmstack.plan.domain_diff import Difference
+from vmstack.plan.draft import freed, step_id
+from vmstack.plan.machine_changes import describe_machine
+from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
+from vmstack.plan.networks import NetworkDecision
+from vmstack.xmlio.domain import patch_domain, write_disk, write_domain, write_nic
+from vmstack.xmlio.stamp import write_stamp
+
+# What frees a device of the old definition: the id of the step after which nothing of ours uses it any more.
+Releases = dict[tuple[str, Key], str]
+
+
+def stop_step(decision: MachineDecision) -> str | None:
+    """The id of the step that stops the guest, when one does."""
+    return step_id(decision.key, "stop", host=decision.host) if decision.stops else None
+
+
+def plan_stops(decisions: Mapping[str, MachineDecision], *, around: Surroundings, context: Context) -> None:
+    """Stop the guests that must be off for a while, those that need others before those others."""
+    stopped_first: dict[str, list[str]] = defaultdict(list)
+    for name, decision in decisions.items():
+        id_ = stop_step(decision)
+        for need in context.needs(Kind.VM, name) if id_ is not None else ():
+            if need.kind is Kind.VM and id_ is not None:
+                stopped_first[need.name].append(id_)
+    for name, decision in decisions.items():
+        found = decision.observed
+        if found is None or not decision.stops:
+            continue
+        draft, key, host = context.draft, decision.key, decision.host
+        draft.expect(host, found)
+        needs: list[str | None] = [*stopped_first.get(name, ())]
+        if found.state == "paused":
+            resume = ResumeDomain(uuid=found.uuid, name=found.name)
+            needs.append(draft.step(key, "resume", resume, host=host, needs=needs))
+        effect: AnyEffect = ShutdownDomain(
+            uuid=found.uuid,
+            name=found.name,
+            timeout=decision.spec.shutdown_timeout,
+            power_off=decision.spec.power_off_after_timeout,
+        )
+        if found.state == "crashed" or _loses_everything(decision, around=around):
+            effect = PowerOffDomain(uuid=found.uuid, name=found.name)
+        draft.step(key, "stop", effect, host=host, needs=needs)
+
+
+def _loses_everything(decision: MachineDecision, *, around: Surroundings) -> bool:
+    """Whether no disk that the guest can write survives, so that shutting it down cleanly saves nothing."""
+    written = [around.volumes[disk.volume] for disk in decision.spec.disks if not disk.readonly]
+    return bool(written) and all(fate.disturbs for fate in written)
+
+
+def stops_by_network(
+    decisions: Mapping[str, MachineDecision], *, networks: Mapping[str, NetworkDecision]
+) -> dict[str, tuple[str, ...]]:
+    """By network of the program: the steps after which no guest that stays is on it."""
+    labels = {
+        (network.spec.host, network.observed.name): name
+        for name, network in networks.items()
+        if network.restarts and network.observed is not None
+    }
+    stops: dict[str, list[str]] = defaultdict(list)
+    for decision in decisions.values():
+        id_ = stop_step(decision)
+        live = decision.observed.live if decision.observed is not None else None
+        for nic in live.nics if id_ is not None and live is not None and labels else ():
+            name = labels.get((decision.host, nic.network or ""))
+            if name is not None and id_ is not None:
+                stops[name].append(id_)
+    return {name: tuple(sorted(set(ids))) for name, ids in stops.items()}
+
+
+def plan_machines(decisions: Mapping[str, MachineDecision], *, context: Context) -> Releases:
+    """Make the steps of all VMs."""
+    releases: Releases = {}
+    for decision in decisions.values():
+        if not decision.busy:
+            context.draft.unchanged += 1
+        elif decision.mode is Mode.CREATE:
+            _create(decision, context=context)
+        else:
+            _change(decision, releases=releases, context=context)
+        if decision.busy:
+            describe_machine(decision, context=context)
+    return releases
+
+
+class _Chain:
+    """The steps of one VM, one after the other."""
+
+    def __init__(self, decision: MachineDecision, *, context: Context, first: Iterable[str | None] = ()) -> None:
+        self._decision = decision
+        self._draft = context.draft
+        self._after = context.needs(Kind.VM, decision.spec.name)
+        self.last: tuple[str, ...] = tuple(step for step in first if step is not None)
+
+    def add(self, verb: str, effect: AnyEffect, *, after: tuple[Key, ...] = ()) -> str:
+        decision = self._decision
+        id_ = self._draft.step(
+            decision.key, verb, effect, host=decision.host, needs=self.last, after=(*self._after, *after)
+        )
+        self.last = (id_,)
+        self._after = ()  # what comes later waits through the first step
+        return id_
+
+
+def _create(decision: MachineDecision, *, context: Context) -> None:
+    spec, host, draft = decision.spec, decision.host, context.draft
+    draft.expect_absent(host, "domain", id=spec.uuid, name=spec.label)
+    chain = _Chain(decision, context=context)
+    xml = write_domain(decision.target, stamp=decision.stamp)
+    free = freed(Kind.VM, spec.label, host=host)
+    chain.add("define", DefineDomain(uuid=spec.uuid, name=spec.label, xml=xml), after=(free,))
+    _end(decision, chain, context=context)
+
+
+def _change(decision: MachineDecision, *, releases: Releases, context: Context) -> None:
+    found = decision.observed
+    if found is None:
+        return
+    context.draft.expect(decision.host, found)
+    chain = _Chain(decision, context=context, first=(stop_step(decision),))
+    stamped = False
+    if decision.move is PowerMove.RESUME:
+        chain.add("resume", ResumeDomain(uuid=found.uuid, name=found.name))
+    if decision.mode is Mode.LIVE:
+        _change_live(decision, found, chain)
+    if decision.mode in (Mode.DEFINE, Mode.RESTART) or decision.define:
+        _define(decision, found, chain)
+        stamped = True
+    if chain.last and decision.mode is not Mode.KEEP:
+        releases[decision.host, decision.key] = chain.last[-1]
+    if not stamped and found.stamp != decision.stamp:
+        live = found.active and not decision.stops
+        stamp = StampDomain(uuid=found.uuid, name=found.name, stamp_xml=write_stamp(decision.stamp), live=live)
+        chain.add("stamp", stamp)
+    _end(decision, chain, context=context)
+
+
+def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
+    spec = decision.spec
+    xml = patch_domain(
+        found.xml,
+        config=decision.target,
+        stamp=decision.stamp,
+        drop_disks=frozenset(disk.serial for disk in decision.drop_disks if disk.serial is not None),
+        drop_nics=frozenset(nic.mac for nic in decision.drop_nics),
+    )
+    after: tuple[Key, ...] = ()
+    if decision.target.name != found.name:
+        # libvirt renames nothing that has snapshots or NVRAM; the disks are not touched by this.
+        chain.add("undefine", UndefineDomain(uuid=found.uuid, name=found.name))
+        after = (freed(Kind.VM, decision.target.name, host=decision.host),)
+    chain.add("define", DefineDomain(uuid=spec.uuid, name=decision.target.name, xml=xml), after=after)
+
+
+def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
+    uuid, name, target = found.uuid, found.name, decision.target
+    paths = {item.path for item in decision.differences}
+    if "vcpus" in paths:
+        chain.add("vcpus", SetVcpus(uuid=uuid, name=name, vcpus=target.vcpus, live=True))
+    if "memory" in paths:
+        chain.add("memory", SetMemory(uuid=uuid, name=name, kib=target.memory_kib, live=True))
+    if "description" in paths:
+        effect = SetDescription(uuid=uuid, name=name, description=target.description, live=True)
+        chain.add("description", effect)
+    for disk in decision.drop_disks:
+        detach = DetachDevice(uuid=uuid, name=name, device=disk.serial or disk.target, xml=write_disk(disk), live=True)
+        chain.add(f"detach:{disk.serial or disk.target}", detach)
+    for nic in decision.drop_nics:
+        chain.add(
+            f"detach:{nic.mac}", DetachDevice(uuid=uuid, name=name, device=nic.mac, xml=write_nic(nic), live=True)
+        )
+    for device, xml in _added(decision.differences, target=target):
+        chain.add(f"attach:{device}", AttachDevice(uuid=uuid, name=name, device=device, xml=xml, live=True))
+
+
+def _added(found: Iterable[Difference], *, target: DomainConfig) -> list[tuple[str, str]]:
+    wanted = {item.device for item in found if item.case is Case.HOT_PLUG}
+    disks = [(disk.serial or "", write_disk(disk)) for disk in target.disks if disk.serial in wanted]
+    nics = [(nic.mac, write_nic(nic)) for nic in target.nics if nic.mac in wanted]
+    return disks + nics
+
+
+def _end(decision: MachineDecision, chain: _Chain, *, context: Context) -> None:
+    """Autostart, start and readiness, and what others wait for."""
+    spec, uuid, name = decision.spec, decision.spec.uuid, decision.target.name
+    renamed = decision.observed is not None and decision.observed.name != name and decision.mode is not Mode.KEEP
+    if decision.autostart is not None or (renamed and spec.autostart):
+        enabled = spec.autostart if decision.autostart is None else decision.autostart
+        chain.add("autostart", SetDomainAutostart(uuid=uuid, name=name, enabled=enabled))
+    if decision.starts:
+        chain.add("start", StartDomain(uuid=uuid, name=name))
+    if decision.awaits and spec.ready_timeout is not None:
+        addresses = tuple(address for nic in spec.nics for address in nic.addresses)
+        chain.add(
+            "ready",
+            AwaitReady(
+                uuid=uuid, name=name, timeout=spec.ready_timeout, instance=decision.instance, addresses=addresses
+            ),
+        )
+    context.draft.finish(decision.key, *chain.last)

@@ -1,0 +1,354 @@
+"""VMs: what must happen to each. The steps of it are in `machine_steps`."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from vmstack.errors import ConflictError
+from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
+from vmstack.model.identity import Key, Kind
+from vmstack.model.observed import ObservedDomain
+from vmstack.model.ownership import Stamp
+from vmstack.model.plan import Disruption
+from vmstack.model.specs import DiskSpec, Power, VmSpec
+from vmstack.plan.context import Context
+from vmstack.plan.design import design_disk, design_domain
+from vmstack.plan.digest import digest_of
+from vmstack.plan.disruption import Case, VmState, disruption_of
+from vmstack.plan.domain_diff import Difference, leftovers, settle_target, written_fields
+from vmstack.plan.ignore import ignored_fields, is_ignored
+from vmstack.plan.machine_diff import find_differences
+from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
+from vmstack.plan.neighbours import check_macs
+from vmstack.plan.networks import NetworkDecision
+from vmstack.plan.seed_plan import SeedDecision
+from vmstack.plan.volumes import Fate, VolumeFate
+
+# Differences that follow from a change of something else.
+_CONSEQUENCES: Final = frozenset({Case.SEED, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
+
+
+class Mode(enum.StrEnum):
+    """How a VM's definition gets to where it is to be.
+
+    keep: it is there. create: it does not exist. define: written anew; the guest is off, or sees it at its next
+    start. live: changed while the guest runs. restart: written anew while the guest is off.
+    """
+
+    KEEP = "keep"
+    CREATE = "create"
+    DEFINE = "define"
+    LIVE = "live"
+    RESTART = "restart"
+
+
+class PowerMove(enum.StrEnum):
+    NONE = "none"
+    START = "start"
+    RESUME = "resume"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineDecision:
+    """The decision on one VM of the program.
+
+    `differences` hold their case; `drop_disks` and `drop_nics` are ours to remove. `define` asks for a new persistent
+    definition beside live changes. `awaits` asks to wait until the guest is ready.
+    """
+
+    spec: VmSpec
+    key: Key
+    state: VmState
+    mode: Mode
+    move: PowerMove
+    target: DomainConfig
+    stamp: Stamp
+    observed: ObservedDomain | None = None
+    differences: tuple[Difference, ...] = ()
+    drop_disks: tuple[DiskConfig, ...] = ()
+    drop_nics: tuple[NicConfig, ...] = ()
+    define: bool = False
+    autostart: bool | None = None
+    awaits: bool = False
+    instance: str | None = None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def host(self) -> str:
+        return self.spec.host
+
+    @property
+    def stops(self) -> bool:
+        """Whether a running guest is shut down in this plan."""
+        active = self.observed is not None and self.observed.active
+        return active and (self.mode is Mode.RESTART or self.move in (PowerMove.STOP, PowerMove.START))
+
+    @property
+    def starts(self) -> bool:
+        """Whether the guest is started in this plan."""
+        return self.move is PowerMove.START
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to do at all."""
+        restamp = (
+            self.observed is not None and self.observed.stamp is not None and _restamps(self.observed.stamp, self.stamp)
+        )
+        return (
+            self.mode is not Mode.KEEP
+            or self.move is not PowerMove.NONE
+            or self.autostart is not None
+            or self.awaits
+            or restamp
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What was decided on the things that VMs are made of."""
+
+    volumes: Mapping[str, VolumeFate]
+    seeds: Mapping[str, SeedDecision]
+    networks: Mapping[str, NetworkDecision]
+
+
+def decide_machines(context: Context, *, around: Surroundings) -> dict[str, MachineDecision]:
+    """Decide on every VM of the program."""
+    decisions: dict[str, MachineDecision] = {}
+    for name, spec in context.catalog.vms.items():
+        decision = _decide(spec, around=around, context=context)
+        if decision is not None:
+            decisions[name] = decision
+    return decisions
+
+
+def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineDecision | None:
+    index, key = context.indexes[spec.host], Key(Kind.VM, spec.name)
+    found = index.own_domains.get(spec.name)
+    if not _name_is_free(spec, found, key=key, context=context):
+        return None
+    seed = around.seeds.get(spec.name)
+
+    def disk_config(disk: DiskSpec) -> DiskConfig:
+        volume = around.volumes[disk.volume].config
+        return design_disk(
+            disk,
+            path=volume.path or "",
+            format=volume.format or "raw",
+            backing_path=volume.backing_path,
+            backing_format=volume.backing_format,
+        )
+
+    def network_label(network: str) -> str:
+        return context.catalog.networks[network].label
+
+    design = design_domain(
+        spec,
+        facts=index.facts,
+        disks=disk_config,
+        seed_path=seed.path if seed else None,
+        network_label=network_label,
+        observed=found.config if found else None,
+    )
+    stamp = Stamp(
+        path=context.stack.path(key),
+        digest=digest_of(design),
+        fields=written_fields(design),
+        generation=seed.generation if seed else _generation(found),
+        protect=context.catalog.options(Kind.VM, spec.name).protect is True,
+        ready="none" if spec.ready_timeout is None else "pending",
+    )
+    if found is None:
+        check_macs(design.nics, uuid=spec.uuid, host=spec.host, key=key, context=context)
+        starts = spec.power is Power.RUNNING
+        return MachineDecision(
+            spec=spec,
+            key=key,
+            state=VmState.STOPPED,
+            mode=Mode.CREATE,
+            move=PowerMove.START if starts else PowerMove.NONE,
+            target=design,
+            stamp=stamp,
+            autostart=True if spec.autostart else None,
+            awaits=starts and spec.ready_timeout is not None,
+            instance=seed.instance if seed else None,
+        )
+    return _decide_existing(spec, found, design, stamp, seed=seed, around=around, context=context)
+
+
+def _decide_existing(
+    spec: VmSpec,
+    found: ObservedDomain,
+    design: DomainConfig,
+    stamp: Stamp,
+    *,
+    seed: SeedDecision | None,
+    around: Surroundings,
+    context: Context,
+) -> MachineDecision:
+    key, state = Key(Kind.VM, spec.name), state_of(found)
+    ignored = ignored_fields(context.catalog.options(Kind.VM, spec.name).ignore_changes)
+    names = {nic.mac: nic.name for nic in spec.nics}
+    owned = frozenset(found.stamp.fields if found.stamp else ())
+    target = settle_target(design, observed=found.config, owned=owned, ignored=ignored, nic_names=names)
+    drop_disks, drop_nics, extras = _leftovers(target, found, owned=owned, ignored=ignored)
+    for what in extras:
+        context.draft.note(f"{what} was added outside vmstack and is kept", key=key)
+    under = _disturbances(spec, found, around=around)
+    search = find_differences(target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names)
+    check_macs(
+        (nic for nic in target.nics if any(item.device == nic.mac and item.before is None for item in search.found)),
+        uuid=spec.uuid,
+        host=spec.host,
+        key=key,
+        context=context,
+    )
+    wants_running = spec.power is Power.RUNNING
+    if is_ignored("power", ignored=ignored):
+        wants_running = found.active
+    remade = any(around.volumes[disk.volume].made and not around.volumes[disk.volume].spec.data for disk in spec.disks)
+    mode, define = _mode(search.found, found, state=state, remade=remade, wants_running=wants_running)
+    move = _move(found, state=state, wants_running=wants_running, mode=mode)
+    anew = remade or (seed is not None and seed.reseeds) or (mode is Mode.RESTART and wants_running)
+    stamp = msgspec.structs.replace(stamp, **readiness_after(found.stamp, spec=spec, anew=anew))
+    waits_for_boot = seed_waits_for_boot(target, found) and mode is not Mode.RESTART
+    pending = found.stamp is not None and found.stamp.ready == "pending" and found.active and not waits_for_boot
+    awaits = wants_running and spec.ready_timeout is not None and (move is PowerMove.START or pending)
+    if search.waiting and mode is not Mode.RESTART:
+        context.draft.note(f"pending restart: the running guest has another {', '.join(search.waiting)}", key=key)
+    _remark(found, stamp, state=state, mode=mode, move=move, context=context, key=key)
+    drifted = found.stamp is not None and found.stamp.digest == stamp.digest
+    by_hand = drifted and any(
+        item.case not in (Case.SEED, Case.VOLUME_UNDER, Case.NETWORK_REPLACE) for item in search.found
+    )
+    autostart_differs = found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored)
+    return MachineDecision(
+        spec=spec,
+        key=key,
+        state=state,
+        mode=mode,
+        move=move,
+        target=target,
+        stamp=stamp,
+        observed=found,
+        differences=search.found,
+        drop_disks=drop_disks,
+        drop_nics=drop_nics,
+        define=define,
+        autostart=spec.autostart if autostart_differs else None,
+        awaits=awaits,
+        instance=seed.instance if seed else None,
+        reasons=("It was changed outside vmstack.",) if by_hand else (),
+    )
+
+
+def _mode(
+    found: tuple[Difference, ...], domain: ObservedDomain, *, state: VmState, remade: bool, wants_running: bool
+) -> tuple[Mode, bool]:
+    """The mode, and whether a live one also writes the definition anew."""
+    if not domain.active:
+        return (Mode.DEFINE if found or remade else Mode.KEEP), False
+    classes = [disruption_of(item.case, state=state) for item in found]
+    if Disruption.RESTART in classes or (found and not wants_running):
+        return Mode.RESTART, False
+    if not domain.persistent:
+        return Mode.LIVE, True
+    if found:
+        return Mode.LIVE, any(item.case is Case.SEED for item in found)
+    return Mode.KEEP, False
+
+
+def _move(found: ObservedDomain, *, state: VmState, wants_running: bool, mode: Mode) -> PowerMove:
+    if not found.active:
+        return PowerMove.START if wants_running else PowerMove.NONE
+    if not wants_running:
+        return PowerMove.STOP
+    if mode is Mode.RESTART or found.state == "crashed":
+        return PowerMove.START
+    return PowerMove.RESUME if state is VmState.PAUSED else PowerMove.NONE
+
+
+def _disturbances(spec: VmSpec, found: ObservedDomain, *, around: Surroundings) -> tuple[Difference, ...]:
+    """What is made anew under a guest that has it, so that it cannot go on running."""
+    if not found.active:
+        return ()
+    result: list[Difference] = []
+    live = found.live or found.config
+    for disk in spec.disks:
+        fate = around.volumes[disk.volume]
+        if fate.disturbs:
+            before = "gone" if fate.fate is Fate.REMAKE else "as it is"
+            result.append(Difference(f"disks[{disk.name}].content", before, "made anew", Case.VOLUME_UNDER))
+    used = {nic.network for nic in live.nics}
+    for name, network in sorted(around.networks.items()):
+        held = network.observed.name if network.observed else None
+        if network.restarts and network.spec.host == spec.host and held in used:
+            result.append(Difference(f"network.{name}", "as it is", "made anew", Case.NETWORK_REPLACE))
+    return tuple(result)
+
+
+def _leftovers(
+    target: DomainConfig, found: ObservedDomain, *, owned: frozenset[str], ignored: frozenset[str]
+) -> tuple[tuple[DiskConfig, ...], tuple[NicConfig, ...], tuple[str, ...]]:
+    """Devices to remove and devices of other people, of the persistent and the live definition together."""
+    disks: dict[str | None, DiskConfig] = {}
+    nics: dict[str, NicConfig] = {}
+    extras: dict[str, str] = {}
+    for config in (found.live, found.config):
+        if config is not None:
+            removed_disks, removed_nics, others = leftovers(target, config, owned=owned, ignored=ignored)
+            disks |= {disk.serial: disk for disk in removed_disks}
+            nics |= {nic.mac: nic for nic in removed_nics}
+            extras |= {extra.path: extra.what for extra in others}
+    shown = tuple(f"{path} ({what})" for path, what in sorted(extras.items()))
+    return tuple(disks.values()), tuple(nics.values()), shown
+
+
+def _name_is_free(spec: VmSpec, found: ObservedDomain | None, *, key: Key, context: Context) -> bool:
+    index = context.indexes[spec.host]
+    for holder in (index.domain_names.get(spec.label), index.domains.get(spec.uuid)):
+        if holder is None or holder is found:
+            continue
+        owner = next((name for name, domain in index.own_domains.items() if domain is holder), None)
+        if owner is not None and _leaves(owner, host=spec.host, context=context):
+            continue
+        context.draft.errors.append(
+            ConflictError(
+                f"{key}: a domain {holder.name!r} ({holder.uuid}) exists on host {spec.host}, "
+                + ("and it is another VM of this stack" if owner else "and this stack did not make it"),
+                resolution="give the VM another name in the program, or rename or remove that domain on the host",
+                place=context.catalog.place(Kind.VM, spec.name),
+            )
+        )
+        return False
+    return True
+
+
+def _leaves(name: str, *, host: str, context: Context) -> bool:
+    spec = context.catalog.vms.get(name)
+    return spec is None or spec.host != host
+
+
+def _remark(
+    found: ObservedDomain, stamp: Stamp, *, state: VmState, mode: Mode, move: PowerMove, context: Context, key: Key
+) -> None:
+    if found.stamp is not None and found.stamp.ready == "failed" and stamp.ready == "failed":
+        report = f": {found.stamp.report}" if found.stamp.report else ""
+        context.draft.warn(f"cloud-init failed in this guest{report}", key=key)
+    if found.state == "pmsuspended":
+        context.draft.note("the guest has suspended itself; wake it up to have it running", key=key)
+    if found.has_managed_save and state is VmState.STOPPED and (mode is Mode.DEFINE or move is PowerMove.START):
+        context.draft.note("it has a saved state: its next start resumes that, and changes wait for a restart", key=key)
+
+
+def _generation(found: ObservedDomain | None) -> int:
+    return found.stamp.generation if found is not None and found.stamp is not None else 1
+
+
+def _restamps(old: Stamp, new: Stamp) -> bool:
+    """Whether the stamp must be written though nothing else is: the digest alone is no reason."""
+    return (old.fields, old.generation, old.protect, old.ready) != (new.fields, new.generation, new.protect, new.ready)

@@ -1,0 +1,121 @@
+"""Make a plan: the difference between what a stack wants and what the hosts hold, as ordered steps."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from vmstack.model.graph import DesiredGraph
+from vmstack.model.identity import Kind
+from vmstack.model.observed import ImageFacts, Observed
+from vmstack.model.plan import Payload, Plan
+from vmstack.plan.base_plan import plan_bases
+from vmstack.plan.catalog import catalogue
+from vmstack.plan.check import check_plan
+from vmstack.plan.context import Context
+from vmstack.plan.deletions import plan_deletions
+from vmstack.plan.gates import check_empty, check_replacements
+from vmstack.plan.index import index_host
+from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
+from vmstack.plan.machines import Surroundings, decide_machines
+from vmstack.plan.network_steps import plan_networks
+from vmstack.plan.networks import decide_networks
+from vmstack.plan.outputs import stored_outputs
+from vmstack.plan.placement import place
+from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.pools import plan_pools
+from vmstack.plan.remains import Wanted, wanted_slots
+from vmstack.plan.seed_plan import decide_seeds, plan_seeds, reseeded_volumes
+from vmstack.plan.volume_steps import plan_volumes
+from vmstack.plan.volumes import decide_volumes
+
+
+def make_plan(
+    desired: DesiredGraph, observed: Observed, *, policy: PlanPolicy, images: Mapping[str, ImageFacts]
+) -> Plan:
+    """Plan everything that makes the hosts what the stack wants. Pure and deterministic.
+
+    `desired` has passed `check_graph`; `images` holds the facts of all images that volumes are made from (none are
+    needed to destroy). Raises `ConflictError`, `InputError` or `RefusedError`, several of them as an `ErrorGroup`.
+    """
+    place(desired, observed)
+    context = _open(desired, observed, policy=policy, images=images)
+    draft = context.draft
+    check_empty(context)
+    for warning in desired.warnings:
+        draft.warn(warning)
+
+    plan_pools(context)
+    bases = plan_bases(context)
+    seeds = decide_seeds(context)
+    volumes = decide_volumes(context, bases=bases, reseeded=reseeded_volumes(seeds, context=context))
+    networks = decide_networks(context)
+    draft.raise_errors()
+    around = Surroundings(volumes=volumes, seeds=seeds, networks=networks)
+    machines = decide_machines(context, around=around)
+    check_replacements(volumes, context=context)
+    draft.raise_errors()
+
+    plan_stops(machines, around=around, context=context)
+    plan_volumes(volumes, machines=machines, context=context)
+    plan_seeds(seeds, context=context)
+    plan_networks(networks, stops=stops_by_network(machines, networks=networks), context=context)
+    releases = plan_machines(machines, context=context)
+    slots = wanted_slots(context, bases=bases.values(), volumes=volumes.values(), seeds=seeds.values())
+    wanted = Wanted(stack=desired.stack, slots=slots, machines=machines, releases=releases)
+    kept = plan_deletions(wanted, context=context)
+    draft.raise_errors()
+
+    plan = _close(context, desired, observed, kept=kept)
+    check_plan(plan)
+    return plan
+
+
+def _open(
+    desired: DesiredGraph, observed: Observed, *, policy: PlanPolicy, images: Mapping[str, ImageFacts]
+) -> Context:
+    wanted = desired
+    if policy.destroy:
+        hosts = tuple(resource for resource in desired.resources if resource.key.kind is Kind.HOST)
+        wanted = msgspec.structs.replace(desired, resources=hosts, outputs={})
+    return Context(
+        catalog=catalogue(wanted),
+        indexes={host: index_host(snapshot, stack=desired.stack) for host, snapshot in sorted(observed.hosts.items())},
+        policy=policy,
+        images=images,
+        order={resource.key: resource.needs for resource in desired.resources},
+    )
+
+
+def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept: Mapping[str, int]) -> Plan:
+    draft, catalog = context.draft, context.catalog
+    outputs = {} if context.policy.destroy else dict(sorted(desired.outputs.items()))
+    inhabited = {pool.host for pool in catalog.pools.values()}
+    inhabited |= {network.host for network in catalog.networks.values()}
+    inhabited |= {vm.host for vm in catalog.vms.values()}
+    ledgers = tuple(host for host in context.indexes if host in inhabited or kept[host])
+    touched = draft.hosts()
+    releases = tuple(
+        host for host, index in context.indexes.items() if host not in ledgers and (index.has_ledger or host in touched)
+    )
+    stored = stored_outputs(outputs)
+    differ = False
+    for host in ledgers:
+        ledger = observed.hosts[host].ledger
+        differ = differ or ledger is None or ledger.outputs != stored
+    return Plan(
+        stack=desired.stack,
+        changes=draft.changes(),
+        steps=draft.steps(),
+        intents=draft.intents(),
+        expectations=draft.expectations(),
+        outputs=outputs,
+        stored_outputs_differ=differ,
+        ledgers=ledgers,
+        releases=releases,
+        diagnostics=draft.diagnostics(),
+        unchanged=draft.unchanged,
+        payload=Payload(
+            images={name: draft.images[name] for name in sorted(draft.images)},
+            seeds={digest: draft.seeds[digest] for digest in sorted(draft.seeds)},
+        ),
+    )

@@ -1,0 +1,244 @@
+"""Checks of a desired graph that need no host: what can be known to be wrong before anything is touched."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
+from typing import TypeVar
+
+from vmstack.errors import ConflictError, InputError, Place, VmstackError, raise_all
+from vmstack.model.graph import DesiredGraph, Resource
+from vmstack.model.identity import Key, Kind, derive_uuid
+from vmstack.model.specs import VmSpec, VolumeSource, VolumeSpec
+from vmstack.plan.address_checks import check_addresses
+from vmstack.plan.catalog import Catalog, catalogue
+from vmstack.plan.ignore import check_ignored
+from vmstack.plan.seeds import SEED_SERIAL
+
+ItemT = TypeVar("ItemT")
+# Less than this boots nothing; it catches sizes written in the wrong unit.
+_LEAST_MEMORY = 1024 * 1024
+
+
+def check_graph(desired: DesiredGraph) -> None:
+    """Raise everything that is wrong with the graph, each with the place in the program: `InputError`,
+    `ConflictError`, or an `ErrorGroup` of them. Pure; touches no host."""
+    catalog = catalogue(desired)
+    errors = [*_double_names(desired), *_unknown(catalog)]
+    raise_all(errors)  # what follows looks references up
+    errors += _labels(catalog)
+    for volume in catalog.volumes.values():
+        errors += _volume(volume, catalog=catalog)
+    for vm in catalog.vms.values():
+        errors += _vm(vm, catalog=catalog)
+    errors += _seeds(catalog)
+    errors += check_addresses(catalog)
+    for resource in desired.resources:
+        errors += check_ignored(resource)
+    errors += _circles(desired)
+    raise_all(errors)
+
+
+def _double_names(desired: DesiredGraph) -> Iterator[VmstackError]:
+    seen: dict[Key, Resource] = {}
+    for resource in desired.resources:
+        first = seen.setdefault(resource.key, resource)
+        if first is not resource:
+            yield ConflictError(
+                f"two resources are named {resource.key}",
+                details=[f"the other one is at {first.place}"] if first.place else (),
+                resolution="give one of them another name",
+                place=resource.place,
+            )
+
+
+def _unknown(catalog: Catalog) -> Iterator[VmstackError]:
+    """References to what the program does not define."""
+
+    def missing(kind: Kind, owner: str, *, wanted: Kind, name: str, known: Iterable[str]) -> VmstackError:
+        some = ", ".join(sorted(known)[:5]) or "none"
+        return InputError(
+            f"{Key(kind, owner)} refers to {wanted.value} {name!r}, which the program does not define",
+            details=[f"it defines: {some}"],
+            place=catalog.place(kind, owner),
+        )
+
+    def look(kind: Kind, owner: str, wanted: Kind, name: str | None, known: Iterable[str]) -> Iterator[VmstackError]:
+        if name is not None and name not in known:
+            yield missing(kind, owner, wanted=wanted, name=name, known=known)
+
+    for pool in catalog.pools.values():
+        yield from look(Kind.POOL, pool.name, Kind.HOST, pool.host, catalog.hosts)
+    for network in catalog.networks.values():
+        yield from look(Kind.NETWORK, network.name, Kind.HOST, network.host, catalog.hosts)
+    for volume in catalog.volumes.values():
+        yield from look(Kind.VOLUME, volume.name, Kind.POOL, volume.pool, catalog.pools)
+        yield from look(Kind.VOLUME, volume.name, Kind.IMAGE, volume.image, catalog.images)
+    for seed in catalog.seeds.values():
+        yield from look(Kind.SEED, seed.name, Kind.POOL, seed.pool, catalog.pools)
+    for vm in catalog.vms.values():
+        yield from look(Kind.VM, vm.name, Kind.HOST, vm.host, catalog.hosts)
+        yield from look(Kind.VM, vm.name, Kind.SEED, vm.seed, catalog.seeds)
+        for disk in vm.disks:
+            yield from look(Kind.VM, vm.name, Kind.VOLUME, disk.volume, catalog.volumes)
+        for nic in vm.nics:
+            yield from look(Kind.VM, vm.name, Kind.NETWORK, nic.network, catalog.networks)
+    for resource in catalog.resources.values():
+        for need in resource.needs:
+            if need not in catalog.resources:
+                yield InputError(
+                    f"{resource.key} depends on {need}, which the program does not define", place=resource.place
+                )
+
+
+def _labels(catalog: Catalog) -> Iterator[VmstackError]:
+    """Two things that would be one on a host."""
+    pools = catalog.pools
+    yield from _doubles(
+        catalog.hosts.values(),
+        by=lambda host: host.uri,
+        say=lambda host: (Key(Kind.HOST, host.name), f"the URI {host.uri}"),
+        catalog=catalog,
+    )
+    yield from _doubles(
+        pools.values(),
+        by=lambda pool: (pool.host, pool.label),
+        say=lambda pool: (Key(Kind.POOL, pool.name), f"the storage pool {pool.label!r} on host {pool.host}"),
+        catalog=catalog,
+    )
+    yield from _doubles(
+        (pool for pool in pools.values() if pool.path is not None),
+        by=lambda pool: (pool.host, (pool.path or "").rstrip("/")),
+        say=lambda pool: (Key(Kind.POOL, pool.name), f"the directory {pool.path} on host {pool.host}"),
+        catalog=catalog,
+    )
+    yield from _doubles(
+        catalog.networks.values(),
+        by=lambda network: (network.host, network.label),
+        say=lambda network: (Key(Kind.NETWORK, network.name), f"the network {network.label!r} on {network.host}"),
+        catalog=catalog,
+    )
+    yield from _doubles(
+        catalog.vms.values(),
+        by=lambda vm: (vm.host, vm.label),
+        say=lambda vm: (Key(Kind.VM, vm.name), f"the domain name {vm.label!r} on host {vm.host}"),
+        catalog=catalog,
+    )
+    yield from _doubles(
+        catalog.volumes.values(),
+        by=lambda volume: (volume.pool, volume.label),
+        say=lambda volume: (Key(Kind.VOLUME, volume.name), f"the volume {volume.label!r} in pool {volume.pool}"),
+        catalog=catalog,
+    )
+
+
+def _doubles(
+    items: Iterable[ItemT],
+    *,
+    by: Callable[[ItemT], Hashable],
+    say: Callable[[ItemT], tuple[Key, str]],
+    catalog: Catalog,
+) -> Iterator[VmstackError]:
+    seen: dict[Hashable, ItemT] = {}
+    for item in items:
+        first = seen.setdefault(by(item), item)
+        if first is item:
+            continue
+        key, what = say(item)
+        yield ConflictError(
+            f"{key} and {say(first)[0]} both want {what}",
+            resolution="change one of them",
+            place=catalog.place(key.kind, key.name),
+        )
+
+
+def _volume(volume: VolumeSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
+    key, place = Key(Kind.VOLUME, volume.name), catalog.place(Kind.VOLUME, volume.name)
+    blank = volume.source is VolumeSource.BLANK
+    if volume.capacity is not None and volume.capacity <= 0:
+        yield InputError(f"{key}: a size of {volume.capacity} makes no sense", place=place)
+    if blank and volume.capacity is None:
+        yield InputError(f"{key}: a blank volume needs a size", place=place)
+    if blank and volume.image is not None:
+        yield InputError(f"{key}: a blank volume has no image", place=place)
+    if not blank and volume.image is None:
+        yield InputError(f"{key}: a {volume.source.value} needs an image", place=place)
+    if volume.source is VolumeSource.LINKED_CLONE and volume.format != "qcow2":
+        yield InputError(
+            f"{key}: a linked clone must be qcow2, not {volume.format}",
+            resolution="use a full copy for another format",
+            place=place,
+        )
+    users = catalog.disk_users.get(volume.name, ())
+    if len(users) > 1 and not all(disk.readonly for _, disk in users):
+        names = ", ".join(f"{vm}.{disk.name}" for vm, disk in users)
+        yield ConflictError(
+            f"{key}: {len(users)} disks have it ({names}), and not all of them only read it",
+            resolution="give each its own volume",
+            place=place or catalog.place(Kind.VM, users[1][0]),
+        )
+
+
+def _vm(vm: VmSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
+    key, place = Key(Kind.VM, vm.name), catalog.place(Kind.VM, vm.name)
+    if vm.uuid != derive_uuid(catalog.stack, key):
+        yield InputError(f"{key}: its UUID is not the one that its name gives", place=place)
+    if not 1 <= vm.vcpus <= vm.max_vcpus:
+        yield InputError(f"{key}: {vm.vcpus} vcpus are not between 1 and the maximum of {vm.max_vcpus}", place=place)
+    if vm.memory < _LEAST_MEMORY:
+        yield InputError(f"{key}: {vm.memory} bytes of memory are too little", place=place)
+    if vm.memory > vm.max_memory:
+        yield InputError(f"{key}: its memory is larger than its maximum of memory", place=place)
+    if vm.ready_timeout is not None and vm.ready_timeout <= 0:
+        yield InputError(f"{key}: a ready timeout of {vm.ready_timeout} seconds makes no sense", place=place)
+    yield from _twice((disk.name for disk in vm.disks), what="disks", key=key, place=place)
+    yield from _twice((nic.name for nic in vm.nics), what="NICs", key=key, place=place)
+    for disk in vm.disks:
+        if disk.name == SEED_SERIAL:
+            yield InputError(f"{key}: {SEED_SERIAL!r} is the name of the cloud-init seed", place=place)
+        volume = catalog.volumes[disk.volume]
+        host = catalog.pool_host(volume.pool)
+        if host != vm.host:
+            yield InputError(
+                f"{key} is on host {vm.host}, and its disk {disk.name} is in a pool on host {host}", place=place
+            )
+    for nic in vm.nics:
+        network = catalog.networks[nic.network]
+        if network.host != vm.host:
+            yield InputError(
+                f"{key} is on host {vm.host}, and its NIC {nic.name} is on a network on host {network.host}",
+                place=place,
+            )
+    if vm.seed is not None and catalog.pool_host(catalog.seeds[vm.seed].pool) != vm.host:
+        yield InputError(f"{key}: its seed is in a pool on another host", place=place)
+
+
+def _twice(names: Iterable[str], *, what: str, key: Key, place: Place | None) -> Iterator[VmstackError]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            yield ConflictError(f"{key}: two of its {what} are named {name!r}", place=place)
+        seen.add(name)
+
+
+def _seeds(catalog: Catalog) -> Iterator[VmstackError]:
+    for name in catalog.seeds:
+        users = catalog.seed_users.get(name, ())
+        if len(users) != 1:
+            yield ConflictError(
+                f"{Key(Kind.SEED, name)}: a seed belongs to one VM, and {len(users)} have it",
+                place=catalog.place(Kind.SEED, name),
+            )
+
+
+def _circles(desired: DesiredGraph) -> Iterator[VmstackError]:
+    needs = {resource.key: resource.needs for resource in desired.resources}
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        circle: list[Key] = list(error.args[1])
+        places = defaultdict(lambda: None, {resource.key: resource.place for resource in desired.resources})
+        yield ConflictError(
+            f"resources depend on each other in a circle: {' -> '.join(str(key) for key in circle)}",
+            resolution="take one of these dependencies away",
+            place=next((places[key] for key in circle if places[key] is not None), None),
+        )

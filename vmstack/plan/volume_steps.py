@@ -1,0 +1,190 @@
+"""Volumes: the steps that make them what was decided, with guests stopped where they must be."""
+
+from collections.abc import Mapping
+
+from vmstack.model.configs import VolumeConfig
+from vmstack.model.effects import AnyEffect, CopyVolume, CreateVolume, DeleteVolume, ResizeDisk, ResizeVolume
+from vmstack.model.identity import Key, Kind
+from vmstack.model.ownership import EntryState
+from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
+from vmstack.model.sizes import format_size
+from vmstack.model.specs import VolumeSource
+from vmstack.plan.context import Context
+from vmstack.plan.disruption import Case, VmState, disruption_of
+from vmstack.plan.entries import pending
+from vmstack.plan.machine_steps import stop_step
+from vmstack.plan.machines import MachineDecision
+from vmstack.plan.volumes import Fate, VolumeFate
+from vmstack.xmlio.volume import write_volume
+
+
+def plan_volumes(fates: Mapping[str, VolumeFate], *, machines: Mapping[str, MachineDecision], context: Context) -> None:
+    """Make the steps of all volumes of the program."""
+    for fate in fates.values():
+        if fate.fate is Fate.KEEP:
+            _keep(fate, context=context)
+        elif fate.fate is Fate.GROW:
+            _grow(fate, machines=machines, context=context)
+        else:
+            _make(fate, machines=machines, context=context)
+
+
+def _keep(fate: VolumeFate, *, context: Context) -> None:
+    """Complete what an interrupted run left pending, and note what the program says of the volume now."""
+    draft = context.draft
+    entry = context.indexes[fate.host].entries.get(fate.slot)
+    if entry == fate.entry:
+        draft.unchanged += 1
+        return
+    draft.intend(fate.entry, host=fate.host)
+    fields = []
+    if entry is not None and entry.state is EntryState.READY:
+        fields = [
+            FieldChange(path=path, before=before, after=after, disruption=Disruption.NONE)
+            for path, before, after in (
+                ("protect", entry.protect, fate.entry.protect),
+                ("data", entry.data, fate.entry.data),
+            )
+            if before != after
+        ]
+    if not fields:
+        draft.unchanged += 1
+        return
+    draft.change(
+        fate.key,
+        host=fate.host,
+        operation=Operation.UPDATE,
+        fields=fields,
+        place=context.catalog.place(Kind.VOLUME, fate.spec.name),
+    )
+
+
+def _grow(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context: Context) -> None:
+    draft, (pool, label) = context.draft, fate.slot
+    capacity = fate.config.capacity
+    effect: AnyEffect = ResizeVolume(pool=pool, volume=label, capacity=capacity)
+    stops: list[str | None] = []
+    state = VmState.STOPPED
+    for machine in _users(fate, machines=machines, context=context):
+        found = machine.observed
+        if found is None or not found.active:
+            continue
+        stops.append(stop_step(machine))
+        if not machine.stops and _has_disk(machine, fate.path):
+            state = machine.state
+            effect = ResizeDisk(uuid=found.uuid, name=found.name, disk=fate.path, capacity=capacity)
+            draft.expect(fate.host, found)
+    if fate.old is not None:
+        draft.expect(fate.host, fate.old)
+    id_ = draft.step(
+        fate.key,
+        "resize",
+        effect,
+        host=fate.host,
+        needs=stops,
+        after=(Key(Kind.POOL, fate.spec.pool), *context.needs(Kind.VOLUME, fate.spec.name)),
+        marks=(LedgerMark(action="ready", entry=fate.entry),),
+    )
+    draft.finish(fate.key, id_)
+    draft.change(
+        fate.key,
+        host=fate.host,
+        operation=Operation.UPDATE,
+        fields=[
+            FieldChange(path=path, before=before, after=after, disruption=disruption_of(Case.DISK_GROW, state=state))
+            for path, before, after in fate.fields
+        ],
+        place=context.catalog.place(Kind.VOLUME, fate.spec.name),
+    )
+
+
+def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context: Context) -> None:
+    draft, (pool, label), host = context.draft, fate.slot, fate.host
+    index = context.indexes[host]
+    after = [Key(Kind.POOL, fate.spec.pool), *context.needs(Kind.VOLUME, fate.spec.name)]
+    if fate.base is not None:
+        after.append(fate.base.key)
+    stops = [stop_step(machine) for machine in _users(fate, machines=machines, context=context)]
+    replaced = fate.fate is Fate.REPLACE and fate.moved is None
+    first: str | None = None
+    if replaced or fate.fate is Fate.REDO:
+        effect = DeleteVolume(pool=pool, volume=label)
+        first = draft.step(fate.key, "delete", effect, host=host, needs=stops, after=after)
+        if fate.old is not None:
+            draft.expect(host, fate.old)
+    elif index.readable(pool) or pool not in index.pools:
+        draft.expect_absent(host, "volume", id=f"{pool}/{label}", name=label)
+    if not replaced:
+        # A replaced volume keeps its ready entry until the new one is there: with a pending one, a run that is
+        # interrupted before the old volume is deleted would take the old content for the new.
+        draft.intend(pending(fate.entry), host=host)
+    create = draft.step(
+        fate.key,
+        "create",
+        _creation(fate),
+        host=host,
+        needs=(*stops, first),
+        after=after,
+        marks=(LedgerMark(action="ready", entry=fate.entry),),
+        flush=replaced,
+    )
+    draft.finish(fate.key, create)
+    state = next((machine.state for machine in _users(fate, machines=machines, context=context)), VmState.STOPPED)
+    loss = disruption_of(Case.VOLUME_REPLACE, state=state) if fate.fate is Fate.REPLACE else Disruption.NONE
+    fields = [
+        FieldChange(path=path, before=before, after=value, disruption=loss) for path, before, value in fate.fields
+    ]
+    draft.change(
+        fate.key,
+        host=host,
+        operation=Operation.REPLACE if fate.fate is Fate.REPLACE else Operation.CREATE,
+        fields=fields or list(_created(fate)),
+        reasons=[*fate.reasons, *(["What it holds is lost."] if fate.fate is Fate.REPLACE else [])],
+        disruption=loss,
+        place=context.catalog.place(Kind.VOLUME, fate.spec.name),
+    )
+
+
+def _creation(fate: VolumeFate) -> AnyEffect:
+    pool, label = fate.slot
+    xml = write_volume(
+        VolumeConfig(
+            name=label,
+            format=fate.config.format,
+            capacity=fate.config.capacity,
+            backing_path=fate.config.backing_path,
+            backing_format=fate.config.backing_format,
+        )
+    )
+    if fate.spec.source is VolumeSource.FULL_COPY and fate.base is not None:
+        return CopyVolume(
+            pool=pool,
+            volume=label,
+            xml=xml,
+            source_pool=fate.base.slot[0],
+            source_volume=fate.base.slot[1],
+            capacity=fate.config.capacity,
+        )
+    return CreateVolume(pool=pool, volume=label, xml=xml)
+
+
+def _created(fate: VolumeFate) -> list[FieldChange]:
+    values: list[tuple[str, object]] = [
+        ("capacity", format_size(fate.config.capacity)),
+        ("format", fate.config.format),
+        ("source", fate.spec.source.value),
+    ]
+    if fate.base is not None:
+        values.append(("image", fate.base.facts.name))
+    return [FieldChange(path=path, before=None, after=value, disruption=Disruption.NONE) for path, value in values]
+
+
+def _users(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context: Context) -> list[MachineDecision]:
+    """The VMs of the program that have the volume as a disk."""
+    users = context.catalog.disk_users.get(fate.spec.name, ())
+    return [machines[vm] for vm, _ in users if vm in machines]
+
+
+def _has_disk(machine: MachineDecision, path: str) -> bool:
+    live = machine.observed.live if machine.observed is not None else None
+    return live is not None and any(disk.path == path for disk in live.disks)
