@@ -44,17 +44,18 @@ def patch_nics(devices: Element, nics: Iterable[NicConfig], *, drop: Container[s
 
     Interfaces that are not wanted stay, except those whose MAC is in `drop`. Raises `DocumentError`.
     """
-    existing: dict[str, tuple[Element, NicConfig]] = {}
+    existing: list[tuple[Element, NicConfig]] = []
     for element in devices.findall("interface"):
         found = read_nic(element)
         if found.mac in drop:
             devices.remove(element)
         else:
-            existing.setdefault(found.mac, (element, found))
+            existing.append((element, found))
     for config in nics:
-        if config.mac in existing:
-            element, before = existing[config.mac]
-            _patch(element, before=before, after=config)
+        match = next((pair for pair in existing if pair[1].mac == config.mac), None)
+        if match is not None:
+            existing.remove(match)
+            _patch(match[0], before=match[1], after=config)
             continue
         present = devices.findall("interface") or devices.findall("disk")
         devices.insert(devices.index(present[-1]) + 1 if present else 0, build_nic(config))

@@ -53,6 +53,9 @@ def patch_subnets(root: Element, subnets: Iterable[SubnetConfig]) -> None:
     """Make the network's subnets `subnets`, matched by family and gateway; those not listed go."""
     nodes = root.findall("ip")
     readings = [(node, read_subnet(node)) for node in nodes]
+    subnets = tuple(subnets)
+    if tuple(found for _, found in readings) == subnets:
+        return
     existing = {(found.family, found.gateway): (node, found) for node, found in readings}
     wanted = []
     for config in subnets:
@@ -60,8 +63,7 @@ def patch_subnets(root: Element, subnets: Iterable[SubnetConfig]) -> None:
         if match is not None:
             _patch(match[0], before=match[1], after=config)
         wanted.append(build_subnet(config) if match is None else match[0])
-    if wanted != nodes:
-        replace_children(root, nodes, wanted)
+    replace_children(root, nodes, wanted)
 
 
 def write_dhcp_host(reservation: Reservation, *, family: Family) -> str:
