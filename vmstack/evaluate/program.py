@@ -29,7 +29,7 @@ def evaluate(
     `InputError`, `ConflictError` or `ProgramError` (or a group of them).
     """
     origin = Path.cwd()
-    project = read_project(folder.resolve(), stack=stack, overrides=config)
+    project = read_project(folder, stack=stack, overrides=config)
     graph = contextvars.copy_context().run(_evaluate, project, origin=origin, connect=connect)
     from vmstack.plan.validation import check_graph
 

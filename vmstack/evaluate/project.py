@@ -49,8 +49,8 @@ def read_project(folder: Path, *, stack: str | None, overrides: Mapping[str, str
         config[_qualify(key, project=name, what="-c")] = value
     return Project(
         stack=StackId(name, chosen),
-        folder=folder,
-        main=_find_main(folder, wanted=document.get("main"), path=path),
+        folder=folder.resolve(),
+        main=_find_main(folder, wanted=document.get("main"), path=path).resolve(),
         config=config,
     )
 

@@ -74,6 +74,12 @@ class _Writer(_Dumper):  # type: ignore[misc]  # see StrictLoader
         return True
 
 
+def _write_text(writer: Any, text: str) -> Any:
+    """Files and scripts stay readable as literal blocks."""
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, "|" if "\n" in text else None)
+
+
+_Writer.add_representer(str, _write_text)
 _Writer.add_representer(Quoted, lambda writer, text: writer.represent_scalar("tag:yaml.org,2002:str", str(text), '"'))
 
 

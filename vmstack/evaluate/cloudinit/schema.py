@@ -97,7 +97,11 @@ def _concerns(part: Any, *, keys: frozenset[str], schema: Mapping[str, Any]) -> 
     """Tell whether a module's schema can say anything about a document with these keys."""
     name = str(part.get("$ref", "")).removeprefix("#/$defs/") if isinstance(part, dict) else ""
     module = schema.get("$defs", {}).get(name)
-    if not isinstance(module, dict) or not module.keys() <= _PLAIN or module.get("additionalProperties", True) is not True:
+    if (
+        not isinstance(module, dict)
+        or not module.keys() <= _PLAIN
+        or module.get("additionalProperties", True) is not True
+    ):
         return True
     return not keys.isdisjoint(module.get("properties", {}))
 

@@ -129,7 +129,7 @@ class _Vault:
             parts = tuple(
                 int(piece) if index % 2 else piece for index, piece in enumerate(pieces) if index % 2 or piece
             )
-            return _Slot(parts, quoted=node.style is not None)
+            return _Slot(parts, quoted=bool(node.style))
 
         Loader.add_constructor("tag:yaml.org,2002:str", construct)
         return Loader

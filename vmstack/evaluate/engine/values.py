@@ -39,5 +39,6 @@ def _plain(value: Any, *, name: str) -> tuple[Any, bool]:
         return _plain(value.get("value"), name=name)[0], True
     if mark is not None:
         raise InputError(f"the output {name!r} is an asset or a resource", resolution="export plain values")
-    members = {key: _plain(item, name=name) for key, item in value.items()}
+    # The wire's maps have no order.
+    members = {key: _plain(item, name=name) for key, item in sorted(value.items())}
     return {key: item for key, (item, _) in members.items()}, any(secret for _, secret in members.values())

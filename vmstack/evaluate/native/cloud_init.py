@@ -69,7 +69,8 @@ class CloudInit:
         typed: dict[str, Any] = {
             name: _plain(list(check_list(value, field=name)), field=name)
             for name, value in lists.items()
-            if value is not None
+            # cloud-init's schema knows no empty lists; only "no users at all" means something.
+            if value or (name == "users" and value is not None)
         }
         typed |= {name: _plain(value, field=name) for name, value in single.items() if value is not None}
         for name, value in check_type(extra or {}, dict, field="extra").items():
