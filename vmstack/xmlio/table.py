@@ -131,6 +131,7 @@ class Table:
     def __init__(self, what: str, *fields: Field) -> None:
         self.what = what
         self.fields = fields
+        self._rows = {field.name: field for field in fields}
 
     def read(self, element: Element) -> dict[str, Any]:
         """Return the fields that the XML states; what it does not state is absent. Raises `DocumentError`."""
@@ -174,7 +175,17 @@ class Table:
                 field.path.clear(element)
             else:
                 self._put(field, value, element=element)
+        if changed:
+            self._settle_fallbacks(element, after=after, unchanged=set(self._rows) - changed)
         return frozenset(changed)
+
+    def _settle_fallbacks(self, element: Element, *, after: object, unchanged: set[str]) -> None:
+        """Write what was read from another place for want of its own, where that other place says something new."""
+        said = self.read(element)
+        for name in unchanged:
+            field, value = self._rows[name], getattr(after, name)
+            if len(field.places) > 1 and value is not None and said.get(name) != value:
+                self._put(field, value, element=element)
 
     def _put(self, field: Field, value: object, *, element: Element) -> None:
         try:
