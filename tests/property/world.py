@@ -1,0 +1,286 @@
+"""Plan and apply a stack on a FakeHost as the command line does, and judge what became of the host."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.fake import foreign
+from tests.fake.faults import Faults
+from tests.fake.host import FakeHost
+from tests.property import stacks
+from tests.property.stacks import HOST, StackWish
+from vmstack.apply.events import Event, StepDone, StepStarted
+from vmstack.apply.frontier import Limits
+from vmstack.apply.result import ApplyResult
+from vmstack.apply.runner import apply_plan
+from vmstack.errors import InternalError
+from vmstack.hosts.ledger import HostLedger, ledger_usage
+from vmstack.hosts.lock import lock_usage
+from vmstack.hosts.observe import observe
+from vmstack.images.seed import build_seed
+from vmstack.model.effects import CopyVolume, DeleteVolume
+from vmstack.model.graph import DesiredGraph
+from vmstack.model.observed import Observed
+from vmstack.model.ownership import EntryState, RunRecord
+from vmstack.model.plan import Disruption, Payload, Plan
+from vmstack.plan.placement import place
+from vmstack.plan.planner import make_plan
+from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.scope import scope_of
+
+ALLOW = PlanPolicy(allow_empty=True, allow_data_loss=True)
+DESTROY = PlanPolicy(destroy=True, allow_empty=True, allow_data_loss=True)
+RUN = RunRecord(run="r1", who="tester", where="here", when="2026-01-01T00:00:00+00:00")
+ONE_AT_A_TIME = Limits(host=1, pool=1, waiting=1)
+
+
+class TestSupply:
+    """Serves images and seeds out of a plan's payload, without files."""
+
+    __test__ = False
+
+    def __init__(self, payload: Payload, wish: StackWish) -> None:
+        self._payload = payload
+        self._wish = wish
+
+    def open_image(self, name: str) -> tuple[list[bytes | int], int]:
+        if name not in self._payload.images or self._payload.images[name].path is None:
+            raise InternalError(f"image {name} is not in the payload")
+        content = stacks.image_bytes(self._wish.image if name == "debian" else 90)
+        half = len(content) // 2
+        return [content[:half], content[half:]], len(content)
+
+    def seed(self, digest: str) -> bytes:
+        return build_seed(self._payload.seeds[digest])
+
+
+@dataclass
+class World:
+    """A host with foreign objects on it, and the stack's own connection to it."""
+
+    host: FakeHost = field(default_factory=FakeHost)
+    foreign: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.foreign = self.foreign or foreign.build(self.host)
+
+    def reconnect(self, faults: Faults | None = None) -> FakeHost:
+        """A new process opens its own connection."""
+        self.host = self.host.connect(faults=faults)
+        return self.host
+
+    def observe(self, desired: DesiredGraph) -> Observed:
+        return observe({HOST: self.host}, stack=desired.stack, scopes=scope_of(desired))
+
+    def plan(self, wish: StackWish, *, policy: PlanPolicy = ALLOW) -> Plan:
+        """Observe, place and plan."""
+        desired = stacks.graph(wish)
+        observed = self.observe(desired)
+        placed = place(desired, observed)
+        images = {} if policy.destroy else _wanted(stacks.images_of(wish), placed)
+        return make_plan(placed, observed, policy=policy, images=images)
+
+    def apply(
+        self,
+        plan: Plan,
+        wish: StackWish,
+        *,
+        listener: Callable[[Event], None] | None = None,
+        limits: Limits | None = None,
+    ) -> ApplyResult:
+        return apply_plan(
+            plan,
+            {HOST: self.host},
+            supply=TestSupply(plan.payload, wish),
+            run=RUN,
+            listener=listener or (lambda event: None),
+            limits=limits,
+        )
+
+    def converge(self, wish: StackWish, *, policy: PlanPolicy = ALLOW) -> Plan:
+        """Plan, apply, and check everything that must hold after any apply that ended well."""
+        plan = self.plan(wish, policy=policy)
+        before = self.data()
+        order = _Order()
+        first = len(self.host.changes)
+        result = self.apply(plan, wish, listener=order)
+        assert result.complete, [str(failure.error) for failure in result.failed] + [str(t) for t in result.troubles]
+        order.check(plan)
+        check_calls(self, plan, calls=self.host.changes[first:])
+        self.check(wish, policy=policy)
+        self.check_data(before, plan)
+        return plan
+
+    def check(self, wish: StackWish, *, policy: PlanPolicy = ALLOW) -> None:
+        """What must hold whenever a run ended well: converged, idempotent, nothing foreign touched, nothing left."""
+        again = self.plan(wish, policy=policy)
+        assert again.empty, describe(again)
+        calls = len(self.host.changes)
+        self.apply(again, wish)
+        assert self.host.changes[calls:] == []
+        self.check_tidy(wish)
+
+    def check_tidy(self, wish: StackWish) -> None:
+        """No lock, no pending entry, no file that nobody lists, no foreign object touched."""
+        stack = stacks.stack_id(wish)
+        assert foreign.foreign_part(self.host) == self.foreign
+        usages = {secret.usage for secret in self.host.machine.secrets.values()}
+        assert lock_usage(stack) not in usages
+        ledger = HostLedger(self.host, stack).read()
+        entries = ledger.entries if ledger else ()
+        assert [str(entry.slot) for entry in entries if entry.state is EntryState.PENDING] == []
+        listed = {entry.path for entry in entries if entry.role != "pool"}
+        root = f"/var/lib/libvirt/{wish.name}-pool/"
+        own = {path for path in self.host.machine.files if path.startswith(root)} - foreign_files(self)
+        assert own == {path for path in listed if path}, "files and ledger differ"
+        broken = [path for path in own if not self.host.machine.files[path].content.complete]
+        assert broken == []
+        if not entries and ledger is None:
+            assert ledger_usage(stack) not in usages
+
+    def data(self) -> dict[str, tuple[object, ...]]:
+        """The identity of every file that a guest has written to."""
+        return {path: file.identity for path, file in self.host.machine.files.items() if file.writes}
+
+    def check_data(self, before: dict[str, tuple[object, ...]], plan: Plan) -> None:
+        """Nothing that a guest wrote is gone, unless the plan says so of that very volume."""
+        now = self.data()
+        lost = {path for path, identity in before.items() if now.get(path) != identity}
+        deleted = {
+            f"/var/lib/libvirt/{step.effect.pool}/{step.effect.volume}"
+            for step in plan.steps
+            if isinstance(step.effect, DeleteVolume | CopyVolume)
+        }
+        assert lost <= deleted
+        if lost:
+            assert any(change.disruption is Disruption.DATA_LOSS for change in plan.changes), describe(plan)
+
+    def guests_write(self) -> None:
+        """Every disk that a guest may write to gets something that must not be lost."""
+        for path in list(self.host.machine.files):
+            name = path.rpartition("/")[2]
+            if "-pool/" in path and ("-root" in name or "data" in name or "loose" in name):
+                self.host.machine.guest_writes(path)
+
+    def kill_holder(self, wish: StackWish) -> None:
+        """The process that holds the lock is dead: in these tests it would be this one, which lives."""
+        for secret in self.host.machine.secrets.values():
+            if secret.usage == lock_usage(stacks.stack_id(wish)):
+                document = json.loads(secret.description)
+                document["pid_start"] = "1"
+                secret.description = json.dumps(document)
+
+
+def foreign_files(world: World) -> set[str]:
+    """Files that somebody else put into the stack's pool."""
+    return {path for path in world.host.machine.files if "/alien" in path}
+
+
+def _wanted(images: dict[str, object], placed: DesiredGraph) -> dict[str, object]:
+    names = {resource.spec.name for resource in placed.resources if resource.key.kind.value == "image"}
+    return {name: facts for name, facts in images.items() if name in names}
+
+
+def describe(plan: Plan) -> str:
+    """A plan in few lines, for failures."""
+    lines = [
+        f"{change.operation} {change.key} {change.disruption} {change.fields} {change.reasons}"
+        for change in plan.changes
+    ]
+    lines += [f"step {step.id}: {type(step.effect).__name__}" for step in plan.steps]
+    lines += [f"intent {intent}" for intent in plan.intents]
+    lines += [f"outputs differ: {plan.stored_outputs_differ}", f"releases {plan.releases}"]
+    return "\n".join(lines)
+
+
+class _Order:
+    """Hears the events of an apply: nothing may start before what it needs is done."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.early: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepStarted):
+            self.early += [f"{event.step.id} before {need}" for need in event.step.needs if need not in self.done]
+        elif isinstance(event, StepDone):
+            self.done.append(event.step.id)
+
+    def check(self, plan: Plan) -> None:
+        assert self.early == []
+        assert sorted(self.done) == sorted(step.id for step in plan.steps)
+
+
+# The driver calls that an effect may make; the first one it must make, unless what it wants is so already.
+CALLS: dict[str, tuple[str, ...]] = {
+    "DefinePool": ("define_pool",),
+    "StartPool": ("start_pool", "build_pool"),
+    "SetPoolAutostart": ("set_pool_autostart",),
+    "RemovePool": ("undefine_pool", "stop_pool", "delete_pool_directory"),
+    "CreateVolume": ("create_volume",),
+    "CopyVolume": ("copy_volume", "resize_volume", "delete_volume", "refresh_pool"),
+    "UploadImage": ("upload_volume", "refresh_pool"),
+    "UploadSeed": ("upload_volume", "refresh_pool"),
+    "ResizeVolume": ("resize_volume",),
+    "DeleteVolume": ("delete_volume",),
+    "DefineNetwork": ("define_network",),
+    "StartNetwork": ("start_network",),
+    "SetNetworkAutostart": ("set_network_autostart",),
+    "UpdateNetwork": ("update_network",),
+    "StopNetwork": ("stop_network",),
+    "UndefineNetwork": ("undefine_network",),
+    "StampNetwork": ("set_network_metadata",),
+    "DefineDomain": ("define_domain",),
+    "StartDomain": ("start_domain",),
+    "ResumeDomain": ("resume_domain",),
+    "ShutdownDomain": ("shutdown_domain", "power_off_domain"),
+    "PowerOffDomain": ("power_off_domain",),
+    "SetDomainAutostart": ("set_domain_autostart",),
+    "SetVcpus": ("set_vcpus",),
+    "SetMemory": ("set_memory",),
+    "SetDescription": ("set_description",),
+    "AttachDevice": ("attach_device",),
+    "DetachDevice": ("detach_device",),
+    "ResizeDisk": ("resize_disk",),
+    "StampDomain": ("set_domain_metadata",),
+    "UndefineDomain": ("undefine_domain",),
+    "AwaitReady": ("set_domain_metadata",),
+}
+_OWN_SECRETS = {"define_secret", "undefine_secret"}
+
+
+def check_calls(world: World, plan: Plan, *, calls: list[object]) -> None:
+    """Plan = effect: every change made at the host belongs to a step, and every step was made."""
+    allowed: set[tuple[str, str]] = set()
+    for step in plan.steps:
+        effect = step.effect
+        for method in CALLS[type(effect).__name__]:
+            target = getattr(effect, "uuid", None) or getattr(effect, "volume", None) or effect.pool
+            allowed.add((method, target))
+    made = set()
+    for call in calls:
+        if call.method in _OWN_SECRETS:
+            continue
+        made.add((call.method, _target(call)))
+    assert made <= allowed, f"calls that no step explains: {made - allowed}"
+    for step in plan.steps:
+        effect = step.effect
+        name = type(effect).__name__
+        if name in {"AwaitReady", "ShutdownDomain"}:
+            continue
+        target = getattr(effect, "uuid", None) or getattr(effect, "volume", None) or effect.pool
+        assert (CALLS[name][0], target) in made, f"step {step.id} ({name}) made no call"
+
+
+def _target(call: object) -> str:
+    arguments = call.arguments
+    if "uuid" in arguments:
+        return arguments["uuid"]
+    if call.method in {"upload_volume", "resize_volume", "delete_volume"}:
+        return arguments["name"]
+    if "xml" in arguments:
+        from lxml import etree
+
+        root = etree.fromstring(arguments["xml"].encode())
+        return root.findtext("uuid") if call.method in {"define_domain", "define_network"} else root.findtext("name")
+    return arguments.get("pool") or arguments["name"]
