@@ -48,7 +48,9 @@ def apply_plan(
     missing = [host for host in hosts if host not in drivers]
     if missing:
         raise InternalError("the plan touches hosts that are not connected", details=missing)
-    clear_stale_locks((driver for host, driver in drivers.items() if host not in hosts), stack=plan.stack)
+    # Where this run takes no lock itself, that of a run that died would stay for ever.
+    idle = [driver for host, driver in drivers.items() if plan.empty or host not in hosts]
+    clear_stale_locks(idle, stack=plan.stack)
     if plan.empty:
         return ApplyResult(plan=plan)
     with hold_locks(
