@@ -1,7 +1,7 @@
 """The plan: data, complete and ordered. Apply executes it and decides nothing."""
 
 import enum
-from typing import Literal
+from typing import Final, Literal
 
 from vmstack.errors import Place
 from vmstack.model.base import Data
@@ -37,7 +37,10 @@ class Disruption(enum.StrEnum):
     @property
     def rank(self) -> int:
         """0 for the most harmless."""
-        return list(Disruption).index(self)
+        return _RANKS[self]
+
+
+_RANKS: Final = {disruption: rank for rank, disruption in enumerate(Disruption)}
 
 
 class FieldChange(Data, frozen=True, kw_only=True):

@@ -109,7 +109,14 @@ def settle_target(
         for nic, found in _pair_nics(design.nics, observed.nics)
         if found is not None or not is_ignored("nics", ignored=ignored)
     )
-    target = msgspec.structs.replace(design, **scalars, disks=disks, nics=nics)
+    target = msgspec.structs.replace(
+        design,
+        **scalars,
+        disks=disks,
+        nics=nics,
+        channels=observed.channels if set(design.channels) <= set(observed.channels) else design.channels,
+        pcie_ports=observed.pcie_ports,  # spare ports are made once, and libvirt numbers them as it likes
+    )
     # An ignored count may be larger than the maximum that the program asks for.
     return msgspec.structs.replace(
         target,
@@ -125,6 +132,8 @@ def differences(
 
     `live` is the running domain, whose maxima decide what can be changed in place.
     """
+    if target == observed:
+        return
     for path, name in _SCALARS.items():
         wanted, found = getattr(target, name), getattr(observed, name)
         if not _equal(path, wanted, found):
@@ -220,13 +229,13 @@ def _settle_device(
 
 
 def _equal(path: str, wanted: object, found: object) -> bool:
+    if wanted == found:
+        return True
     if path == "machine":
         return same_machine(_text(wanted), _text(found))
     if path == "firmware":
         return (wanted or "bios") == (found or "bios")
-    if path == "cpu_mode" and wanted is None:
-        return True
-    return wanted == found
+    return path == "cpu_mode" and wanted is None
 
 
 def _text(value: object) -> str | None:
