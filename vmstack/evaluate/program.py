@@ -15,6 +15,7 @@ from vmstack.evaluate.project import Project, read_project
 from vmstack.evaluate.recorder import Recorder
 from vmstack.evaluate.session import SESSION
 from vmstack.model.graph import DesiredGraph
+from vmstack.plan.validation import check_graph
 
 _NO_CONFIG: Final[Mapping[str, str]] = MappingProxyType({})
 _IMPORTS_PULUMI: Final = re.compile(rb"^\s*(?:import|from)\s+pulumi\b", re.MULTILINE)
@@ -31,8 +32,6 @@ def evaluate(
     origin = Path.cwd()
     project = read_project(folder, stack=stack, overrides=config)
     graph = contextvars.copy_context().run(_evaluate, project, origin=origin, connect=connect)
-    from vmstack.plan.validation import check_graph
-
     check_graph(graph)
     return graph
 

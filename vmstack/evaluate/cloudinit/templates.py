@@ -26,6 +26,7 @@ from vmstack.evaluate.cloudinit.documents import CLOUD_CONFIG, StrictLoader, loa
 _MAX_SHOWN: Final = 12
 # They make text that Jinja takes for safe out of values, which is meant for HTML.
 _HTML_FILTERS: Final = ("e", "escape", "forceescape", "safe", "urlize", "xmlattr")
+_STRING: Final = "tag:yaml.org,2002:str"
 _SCALARS: Final = (str, int, float, bool, type(None))
 
 
@@ -119,7 +120,11 @@ class _Vault:
         token = self._token
 
         class Loader(StrictLoader):
-            pass
+            def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+                text = super().construct_scalar(node)
+                if node.tag != _STRING and token.search(text):
+                    raise yaml.constructor.ConstructorError(None, None, "no value can stand here", node.start_mark)
+                return text
 
         def construct(loader: Any, node: yaml.ScalarNode) -> Any:
             text = loader.construct_scalar(node)
@@ -131,7 +136,7 @@ class _Vault:
             )
             return _Slot(parts, quoted=bool(node.style))
 
-        Loader.add_constructor("tag:yaml.org,2002:str", construct)
+        Loader.add_constructor(_STRING, construct)
         return Loader
 
     def fill(self, tree: Any, *, template: str) -> Any:

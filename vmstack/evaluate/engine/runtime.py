@@ -102,10 +102,13 @@ def _trace(recorder: Recorder, *, monitor: Monitor, loop: asyncio.AbstractEventL
 def _refuse_whole_resources() -> None:
     """`pulumi.export("vm", vm)` would export nothing of a native resource; say so instead."""
     root = settings.get_root_resource()
-    for name, value in root.outputs.items() if isinstance(root, Stack) else ():
+    if not isinstance(root, Stack):
+        return
+    for name, value in list(root.outputs.items()):
         members = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
         for member in members:
             if isinstance(member, Native):
+                root.outputs.clear()  # the SDK would register them nevertheless, and fail on them in its own words
                 raise InputError(
                     f"the output {name!r} is a resource: {member!r}",
                     resolution="export what is of interest of it, such as vm.ip or vm.uuid",

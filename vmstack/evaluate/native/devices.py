@@ -5,7 +5,15 @@ from typing import Final, Literal
 
 from vmstack.errors import InputError
 from vmstack.evaluate.native.base import validated
-from vmstack.evaluate.native.fields import check_choice, check_flag, check_int, check_mac, check_size, check_type
+from vmstack.evaluate.native.fields import (
+    check_choice,
+    check_flag,
+    check_int,
+    check_mac,
+    check_size,
+    check_type,
+    describe,
+)
 from vmstack.evaluate.native.images import Image
 from vmstack.evaluate.native.networks import Attachment, Network
 from vmstack.evaluate.native.storage import FORMATS, StoragePool, Volume
@@ -108,7 +116,12 @@ def as_attachment(value: object) -> Attachment:
     """Return where a NIC goes: a network stands for one derived address on it."""
     if isinstance(value, Network):
         return value.attach()
-    return check_type(value, Attachment, field="network")
+    if isinstance(value, Attachment):
+        return value
+    raise InputError(
+        f"networks: {describe(value)} is no place for a NIC",
+        resolution="pass a network, lan.at(...), lan.dhcp() or Nic(...)",
+    )
 
 
 class Graphics:
