@@ -149,7 +149,7 @@ def patch_domain(
         _announce_smbios(root)
     devices = root.find("devices")
     if devices is None:
-        devices = add(root, "devices")
+        devices = new_root("devices")
     patch_disks(devices, config.disks, drop=drop_disks)
     if any(disk.bus == "scsi" for disk in config.disks) and devices.find("controller[@type='scsi']") is None:
         build_scsi(devices)
@@ -157,6 +157,8 @@ def patch_domain(
     patch_serial_log(devices, log=config.serial_log)
     patch_channels(devices, config.channels)
     patch_graphics(devices, config.graphics, video=video_model(config))
+    if devices.getparent() is None and len(devices):
+        root.append(devices)
     if stamp is not None:
         put_stamp(root, stamp)
     return serialise(root)

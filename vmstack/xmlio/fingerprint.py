@@ -5,15 +5,16 @@ from typing import Final
 
 from lxml import etree
 
-from vmstack.xmlio.safe import Element, drop_attributes, drop_children, parse_xml
+from vmstack.xmlio.safe import Element, drop_attributes, drop_children, parse_xml, replace_children
 
 # Children of the root that tell of use, not of definition.
 _USE: Final = {
     "pool": ("capacity", "allocation", "available"),
     "volume": ("allocation", "physical", "key"),
 }
-# What a volume says of its file and of its backing file at the moment: QEMU's user owns them while the guest runs.
-_FILE_STATE: Final = ("permissions", "timestamps")
+# What a volume says of its file and of its backing file at the moment: QEMU's user owns them while the guest runs,
+# and some details of the format are there only after a refresh.
+_FILE_STATE: Final = ("permissions", "timestamps", "clusterSize", "features")
 # Attributes that libvirt fills in for as long as a guest runs, by the element that bears them.
 _RUNNING: Final = {
     "source": ("index", "portid", "path"),
@@ -68,6 +69,9 @@ def _settle_domain(root: Element) -> None:
         device = node.getparent()
         if device is not None and device.getparent() is devices:  # not the address of a host device
             device.remove(node)
+    # libvirt lists controllers in another order once it has read its own definition again.
+    controllers = devices.findall("controller")
+    replace_children(devices, controllers, sorted(controllers, key=_identify_controller))
     if not running:
         return
     drop_children(root, "currentMemory", "seclabel")
@@ -75,3 +79,7 @@ def _settle_domain(root: Element) -> None:
         drop_attributes(node, *_RUNNING[str(node.tag)])
     for target in devices.iterfind("interface/target"):
         drop_attributes(target, "dev")
+
+
+def _identify_controller(controller: Element) -> tuple[str, str]:
+    return controller.get("type", ""), controller.get("index", "")

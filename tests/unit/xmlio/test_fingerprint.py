@@ -41,6 +41,9 @@ MOVES_BY_ITSELF = [
     (VOLUME, "<mode>0600", "<mode>0644"),
     (SEED, "'iso'", "'raw'"),
 ]  # fmt: skip
+USB = "<controller type='usb' index='0' model='qemu-xhci'/>"
+SATA = "<controller type='sata' index='0'/>"
+
 
 MOVED = [
     (DOMAIN, "<name>zoo", "<name>zoon"),
@@ -74,6 +77,12 @@ def test_what_moves_by_itself_does_not_count(xml: str, old: str, new: str) -> No
 def test_what_was_changed_counts(xml: str, old: str, new: str) -> None:
     assert old in xml
     assert fingerprint(xml.replace(old, new)) != fingerprint(xml)
+
+
+def test_order_of_controllers_does_not_count() -> None:
+    domain = "<domain><devices>{}{}</devices></domain>"
+    assert fingerprint(domain.format(USB, SATA)) == fingerprint(domain.format(SATA, USB))
+    assert fingerprint(domain.format(USB, SATA)) != fingerprint(domain.format(USB, USB))
 
 
 def test_parts_do_not_run_together() -> None:
