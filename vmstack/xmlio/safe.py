@@ -54,8 +54,6 @@ def parse_xml(text: str, *, what: str, compact: bool = False) -> Element:
         raise DocumentError(f"{what} is not well-formed XML", details=(str(error),)) from error
     except ValueError as error:  # lone surrogates
         raise DocumentError(f"{what} is not text", details=(str(error),)) from error
-    if root is None:
-        raise DocumentError(f"{what} holds no element")
     if root.getroottree().docinfo.internalDTD is not None:
         raise DocumentError(f"{what} has a DOCTYPE, which vmstack refuses")
     return root

@@ -115,6 +115,46 @@ def test_disks_without_serial_are_matched_by_file_or_slot() -> None:
     assert after.disks == (other, replace(drive, readonly=True), replace(bare, cache="none"))
 
 
+BARE = (
+    "<domain type='qemu'><name>a</name><uuid>6ddf2f4b-9d52-5e1b-8f4b-0d6a3f1c2b11</uuid><memory>2048</memory>"
+    "<currentMemory>1024</currentMemory><vcpu current='1'>2</vcpu>{}</domain>"
+)
+
+
+def test_domain_without_devices_gets_them() -> None:
+    xml = BARE.format("<os><type arch='x86_64' machine='q35'>hvm</type></os>")
+    assert patch(DOMAIN, xml=xml) == DOMAIN
+    untouched = patch_domain(xml, config=read_domain(xml), stamp=None)
+    assert "devices" not in untouched
+
+
+def test_domain_without_cpu_gets_one() -> None:
+    assert patch(replace(DOMAIN, cpu_mode="maximum")).cpu_mode == "maximum"
+
+
+def test_disk_without_driver_gets_one_that_names_the_format() -> None:
+    disk = "<disk type='file'><source file='/srv/d.qcow2'/><target dev='vdb'/><serial>data</serial></disk>"
+    xml = BARE.format(f"<devices>{disk}</devices>")
+    assert patch(replace(DOMAIN, nics=()), xml=xml).disks == (DISK,)
+
+
+def test_log_goes_to_the_serial_console_only() -> None:
+    ports = "<devices><serial type='pty'/><console type='pty'><target type='virtio'/></console></devices>"
+    after = patch_domain(BARE.format(ports), config=replace(DOMAIN, serial_log="/l", disks=(), nics=()), stamp=None)
+    assert after.count("<log ") == 1
+    assert read_domain(after).serial_log == "/l"
+
+
+@pytest.mark.parametrize(
+    ("arch", "firmware", "features"),
+    [("x86_64", None, ["acpi", "apic"]), ("aarch64", "efi", ["acpi"]), ("aarch64", None, []), ("riscv64", None, [])],
+)
+def test_features_are_what_the_machine_has(arch: str, firmware: str | None, features: list[str]) -> None:
+    root = etree.fromstring(write_domain(replace(DOMAIN, arch=arch, firmware=firmware), stamp=None))
+    assert [node.tag for node in root.findall("features/*")] == features
+    assert bool(root.findall("clock/timer")) == (arch == "x86_64")
+
+
 def test_machine_alias_never_replaces_its_version() -> None:
     xml = write_domain(replace(DOMAIN, machine="pc-q35-7.2"), stamp=None)
     assert patch(replace(DOMAIN, machine="q35"), xml=xml).machine == "pc-q35-7.2"

@@ -85,6 +85,10 @@ def test_order_of_controllers_does_not_count() -> None:
     assert fingerprint(domain.format(USB, SATA)) != fingerprint(domain.format(USB, USB))
 
 
+def test_domain_without_devices_has_a_fingerprint() -> None:
+    assert fingerprint("<domain id='1'/>") == fingerprint("<domain/>") != fingerprint("<network/>")
+
+
 def test_parts_do_not_run_together() -> None:
     prints = [
         fingerprint(), fingerprint(None), fingerprint(""), fingerprint("a"), fingerprint("a", None),
