@@ -1,9 +1,13 @@
 """Small stack programs, written and evaluated in a folder of their own."""
 
+import contextlib
 import dataclasses
+import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
+import pulumi
 import pytest
 
 from vmstack.errors import ErrorGroup, VmstackError
@@ -36,12 +40,13 @@ class Stack:
 
     def evaluate(self, body: str, *, prelude: str = PRELUDE, **settings: object) -> DesiredGraph:
         self.program(body, prelude=prelude)
-        return evaluate(self.folder, **settings)
+        with runtime_as_new(pulumi_too="pulumi" in prelude + body):
+            return evaluate(self.folder, **settings)
 
     def fail(self, body: str, *, prelude: str = PRELUDE, **settings: object) -> VmstackError:
         """Evaluate what must fail; the error's place must be the line that says `# here`, where one does."""
         self.program(body, prelude=prelude)
-        with pytest.raises(VmstackError) as caught:
+        with pytest.raises(VmstackError) as caught, runtime_as_new(pulumi_too="pulumi" in prelude + body):
             evaluate(self.folder, **settings)
         error = caught.value
         assert not isinstance(error, ErrorGroup), error
@@ -52,6 +57,19 @@ class Stack:
             assert error.place.line == marked[0], error
             assert Path(error.place.file).name == "__main__.py"
         return error
+
+
+@contextlib.contextmanager
+def runtime_as_new(*, pulumi_too: bool) -> Iterator[None]:
+    """Let programs that do not import Pulumi run as in a fresh process, where it is not loaded."""
+    if pulumi_too:
+        yield
+        return
+    del sys.modules["pulumi"]
+    try:
+        yield
+    finally:
+        sys.modules["pulumi"] = pulumi
 
 
 @pytest.fixture

@@ -135,6 +135,7 @@ def test_the_process_is_as_before(stack, prelude, end):
     assert not list(stack.folder.rglob("__pycache__"))
 
 
+@pytest.mark.timeout(60)  # two new processes' worth of imports
 def test_a_program_without_pulumi_does_not_load_it(stack):
     stack.write("with_pulumi.py", "import pulumi\n")
     stack.program('from vmstack import Host\nHost("kvm")\n', prelude="")
