@@ -55,7 +55,8 @@ def isolated(folder: Path, *, main: Path) -> Iterator[None]:
         stack.callback(_restore_environment, dict(os.environ))
         stack.callback(setattr, sys, "dont_write_bytecode", sys.dont_write_bytecode)
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
-        hidden = {name: module for name, module in list(sys.modules.items()) if _is_shadowing(name, folder=main.parent)}
+        own = _own_names(main.parent)
+        hidden = {name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] in own}
         known = set(sys.modules)
         stack.callback(_restore_modules, hidden, known=known, folder=folder)
         for name in hidden:
@@ -93,14 +94,11 @@ def tripwire() -> Iterator[None]:
             raise PulumiWantedError
 
 
-def _is_shadowing(name: str, *, folder: Path) -> bool:
-    """Tell whether a module that is loaded already would hide one of the project's own."""
-    if name == "__main__":
-        return True
-    top = name.partition(".")[0]
-    if top in sys.stdlib_module_names or top in ("vmstack", "pulumi"):
-        return False
-    return (folder / f"{top}.py").is_file() or (folder / top / "__init__.py").is_file()
+def _own_names(folder: Path) -> frozenset[str]:
+    """The modules of a project, of which others of the same names that are loaded already must not be taken."""
+    files = {path.stem for path in folder.glob("*.py")}
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+    return frozenset((files | packages | {"__main__"}) - sys.stdlib_module_names - {"vmstack", "pulumi"})
 
 
 def _restore_list(place: list[str], before: list[str]) -> None:
