@@ -71,7 +71,7 @@ def render_diagnostics(diagnostics: Iterable[Diagnostic], terminal: Terminal) ->
 def _render_change(change: Change, terminal: Terminal, *, brief: bool) -> Iterator[str]:
     symbol, colour, _, words = _SYMBOLS[change.operation]
     address = escape(str(change.key))
-    consequence = _CLASSES[change.disruption]
+    consequence = _consequence(change)
     suffix = f" ({consequence})" if consequence else ""
     if brief and change.operation in (Operation.CREATE, Operation.DELETE):
         yield f"{terminal.paint(symbol, colour)} {address}{terminal.paint(suffix, *_class_style(change.disruption))}"
@@ -123,9 +123,18 @@ def _render_consequences(changes: tuple[Change, ...], terminal: Terminal) -> Ite
         (Disruption.REPLACE, "Replaced with their data kept", "yellow"),
         (Disruption.DATA_LOSS, "DATA WILL BE LOST in", "red"),
     ):
-        touched = [str(change.key) for change in changes if change.disruption is disruption]
+        touched = [str(change.key) for change in changes if change.disruption is disruption and not _stops(change)]
         if touched:
             yield terminal.paint(f"{words}:", "bold", colour) + " " + _enumerate(touched)
+
+
+def _stops(change: Change) -> bool:
+    """A guest that goes does not start again, whatever the class says of how rough that is."""
+    return change.operation is Operation.DELETE and change.disruption is Disruption.RESTART
+
+
+def _consequence(change: Change) -> str:
+    return "stops the guest" if _stops(change) else _CLASSES[change.disruption]
 
 
 def _enumerate(names: list[str]) -> str:

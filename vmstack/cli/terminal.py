@@ -70,4 +70,4 @@ def open_terminal(*, no_color: bool = False) -> Terminal:
 
 def _paint(text: str, styles: tuple[str, ...]) -> str:
     codes = ";".join(str(_CODES[style]) for style in styles)
-    return f"\x1b[{codes}m{text}\x1b[0m" if codes else text
+    return f"\x1b[{codes}m{text}\x1b[0m" if codes and text else text

@@ -1,6 +1,7 @@
 """Values as people read them."""
 
 import json
+import re
 from typing import Final
 
 from vmstack.cli.terminal import escape
@@ -9,6 +10,8 @@ from vmstack.model.sizes import KIB, format_size
 _BYTES: Final = frozenset(["memory", "max_memory", "capacity", "size", "disk", "available", "allocation"])
 _KIBIBYTES: Final = frozenset(["memory_kib", "max_memory_kib"])
 _LONGEST: Final = 200
+# The planner's own words, such as "(sensitive value)", and sizes that it wrote out need no quotes.
+_BARE: Final = re.compile(r"\([^()]*\)|\d+ (?:B|KiB|MiB|GiB|TiB)")
 
 
 def show_value(value: object, *, path: str = "") -> str:
@@ -22,8 +25,8 @@ def show_value(value: object, *, path: str = "") -> str:
         if leaf in _BYTES:
             return format_size(value)
         return format_size(value * KIB) if leaf in _KIBIBYTES else str(value)
-    if isinstance(value, str) and value.startswith("(") and value.endswith(")"):
-        return escape(value)  # the planner's own words, such as "(sensitive value)"
+    if isinstance(value, str) and _BARE.fullmatch(value):
+        return escape(value)
     text = escape(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
