@@ -1,9 +1,8 @@
-"""From a stack program to a plan: evaluate, connect, observe, place, find images, plan. Each step stands alone."""
+"""From a desired graph to a plan: connect, observe, place, find images, plan. Each step stands alone."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 from vmstack.errors import VmstackError, raise_all
 from vmstack.hosts.connection import connect
@@ -37,15 +36,6 @@ class Planned(Data, frozen=True, kw_only=True):
     desired: DesiredGraph
     observed: Observed
     plan: Plan
-
-
-def evaluate_program(
-    folder: Path, *, stack: str | None, config: Mapping[str, str], connect_to: str | None
-) -> DesiredGraph:
-    """Run the stack program; no host is touched. `connect_to` replaces the URI of the only host."""
-    from vmstack.evaluate.program import evaluate  # here, because it loads Pulumi
-
-    return evaluate(folder, stack=stack, config=config, connect=connect_to)
 
 
 def hosts_of(desired: DesiredGraph) -> dict[str, HostSpec]:

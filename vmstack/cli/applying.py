@@ -18,10 +18,10 @@ from vmstack.cli.changes import render_outputs
 from vmstack.cli.failures import render_failure, report_failure
 from vmstack.cli.known_hosts import remember_guests
 from vmstack.cli.planning import image_store, tell_plan
-from vmstack.cli.progress import ImageProgress, JsonProgress, following
+from vmstack.cli.progress import ImageProgress, JsonProgress, following, tell_failure
 from vmstack.cli.target import Target, load
 from vmstack.cli.terminal import Terminal
-from vmstack.errors import EXIT_DONE, EXIT_ERROR, InputError, RefusedError
+from vmstack.errors import EXIT_DONE, EXIT_ERROR, InputError, RefusedError, VmstackError
 from vmstack.model.ownership import RunRecord
 from vmstack.model.plan import Disruption, Plan
 from vmstack.plan.policy import PlanPolicy
@@ -47,7 +47,33 @@ def apply_stack(
     parallelism: int,
     lock_timeout: float,
 ) -> int:
-    """Plan, ask, apply, and tell how it ended."""
+    """Plan, ask, apply, and tell how it ended. With `json`, failures are told on `out` as well, as a line each."""
+    try:
+        return _apply(
+            target,
+            terminal,
+            policy=policy,
+            consent=consent,
+            json=json,
+            limits=Limits(host=parallelism, pool=parallelism),
+            lock_timeout=lock_timeout,
+        )
+    except VmstackError as error:
+        if json:
+            tell_failure(error, JsonProgress(terminal))
+        raise
+
+
+def _apply(
+    target: Target,
+    terminal: Terminal,
+    *,
+    policy: PlanPolicy,
+    consent: Consent,
+    json: bool,
+    limits: Limits,
+    lock_timeout: float,
+) -> int:
     desired = load(target)
     store = image_store()
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
@@ -74,7 +100,7 @@ def apply_stack(
                 lock_timeout=lock_timeout,
                 listener=listener,
                 interruption=interruption,
-                limits=Limits(host=parallelism, pool=parallelism),
+                limits=limits,
             )
     remember_guests(result)
     return tell_result(result, terminal, destroy=policy.destroy, json=json)

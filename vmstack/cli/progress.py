@@ -26,6 +26,7 @@ from vmstack.cli.failures import describe_failure, flatten
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.cli.tracker import Activity, Tracker, Turn, describe_effect
 from vmstack.cli.values import show_duration, show_value
+from vmstack.errors import VmstackError
 from vmstack.model.plan import Step
 
 # How often lines without a terminal repeat that a resource is still worked on; Terraform's interval.
@@ -110,13 +111,18 @@ class JsonProgress:
             case StepFailed(step=step, seconds=seconds, error=error):
                 hook = _hook(step) | {"elapsed_seconds": round(seconds, 3)}
                 self.write("apply_errored", f"{step.key}: {error.brief}", level="error", hook=hook)
-                for single in flatten(error):
-                    described = describe_failure(single)
-                    self.write("diagnostic", f"Error: {single.brief}", level="error", diagnostic=described)
+                tell_failure(error, self)
             case Stopping(reason=reason, running=running):
                 self.write("log", f"stopping ({reason}): {running} steps are being finished", level="warn")
             case Finished() | Beat():
                 return
+
+
+def tell_failure(error: VmstackError, events: JsonProgress) -> None:
+    """A `diagnostic` line for each failure."""
+    for single in flatten(error):
+        described = describe_failure(single)
+        events.write("diagnostic", f"Error: {single.brief}", level="error", diagnostic=described)
 
 
 def render_turn(turn: Turn, terminal: Terminal, *, now: float) -> str:

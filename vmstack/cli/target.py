@@ -20,6 +20,6 @@ class Target:
 
 def load(target: Target) -> "DesiredGraph":
     """Evaluate the stack program. Touches no host; its warnings are in the graph, and in every plan made from it."""
-    from vmstack.apply.pipeline import evaluate_program
+    from vmstack.evaluate.program import evaluate
 
-    return evaluate_program(target.folder, stack=target.stack, config=target.config, connect_to=target.connect)
+    return evaluate(target.folder, stack=target.stack, config=target.config, connect=target.connect)

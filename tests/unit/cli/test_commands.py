@@ -129,6 +129,16 @@ def test_apply_as_json_is_lines_of_events(stack, host, capsys):
     assert lines[-1]["outputs"]["web-0"] == {"sensitive": False, "value": "10.20.0.10"}
 
 
+def test_apply_as_json_tells_of_a_refusal_in_json_too(stack, host, capsys):
+    HostLock(host.connect(), STACK, operation="apply").acquire()
+    assert run("apply", stack, "--yes", "--json") == 4
+    captured = capsys.readouterr()
+    (line,) = [json.loads(line) for line in captured.out.splitlines()]
+    assert (line["type"], line["@level"]) == ("diagnostic", "error")
+    assert "is locked" in line["diagnostic"]["summary"]
+    assert "is locked" in captured.err
+
+
 def test_without_a_terminal_nothing_is_asked_and_nothing_done(stack, host, capsys):
     assert run("apply", stack) == 1
     assert "add --yes" in capsys.readouterr().err
@@ -280,7 +290,7 @@ def test_an_interrupted_plan_ends_in_130(stack, monkeypatch, capsys):
     def interrupt(spec, *, readonly):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "evaluate_program", lambda *args, **options: interrupt(None, readonly=True))
+    monkeypatch.setattr(pipeline, "connect", interrupt)
     assert run("plan", stack) == 130
 
 
