@@ -56,7 +56,9 @@ def obey_signals(interruption: Interruption, *, die: Callable[[], None] = _die) 
         if interruption.reason is None:
             interruption.request(signal.Signals(number).name)
             return
-        os.write(_STDERR, b"\nInterrupted twice: stopping now. Run it again to go on.\n")
+        # A live table may have hidden the cursor (DECTCEM), and nobody will clean up.
+        show_cursor = b"\x1b[?25h" if os.isatty(_STDERR) else b""
+        os.write(_STDERR, show_cursor + b"\nInterrupted twice: stopping now. Run it again to go on.\n")
         die()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

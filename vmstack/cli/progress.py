@@ -190,7 +190,7 @@ def following(terminal: Terminal, *, json: bool) -> Iterator[Listener]:
     if json:
         yield JsonProgress(terminal)
         return
-    if not terminal.err.isatty():
+    if not terminal.animated:
         yield LineProgress(terminal)
         return
     from vmstack.cli.live import LiveProgress  # here, because it loads rich

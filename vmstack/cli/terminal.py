@@ -37,6 +37,8 @@ class Terminal:
     colour_err: bool
     interactive: bool
     """Somebody is there to be asked."""
+    animated: bool = False
+    """`err` can redraw what it shows."""
 
     def say(self, text: str = "") -> None:
         """Print a result. The text is already escaped."""
@@ -58,13 +60,15 @@ class Terminal:
 
 def open_terminal(*, no_color: bool = False) -> Terminal:
     """The process's terminal. `NO_COLOR` (https://no-color.org), a dumb terminal and a pipe mean no colours."""
-    wanted = not no_color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    capable = os.environ.get("TERM") != "dumb"
+    wanted = capable and not no_color and not os.environ.get("NO_COLOR")
     return Terminal(
         out=sys.stdout,
         err=sys.stderr,
         colour=wanted and sys.stdout.isatty(),
         colour_err=wanted and sys.stderr.isatty(),
         interactive=sys.stdin.isatty() and sys.stderr.isatty(),
+        animated=capable and sys.stderr.isatty(),
     )
 
 
