@@ -11,6 +11,7 @@ from vmstack.model.readiness import GuestReport
 # Texts of a guest end up in terminals and in the stamp; more of one error helps nobody.
 _MAX_TEXT: Final = 2000
 _MAX_ITEMS: Final = 50
+_MAX_STATUS: Final = 16 * 1024
 _MAX_BUFFER: Final = 1024 * 1024
 # `cloud-init status --wait` ends with 2 when it is done with recoverable errors (cloud-init 23.4 and later).
 _DONE: Final = frozenset({0, 2})
@@ -63,7 +64,7 @@ def decode_report(line: bytes) -> GuestReport | None:
         boot=_plain(boot),
         instance=_plain(instance),
         exit=code,
-        status=_plain(status),
+        status=_plain_lines(status),
         errors=_errors(result),
         host_keys=_lines(keys),
         addresses=_addresses(addresses),
@@ -75,7 +76,7 @@ def failure_of(report: GuestReport) -> str | None:
     if report.errors:
         return report.errors[0]
     if report.exit not in _DONE:
-        return report.status or f"cloud-init ended with exit status {report.exit}"
+        return _plain(report.status) or f"cloud-init ended with exit status {report.exit}"
     return None
 
 
@@ -116,6 +117,11 @@ def _addresses(text: str) -> tuple[str, ...]:
         except ValueError:
             continue
     return tuple(dict.fromkeys(found))
+
+
+def _plain_lines(text: str) -> str:
+    """As `_plain`, with its lines kept."""
+    return "\n".join(_plain(line) for line in text[:_MAX_STATUS].splitlines()).strip()
 
 
 def _plain(text: str) -> str:

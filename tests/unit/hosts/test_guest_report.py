@@ -29,7 +29,7 @@ def line(**changes: object) -> bytes:
 
 
 def test_whole_report() -> None:
-    assert decode_report(line()) == GuestReport(
+    assert decode_report(line(status=pack("status: done\n"))) == GuestReport(
         boot="b",
         instance="i-1",
         exit=0,
@@ -96,11 +96,12 @@ def test_texts_cannot_steer_a_terminal_nor_fill_it() -> None:
     evil = "\x1b[2J\x07bad\r\n\u202eworse" + "x" * 100_000
     report = decode_report(
         line(
-            status=pack(evil), instance=evil, keys=pack(evil), result=pack(json.dumps({"v1": {"errors": [evil] * 999}}))
+            status=pack(evil), instance=evil, keys=pack(evil), result=pack(json.dumps({"v1": {"errors": [evil] * 60}}))
         )
     )
-    texts = [report.status, report.instance, *report.errors, *report.host_keys]
+    texts = [*report.status.splitlines(), report.instance, *report.errors, *report.host_keys]
     assert all(text.isprintable() and len(text) <= 2000 for text in texts)
+    assert len(report.status) <= 16 * 1024
     assert len(report.errors) == 50
 
 
@@ -126,3 +127,9 @@ def test_endless_line_is_dropped_and_the_next_one_read() -> None:
     buffer.feed(b"half")
     buffer.restart()
     assert buffer.feed(b"new\n") == [b"new"]
+
+
+def test_status_keeps_its_lines() -> None:
+    assert (
+        decode_report(line(status=pack("status: done\n\x1b[1mdetail:\n x\n"))).status == "status: done\n[1mdetail:\nx"
+    )
