@@ -16,6 +16,7 @@ from vmstack.model.specs import (
     NicSpec,
     PoolSpec,
     SeedSpec,
+    Spec,
     VmSpec,
     VolumeSpec,
 )
@@ -92,6 +93,17 @@ def catalogue(desired: DesiredGraph) -> Catalog:
         seed_users={name: tuple(users) for name, users in seed_users.items()},
         realised=tuple(sorted(realised)),
     )
+
+
+def parts_of(spec: Spec) -> tuple[Key, ...]:
+    """What a VM is made of; everything else says by itself what it is in and comes from."""
+    if not isinstance(spec, VmSpec):
+        return ()
+    parts = [Key(Kind.VOLUME, disk.volume) for disk in spec.disks]
+    parts += [Key(Kind.NETWORK, nic.network) for nic in spec.nics]
+    if spec.seed is not None:
+        parts.append(Key(Kind.SEED, spec.seed))
+    return tuple(parts)
 
 
 def base_key(image: str, *, pool: str) -> Key:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from vmstack.model.identity import Key, Kind, StackId
 from vmstack.model.observed import ImageFacts
 from vmstack.model.specs import PoolSpec
-from vmstack.plan.catalog import Catalog
+from vmstack.plan.catalog import Catalog, parts_of
 from vmstack.plan.draft import Draft
 from vmstack.plan.index import HostIndex
 from vmstack.plan.policy import PlanPolicy
@@ -47,6 +47,8 @@ class Context:
         return f"{self.pool_path(self.catalog.pools[pool])}/{label}"
 
     def needs(self, kind: Kind, name: str) -> tuple[Key, ...]:
-        """The keys that the program wants the resource to come after."""
+        """The keys that the resource must come after: what it is made of, and what the program says besides."""
         resource = self.catalog.resources.get(Key(kind, name))
-        return resource.needs if resource else ()
+        if resource is None:
+            return ()
+        return tuple(dict.fromkeys((*resource.needs, *parts_of(resource.spec))))

@@ -305,7 +305,9 @@ class _Deletions:
     def _describe_volumes(self) -> None:
         for key, entries in sorted(self._superseded.items()):
             if self._draft.changed(key, host=self._host):
-                continue  # a replacement says so already
+                old = ", ".join(sorted(entry.label for entry in entries))
+                self._draft.explain(key, host=self._host, reason=f"The old one is deleted: {old}.")
+                continue
             wanted = self._is_wanted(key)
             loss = any(entry.role == "volume" and entry.state is EntryState.READY for entry in entries)
             disruption = Disruption.DATA_LOSS if loss else Disruption.NONE

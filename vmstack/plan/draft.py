@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Literal
 
+import msgspec
+
 from vmstack.errors import ConflictError, Place, VmstackError, raise_all
 from vmstack.model.effects import AnyEffect
 from vmstack.model.identity import Key, Kind
@@ -104,6 +106,11 @@ class Draft:
         wanted = tuple(dict.fromkeys(need for need in needs if need is not None))
         self._steps[id_] = _DraftStep(id_, host, key, effect, wanted, tuple(after), tuple(marks), flush)
         return id_
+
+    def explain(self, key: Key, *, host: str, reason: str) -> None:
+        """Add a reason to a change that is there."""
+        change = self._changes[host, key]
+        self._changes[host, key] = msgspec.structs.replace(change, reasons=(*change.reasons, reason))
 
     def remakes(self, key: Key, host: str) -> bool:
         """Whether the resource is replaced there."""

@@ -52,7 +52,9 @@ def describe_machine(decision: MachineDecision, *, context: Context) -> None:
         return
     fields = [*_changed(decision)]
     reasons = [*decision.reasons, *_reasons(decision)]
-    if not fields:
+    if not fields and _reports_again(decision):
+        reasons.append("The guest must report again, as after its first start.")
+    if not fields and not reasons:
         reasons.append("vmstack notes which fields of it the program writes.")
     context.draft.change(
         decision.key,
@@ -125,6 +127,11 @@ def _reasons(decision: MachineDecision) -> Iterator[str]:
         yield "The guest has crashed."
     if found is not None and not found.persistent:
         yield "Its definition was removed outside vmstack while it ran."
+
+
+def _reports_again(decision: MachineDecision) -> bool:
+    old = decision.observed.stamp if decision.observed is not None else None
+    return old is not None and decision.stamp.ready == "pending" and old.ready != "pending"
 
 
 def _file(path: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """VMs: the steps that make them what was decided."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from vmstack.model.configs import DomainConfig
 from vmstack.model.effects import (
@@ -30,6 +30,7 @@ from vmstack.plan.draft import freed, step_id
 from vmstack.plan.machine_changes import describe_machine
 from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
 from vmstack.plan.networks import NetworkDecision
+from vmstack.plan.volumes import Fate
 from vmstack.xmlio.domain import patch_domain, write_disk, write_domain, write_nic
 from vmstack.xmlio.stamp import write_stamp
 
@@ -43,7 +44,10 @@ def stop_step(decision: MachineDecision) -> str | None:
 
 
 def plan_stops(decisions: Mapping[str, MachineDecision], *, around: Surroundings, context: Context) -> None:
-    """Stop the guests that must be off for a while, those that need others before those others."""
+    """Stop the guests that must be off for a while, those that need others before those others.
+
+    A guest goes down only once all is there that can be made beside it: images, seeds, new volumes.
+    """
     stopped_first: dict[str, list[str]] = defaultdict(list)
     for name, decision in decisions.items():
         id_ = stop_step(decision)
@@ -57,9 +61,10 @@ def plan_stops(decisions: Mapping[str, MachineDecision], *, around: Surroundings
         draft, key, host = context.draft, decision.key, decision.host
         draft.expect(host, found)
         needs: list[str | None] = [*stopped_first.get(name, ())]
+        after = tuple(_prepared(decision, around=around))
         if found.state == "paused":
             resume = ResumeDomain(uuid=found.uuid, name=found.name)
-            needs.append(draft.step(key, "resume", resume, host=host, needs=needs))
+            needs.append(draft.step(key, "resume", resume, host=host, needs=needs, after=after))
         effect: AnyEffect = ShutdownDomain(
             uuid=found.uuid,
             name=found.name,
@@ -68,7 +73,18 @@ def plan_stops(decisions: Mapping[str, MachineDecision], *, around: Surroundings
         )
         if found.state == "crashed" or _loses_everything(decision, around=around):
             effect = PowerOffDomain(uuid=found.uuid, name=found.name)
-        draft.step(key, "stop", effect, host=host, needs=needs)
+        draft.step(key, "stop", effect, host=host, needs=needs, after=after)
+
+
+def _prepared(decision: MachineDecision, *, around: Surroundings) -> Iterator[Key]:
+    if decision.spec.name in around.seeds:
+        yield around.seeds[decision.spec.name].key
+    for disk in decision.spec.disks:
+        fate = around.volumes[disk.volume]
+        if fate.base is not None:
+            yield fate.base.key
+        if fate.fate is Fate.CREATE or fate.moved is not None:
+            yield fate.key
 
 
 def _loses_everything(decision: MachineDecision, *, around: Surroundings) -> bool:

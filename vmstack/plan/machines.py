@@ -211,7 +211,7 @@ def _decide_existing(
     if is_ignored("power", ignored=ignored):
         wants_running = found.active
     remade = any(around.volumes[disk.volume].made and not around.volumes[disk.volume].spec.data for disk in spec.disks)
-    mode, define = _mode(search.found, found, state=state, remade=remade, wants_running=wants_running)
+    mode, define = _mode(search.found, found, state=state, wants_running=wants_running)
     move = _move(found, state=state, wants_running=wants_running, mode=mode)
     anew = remade or (seed is not None and seed.reseeds) or (mode is Mode.RESTART and wants_running)
     stamp = msgspec.structs.replace(stamp, **readiness_after(found.stamp, spec=spec, anew=anew))
@@ -247,11 +247,11 @@ def _decide_existing(
 
 
 def _mode(
-    found: tuple[Difference, ...], domain: ObservedDomain, *, state: VmState, remade: bool, wants_running: bool
+    found: tuple[Difference, ...], domain: ObservedDomain, *, state: VmState, wants_running: bool
 ) -> tuple[Mode, bool]:
     """The mode, and whether a live one also writes the definition anew."""
     if not domain.active:
-        return (Mode.DEFINE if found or remade else Mode.KEEP), False
+        return (Mode.DEFINE if found else Mode.KEEP), False
     classes = [disruption_of(item.case, state=state) for item in found]
     if Disruption.RESTART in classes or (found and not wants_running):
         return Mode.RESTART, False

@@ -104,8 +104,10 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
     after = [Key(Kind.POOL, fate.spec.pool), *context.needs(Kind.VOLUME, fate.spec.name)]
     if fate.base is not None:
         after.append(fate.base.key)
-    stops = [stop_step(machine) for machine in _users(fate, machines=machines, context=context)]
     replaced = fate.fate is Fate.REPLACE and fate.moved is None
+    stops: list[str | None] = []
+    if fate.disturbs and fate.moved is None:
+        stops = [stop_step(machine) for machine in _users(fate, machines=machines, context=context)]
     first: str | None = None
     if replaced or fate.fate is Fate.REDO:
         effect = DeleteVolume(pool=pool, volume=label)

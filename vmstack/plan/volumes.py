@@ -9,7 +9,7 @@ from vmstack.model.configs import VolumeConfig
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedVolume
 from vmstack.model.ownership import EntryState, LedgerEntry
-from vmstack.model.sizes import format_size
+from vmstack.model.sizes import MIB, format_size
 from vmstack.model.specs import VolumeSource, VolumeSpec
 from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
@@ -329,7 +329,7 @@ def _check_space(fates: Mapping[str, VolumeFate], *, context: Context) -> None:
             context.draft.errors.append(
                 InputError(
                     f"{fate.key}: it asks for {format_size(fate.config.capacity)}, "
-                    f"and pool {pool.name!r} on host {fate.host} has {format_size(pool.available)} free",
+                    f"and pool {pool.name!r} on host {fate.host} has {_rough(pool.available)} free",
                     details=[f"raw volumes and full copies of this plan need {format_size(total)} together"]
                     if thick and total > needed
                     else (),
@@ -337,6 +337,11 @@ def _check_space(fates: Mapping[str, VolumeFate], *, context: Context) -> None:
                     place=context.catalog.place(Kind.VOLUME, fate.spec.name),
                 )
             )
+
+
+def _rough(size: int) -> str:
+    """A size for people who ask how much is free: whole MiB, rounded down."""
+    return format_size(size - size % MIB)
 
 
 def _short(sha256: str | None, image: str | None) -> str:

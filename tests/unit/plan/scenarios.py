@@ -1,0 +1,377 @@
+"""Where the case files come from: what a stack was, what happened at the host, and what it is to be.
+
+`UPDATE=1 pytest tests/unit/plan/test_cases.py` writes every scenario's file anew, and somebody then reads the
+difference: the file, not this module, is what the planner is held to.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from tests.fake import foreign
+from tests.fake.disk_images import qcow2
+from tests.fake.host import FakeHost
+from tests.unit.plan.builders import (
+    FACTS,
+    GIB,
+    IMAGES,
+    MIB,
+    STACK,
+    data,
+    graph,
+    image,
+    lease,
+    look,
+    network,
+    nic,
+    pool,
+    root,
+    seed,
+    small,
+    vm,
+)  # fmt: skip
+from vmstack.apply.runner import apply_plan
+from vmstack.hosts.ledger import HostLedger
+from vmstack.images.seed import build_seed
+from vmstack.model.graph import DesiredGraph, Options, Output
+from vmstack.model.identity import Key, Kind, derive_uuid
+from vmstack.model.observed import ImageFacts
+from vmstack.model.ownership import EntryState, Ledger, RunRecord
+from vmstack.model.plan import Payload
+from vmstack.model.specs import (
+    DiskSpec,
+    DnsHost,
+    NetworkMode,
+    Power,
+    Reservation,
+    SeedPolicy,
+    SeedSpec,
+    Spec,
+    VolumeSource,
+)
+from vmstack.plan.planner import make_plan
+from vmstack.plan.policy import PlanPolicy
+
+Act = Callable[[FakeHost], None]
+_RUN = RunRecord(run="r1", who="tester", where="here", when="2026-01-01T00:00:00+00:00")
+UUID = derive_uuid(STACK, Key(Kind.VM, "web-0"))
+NET_UUID = derive_uuid(STACK, Key(Kind.NETWORK, "lan"))
+
+
+NO_POLICY = PlanPolicy()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`before` was applied (nothing, if `None`), then `act` happened, and `after` is planned."""
+
+    about: str
+    after: DesiredGraph
+    before: DesiredGraph | None = None
+    act: Act | None = None
+    policy: PlanPolicy = NO_POLICY
+    images: dict[str, ImageFacts] | None = None
+
+
+class _Supply:
+    def __init__(self, payload: Payload) -> None:
+        self._payload = payload
+
+    def open_image(self, name: str) -> tuple[list[bytes | int], int]:
+        content = qcow2(GIB, mark=name.encode())
+        return [content], len(content)
+
+    def seed(self, digest: str) -> bytes:
+        return build_seed(self._payload.seeds[digest])
+
+
+def converge(fake: FakeHost, desired: DesiredGraph, *, images: dict[str, ImageFacts] | None = None) -> None:
+    """Plan and apply."""
+    policy = PlanPolicy(allow_empty=True, allow_data_loss=True)
+    plan = make_plan(desired, look(fake, desired), policy=policy, images=images or IMAGES)
+    result = apply_plan(
+        plan,
+        {"kvm1": fake},
+        supply=_Supply(plan.payload),
+        run=_RUN,
+    )
+    assert result.complete, [str(failure.error) for failure in result.failed]
+
+
+def play(scenario: Scenario) -> FakeHost:
+    """The host as the scenario leaves it."""
+    fake = FakeHost()
+    foreign.build(fake)
+    if scenario.before is not None:
+        converge(fake, scenario.before)
+    if scenario.act is not None:
+        scenario.act(fake.connect())
+    return fake
+
+
+ROOT = DiskSpec(name="root", volume="web-0-root")
+DATA = DiskSpec(name="data", volume="web-0-data")
+CLOUD = seed()
+
+
+def edited(**changes: Any) -> SeedSpec:
+    return seed(user_data="#cloud-config\npackages: [caddy]\n", **changes)
+
+
+def full(*more: Spec, lan: dict[str, Any] | None = None, options: Any = None, **changes: Any) -> DesiredGraph:
+    """A VM with a root and a data disk, a seed and a NIC with a reserved address."""
+    values: dict[str, Any] = {"disks": (ROOT, DATA), "nics": (nic(),), "seed": "web-0", "ready_timeout": 60}
+    net = network(**{"reservations": (lease(),), **(lan or {})})
+    return graph(
+        pool(),
+        image(),
+        root(),
+        data(),
+        net,
+        *(more or (CLOUD,)),
+        vm(**{**values, **changes}),
+        options=options,
+        outputs={"ip": Output(value="10.20.0.10"), "token": Output(value="s3cret", secret=True)},
+    )
+
+
+def stopped(*specs: Spec, **changes: Any) -> DesiredGraph:
+    return graph(*small(*specs, power=Power.STOPPED, **changes))
+
+
+def ledger_edit(**states: EntryState) -> Act:
+    """Make entries of volumes pending again, as a killed run leaves them. `_` in names stands for `-`."""
+
+    def act(fake: FakeHost) -> None:
+        store = HostLedger(fake, STACK)
+        held = store.read()
+        assert held is not None
+        chosen = {name.replace("_", "-"): state for name, state in states.items()}
+        entries = tuple(
+            msgspec.structs.replace(entry, state=chosen.get(entry.name.replace("@", "-at-"), entry.state))
+            for entry in held.entries
+        )
+        store.write(msgspec.structs.replace(held, entries=entries))
+
+    return act
+
+
+def _volume_xml(name: str) -> str:
+    return f"<volume><name>{name}</name><capacity>1048576</capacity><target><format type='raw'/></target></volume>"
+
+
+def _foreign_domain(fake: FakeHost) -> None:
+    fake.define_domain(
+        foreign.domain("0b5c1b4e-0000-4000-8000-0000000000aa", "web-0", disk="/srv/other/loose.img", mac_end="aa")
+    )
+
+
+def _forged_stamp(fake: FakeHost) -> None:
+    from vmstack.model.ownership import Stamp
+    from vmstack.xmlio.stamp import NAMESPACE, write_stamp
+
+    stamp = Stamp(path=STACK.path(Key(Kind.VM, "web-9")), digest="x")
+    fake.set_domain_metadata(foreign.STOPPED_UUID, xml=write_stamp(stamp), namespace=NAMESPACE, live=False)
+
+
+def _foreign_pool(fake: FakeHost) -> None:
+    fake.define_pool(
+        "<pool type='dir'><name>web</name><uuid>0b5c1b4e-0000-4000-8000-0000000000bb</uuid>"
+        "<target><path>/elsewhere</path></target></pool>"
+    )
+
+
+def _foreign_volume(fake: FakeHost) -> None:
+    fake.create_volume("web", _volume_xml("web-0-data.qcow2"))
+
+
+def _pause(fake: FakeHost) -> None:
+    fake.machine.domains[UUID].state = "paused"
+
+
+def _extra_nic(fake: FakeHost) -> None:
+    xml = (
+        f"<interface type='network'><mac address='52:54:00:00:00:77'/><source network='{foreign.NETWORK}'/></interface>"
+    )
+    fake.attach_device(UUID, xml, live=True, config=True)
+
+
+def _ready_ledger(fake: FakeHost, *, state: EntryState) -> None:
+    """Another stack's ledger that has the base image in this stack's (existing) pool."""
+    from vmstack.model.identity import StackId, base_volume_name
+    from vmstack.model.ownership import LedgerEntry
+
+    label = base_volume_name("debian", sha256=FACTS.sha256, format="qcow2")
+    fake.create_volume(
+        foreign.POOL,
+        f"<volume><name>{label}</name><capacity>{GIB}</capacity><target><format type='qcow2'/></target></volume>",
+    )
+    entry = LedgerEntry(
+        name="debian@x", role="base", pool=foreign.POOL, label=label, state=state, path=f"{foreign.POOL_PATH}/{label}",
+        format="qcow2", capacity=GIB, sha256=FACTS.sha256, image="debian", upload=True,
+    )  # fmt: skip
+    other = StackId("shop", "prod")
+    HostLedger(fake, other).write(Ledger(stack=other, entries=(entry,)))
+
+
+EXISTING = pool(label=foreign.POOL, path=None, existing=True)
+PROTECTED = {"vm.web-0": Options(protect=True)}
+OTHER_IMAGE = msgspec.structs.replace(FACTS, sha256="cd" * 32)
+DNS = (DnsHost(ip="10.20.0.53", hostnames=("ns", "dns")),)
+
+SCENARIOS: dict[str, Scenario] = {
+    "create": Scenario("everything is new", full()),
+    "create-stopped": Scenario("a VM that is not to run", stopped()),
+    "create-full-copy": Scenario(
+        "a root disk that is a full copy in raw", graph(*small(power=Power.STOPPED)[:2],
+        root(source=VolumeSource.FULL_COPY, format="raw", label="web-0-root.img"), vm(power=Power.STOPPED))),
+    "create-in-existing-pool": Scenario(
+        "pool and network are references", graph(EXISTING, image(), root(),
+        network(label=foreign.NETWORK, mode=NetworkMode.EXISTING, subnets=()), vm(nics=(nic(addresses=()),)))),
+    "create-after-another": Scenario(
+        "depends_on: the second VM waits for the first to be ready",
+        graph(*small(ready_timeout=60), root("web-1-root"),
+              vm("web-1", disks=(DiskSpec(name="root", volume="web-1-root"),)),
+              needs={"vm.web-1": (Key(Kind.VM, "web-0"),)})),
+    "no-op": Scenario("nothing differs", full(), full()),
+    "outputs-only": Scenario("only an output differs", msgspec.structs.replace(
+        full(), outputs={"ip": Output(value="10.20.0.99")}), full()),
+    "vcpus-up": Scenario("vcpus within the running maximum", full(vcpus=2), full()),
+    "vcpus-down": Scenario("fewer vcpus", full(), full(vcpus=2)),
+    "vcpus-beyond": Scenario("vcpus beyond the running maximum", full(vcpus=8, max_vcpus=8), full()),
+    "vcpus-stopped": Scenario("a stopped VM has no live or restart", stopped(vcpus=2), stopped()),
+    "memory-live": Scenario("memory by balloon", full(memory=1024 * MIB), full()),
+    "memory-restart": Scenario("memory beyond the maximum", full(memory=2 * GIB, max_memory=2 * GIB), full()),
+    "description": Scenario("only people read it", full(description="a <web> server"), full()),
+    "description-removed": Scenario("what was written and is not any more is removed", full(),
+                                    full(description="old")),
+    "description-foreign": Scenario("what others wrote stays", full(), full(),
+                                    lambda fake: fake.set_description(UUID, "by hand", live=True)),
+    "autostart": Scenario("autostart", full(autostart=True), full()),
+    "power-off": Scenario("wanted off", full(power=Power.STOPPED), full()),
+    "power-on": Scenario("wanted on", full(), full(power=Power.STOPPED)),
+    "resume": Scenario("somebody paused it", full(), full(),
+                       _pause),
+    "disk-added": Scenario("a disk is plugged in", full(), full(disks=(ROOT,))),
+    "disk-added-sata": Scenario("a bus without hot-plug", full(disks=(ROOT, DiskSpec(
+        name="data", volume="web-0-data", bus="sata"))), full(disks=(ROOT,))),
+    "disk-removed": Scenario("a data disk goes, with leave",
+        graph(*small()), graph(*small(data(), disks=(ROOT, DATA))), policy=PlanPolicy(allow_data_loss=True)),
+    "disk-removed-refused": Scenario("a data disk goes, without leave",
+        graph(*small()), graph(*small(data(), disks=(ROOT, DATA)))),
+    "disk-grown": Scenario("a disk of a running guest", graph(*small(data(capacity=3 * GIB), disks=(ROOT, DATA))),
+                           graph(*small(data(), disks=(ROOT, DATA)))),
+    "disk-grown-stopped": Scenario("a disk of a stopped guest",
+        stopped(data(capacity=3 * GIB), disks=(ROOT, DATA)), stopped(data(), disks=(ROOT, DATA))),
+    "disk-shrunk": Scenario("disks never shrink", graph(*small(data(), disks=(ROOT, DATA))),
+                            graph(*small(data(capacity=3 * GIB), disks=(ROOT, DATA)))),
+    "nic-added": Scenario("a NIC is plugged in, its address reserved first", full(),
+                          full(lan={"reservations": ()}, nics=())),
+    "nic-removed": Scenario("a NIC goes", full(lan={"reservations": ()}, nics=()), full()),
+    "nic-model": Scenario("another model of NIC", full(nics=(nic(model="e1000e"),)), full()),
+    "machine-type": Scenario("another machine", full(machine="pc"), full()),
+    "renamed-in-libvirt": Scenario("another name in libvirt", full(label="www"), full()),
+    "seed-report": Scenario("new content, nothing runs again", full(edited()), full()),
+    "seed-report-stopped": Scenario("new content for a stopped VM", full(edited(), power=Power.STOPPED),
+                                    full(power=Power.STOPPED)),
+    "seed-reseed": Scenario("new content, cloud-init runs again", full(edited(), seed_policy=SeedPolicy.RESEED),
+                            full(seed_policy=SeedPolicy.RESEED)),
+    "seed-replace": Scenario("new content, new root", full(edited(), seed_policy=SeedPolicy.REPLACE),
+                             full(seed_policy=SeedPolicy.REPLACE)),
+    "image-changed": Scenario("another content of the image: the root disk is made anew", full(), full(),
+                              images={"debian": OTHER_IMAGE}),
+    "image-renamed": Scenario("another name of the same image: nothing is lost",
+        graph(pool(), image("bookworm"), root(image="bookworm"), vm()), graph(*small()),
+        images={"bookworm": msgspec.structs.replace(FACTS, name="bookworm")}),
+    "replace-protected": Scenario("the image changed under a protected VM", full(options=PROTECTED),
+                                  full(options=PROTECTED), images={"debian": OTHER_IMAGE}),
+    "reservation-changed": Scenario("another address for a MAC",
+        full(lan={"reservations": (lease(ip="10.20.0.11"),)}, nics=(nic(addresses=("10.20.0.11",)),)), full()),
+    "dns-added": Scenario("a DNS host", full(lan={"reservations": (lease(),), "dns_hosts": DNS}), full()),
+    "dns-shared-name": Scenario("libvirt takes no second address for a name in place", full(lan={
+        "reservations": (lease(),), "dns_hosts": (*DNS, DnsHost(ip="10.20.0.54", hostnames=("dns",)))}),
+        full(lan={"reservations": (lease(),), "dns_hosts": DNS})),
+    "reservation-foreign": Scenario("a reservation that somebody else added stays", full(), full(),
+        lambda fake: fake.update_network(NET_UUID, command="add", section="ip-dhcp-host", parent_index=0, live=True,
+            config=True, xml="<host mac='52:54:00:00:00:01' ip='10.20.0.77'/>")),
+    "network-inactive": Scenario("an update of a network that is off", full(lan={"dns_hosts": DNS,
+        "reservations": (lease(),)}, power=Power.STOPPED), full(power=Power.STOPPED),
+        lambda fake: fake.stop_network(NET_UUID)),
+    "network-replaced": Scenario("another domain: the machines on it restart",
+                                 full(lan={"reservations": (lease(),), "domain": "lab.internal"}), full()),
+    "network-protected": Scenario("a protected network is not made anew",
+        full(lan={"reservations": (lease(),), "domain": "x.y"}, options={"network.lan": Options(protect=True)}),
+        full(options={"network.lan": Options(protect=True)})),
+    "vm-removed": Scenario("its domain, root and seed go, nothing else", graph(pool(), image(), network()),
+        graph(*small(network(), CLOUD, seed="web-0", nics=(nic(addresses=()),)))),
+    "vm-removed-protected": Scenario("protect outlives the program", graph(pool()),
+        graph(*small(), options=PROTECTED)),
+    "destroy": Scenario("all of it goes", full(), full(), policy=PlanPolicy(destroy=True, allow_data_loss=True)),
+    "destroy-refused": Scenario("data is not lost without leave", full(), full(), policy=PlanPolicy(destroy=True)),
+    "destroy-twice": Scenario("nothing is left", full(), policy=PlanPolicy(destroy=True)),
+    "empty-refused": Scenario("an empty program deletes nothing", graph(), full()),
+    "empty-allowed": Scenario("an empty program that is meant so", graph(), graph(*small()),
+                              policy=PlanPolicy(allow_empty=True)),
+    "protect-noted": Scenario("protect is written down", graph(*small(), options=PROTECTED), graph(*small())),
+    "ignored-memory": Scenario("memory is left as it is", full(memory=2 * GIB, max_memory=2 * GIB,
+        options={"vm.web-0": Options(ignore_changes=("memory", "max_memory"))}), full()),
+    "ignored-capacity": Scenario("a disk's size is left as it is",
+        graph(*small(data(), disks=(ROOT, DATA)), options={"vm.web-0": Options(
+            ignore_changes=("disks[data].capacity",))}), graph(*small(data(capacity=3 * GIB), disks=(ROOT, DATA)))),
+    "drift-domain-deleted": Scenario("made again over its disks", full(), full(power=Power.STOPPED),
+                                     lambda fake: fake.undefine_domain(UUID)),
+    "drift-volume-deleted": Scenario("a stopped VM's root is gone", stopped(), stopped(),
+                                     lambda fake: fake.delete_volume("web", "web-0-root.qcow2")),
+    "drift-volume-deleted-running": Scenario("a running VM's root is gone", full(), full(),
+                                             lambda fake: fake.delete_volume("web", "web-0-root.qcow2")),
+    "drift-network-stopped": Scenario("somebody stopped the network", graph(network()), graph(network()),
+                                      lambda fake: fake.stop_network(NET_UUID)),
+    "drift-powered-off": Scenario("somebody powered it off", full(), full(),
+                                  lambda fake: fake.power_off_domain(UUID)),
+    "drift-vcpus": Scenario("somebody took a vcpu in the definition", full(vcpus=2), full(vcpus=2),
+                            lambda fake: fake.set_vcpus(UUID, 1, live=False, config=True)),
+    "drift-extra-nic": Scenario("somebody added a NIC; it is kept", full(), full(), _extra_nic),
+    "drift-pool-stopped": Scenario("somebody stopped the pool", stopped(), stopped(),
+                                   lambda fake: fake.stop_pool("web")),
+    "foreign-domain": Scenario("the name is taken", graph(*small()), None, _foreign_domain),
+    "foreign-forged": Scenario("a stamp alone proves nothing", graph(*small()), None, _forged_stamp),
+    "foreign-pool": Scenario("the pool's name is taken", graph(*small()), None, _foreign_pool),
+    "foreign-pool-path": Scenario("the pool's directory is taken", graph(pool(path=foreign.POOL_PATH)), None),
+    "foreign-volume": Scenario("the volume's name is taken", graph(*small(data(), disks=(ROOT, DATA))),
+                               graph(*small()), _foreign_volume),
+    "foreign-network": Scenario("the network's name is taken", graph(network(label=foreign.NETWORK))),
+    "foreign-bridge": Scenario("the bridge is taken", graph(network(bridge="otherbr0"))),
+    "foreign-subnet": Scenario("the subnet is taken", graph(network(subnets=(msgspec.structs.replace(
+        network().subnets[0], cidr="10.99.0.0/16", gateway="10.99.0.1", dhcp=None),)))),
+    "foreign-mac": Scenario("the MAC is taken", graph(*small(network(), nics=(nic(
+        mac="52:54:00:99:00:02", addresses=()),)))),
+    "no-such-pool": Scenario("a reference to nothing", graph(pool(label="nope", path=None, existing=True))),
+    "too-large": Scenario("larger than the pool has free", graph(EXISTING, data(capacity=1 << 45))),
+    "root-too-small": Scenario("smaller than its image", graph(pool(), image(), root(capacity=MIB), vm())),
+    "base-of-another-stack": Scenario("the image is there already", graph(EXISTING, image(), root(), vm()), None,
+                                      lambda fake: _ready_ledger(fake, state=EntryState.READY)),
+    "base-busy": Scenario("another stack is uploading the image", graph(EXISTING, image(), root(), vm()), None,
+                          lambda fake: _ready_ledger(fake, state=EntryState.PENDING)),
+    "killed-before-marks": Scenario("what exists and is complete is settled", stopped(data(), disks=(ROOT, DATA)),
+        stopped(data(), disks=(ROOT, DATA)),
+        ledger_edit(web_0_root=EntryState.PENDING, web_0_data=EntryState.PENDING, debian_at_web=EntryState.PENDING,
+                    web=EntryState.PENDING)),
+    "killed-in-upload": Scenario("an upload that nothing proves is made again", graph(pool(), image(), root(), vm()),
+        graph(pool(), image(), root()),
+        lambda fake: (fake.delete_volume("web", "web-0-root.qcow2"),
+                      ledger_edit(debian_at_web=EntryState.PENDING, web_0_root=EntryState.PENDING)(fake))[0]),
+    "killed-and-not-wanted": Scenario("what was pending and is not wanted goes", graph(pool()),
+        graph(pool(), data()), ledger_edit(web_0_data=EntryState.PENDING)),
+    "killed-and-never-made": Scenario("what was pending and never made is forgotten", graph(pool()),
+        graph(pool(), data()),
+        lambda fake: (fake.delete_volume("web", "web-0-data.qcow2"),
+                      ledger_edit(web_0_data=EntryState.PENDING)(fake))[0]),
+    "reservation-v6": Scenario("IPv6 goes by name", graph(network(subnets=(msgspec.structs.replace(
+        network().subnets[0], cidr="fd00:1::/64", gateway="fd00:1::1", dhcp=None),),
+        reservations=(Reservation(ip="fd00:1::6", mac=None, name="six"),))),
+        graph(network(subnets=(msgspec.structs.replace(
+            network().subnets[0], cidr="fd00:1::/64", gateway="fd00:1::1", dhcp=None),),
+            reservations=(Reservation(ip="fd00:1::5", mac=None, name="six"),)))),
+}  # fmt: skip
