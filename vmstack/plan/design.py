@@ -38,9 +38,14 @@ def whole_sectors(capacity: int) -> int:
     return -(-capacity // _SECTOR) * _SECTOR
 
 
+def clean_path(path: str | None) -> str | None:
+    """A directory as libvirt writes it: without a slash at its end."""
+    return path if path is None else path.rstrip("/") or "/"
+
+
 def design_pool(spec: PoolSpec, *, stack: StackId) -> PoolConfig:
     uuid = derive_uuid(stack, Key(Kind.POOL, spec.name))
-    return PoolConfig(name=spec.label, uuid=uuid, type="dir", path=spec.path)
+    return PoolConfig(name=spec.label, uuid=uuid, type="dir", path=clean_path(spec.path))
 
 
 def design_network(spec: NetworkSpec, *, stack: StackId) -> NetworkConfig:

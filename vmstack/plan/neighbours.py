@@ -7,6 +7,7 @@ from vmstack.errors import ConflictError
 from vmstack.model.configs import NetworkConfig, NicConfig
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedNetwork
+from vmstack.model.specs import NetworkSpec
 from vmstack.plan.context import Context
 from vmstack.plan.index import HostIndex
 
@@ -59,6 +60,22 @@ def check_macs(nics: Iterable[NicConfig], *, uuid: str, host: str, key: Key, con
                         f"{key}: the domain {other.name!r} on host {host} has the MAC address {nic.mac} already",
                         resolution="give the NIC another MAC in the program, or change that domain",
                         place=context.catalog.place(Kind.VM, key.name),
+                    )
+                )
+
+
+def check_reserved(theirs: NetworkConfig, *, spec: NetworkSpec, context: Context) -> None:
+    """Report addresses of NICs that an existing network has reserved for another MAC."""
+    reserved = {item.ip: item.mac for subnet in theirs.subnets for item in subnet.reservations if item.mac}
+    for vm, nic in context.catalog.nic_users.get(spec.name, ()):
+        for address in nic.addresses:
+            if reserved.get(address, nic.mac) != nic.mac:
+                context.draft.errors.append(
+                    ConflictError(
+                        f"vm.{vm}: the network {spec.label!r} on host {spec.host} has reserved {address} "
+                        f"for {reserved[address]}",
+                        resolution="use another address",
+                        place=context.catalog.place(Kind.VM, vm),
                     )
                 )
 

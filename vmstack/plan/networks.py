@@ -13,7 +13,7 @@ from vmstack.plan.context import Context
 from vmstack.plan.design import design_network
 from vmstack.plan.digest import digest_of
 from vmstack.plan.ignore import ignored_fields, is_ignored
-from vmstack.plan.neighbours import check_neighbours, own_network_name
+from vmstack.plan.neighbours import check_neighbours, check_reserved, own_network_name
 from vmstack.plan.network_diff import NetworkDiff, compare_networks, written_fields
 
 
@@ -78,6 +78,8 @@ def _check_existing(spec: NetworkSpec, *, context: Context) -> None:
                 place=place,
             )
         )
+    else:
+        check_reserved(found.config, spec=spec, context=context)
 
 
 def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:

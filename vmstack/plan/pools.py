@@ -8,7 +8,7 @@ from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
 from vmstack.model.specs import PoolSpec
 from vmstack.plan.context import Context
-from vmstack.plan.design import design_pool
+from vmstack.plan.design import clean_path, design_pool
 from vmstack.plan.entries import pending
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import HostIndex
@@ -43,7 +43,7 @@ def _check_existing(spec: PoolSpec, *, context: Context) -> None:
                 place=place,
             )
         )
-    elif spec.path is not None and found.config.path is not None and spec.path.rstrip("/") != found.config.path:
+    elif spec.path is not None and found.config.path is not None and clean_path(spec.path) != found.config.path:
         context.draft.errors.append(
             InputError(
                 f"pool.{spec.name}: the storage pool {spec.label!r} is at {found.config.path}, not at {spec.path}",
@@ -73,7 +73,7 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
         role="pool",
         pool=spec.label,
         state=EntryState.READY,
-        path=spec.path,
+        path=clean_path(spec.path),
         protect=options.protect is True,
         built=entry.built if entry else False,
     )
@@ -81,7 +81,7 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
         _create(spec, wanted, context=context, lost=entry is not None and entry.state is EntryState.READY)
         return
     ignored = ignored_fields(options.ignore_changes)
-    if found.config.path != spec.path and not is_ignored("path", ignored=ignored):
+    if found.config.path != clean_path(spec.path) and not is_ignored("path", ignored=ignored):
         context.draft.errors.append(
             RefusedError(
                 f"{key}: its directory cannot change from {found.config.path} to {spec.path}: "
@@ -98,7 +98,7 @@ def _create(spec: PoolSpec, wanted: LedgerEntry, *, context: Context, lost: bool
     draft, key, host = context.draft, Key(Kind.POOL, spec.name), spec.host
     config = design_pool(spec, stack=context.stack)
     for other in context.indexes[host].pools.values():
-        if other.config.path is not None and other.config.path.rstrip("/") == (spec.path or "").rstrip("/"):
+        if other.config.path is not None and clean_path(other.config.path) == config.path:
             draft.errors.append(
                 ConflictError(
                     f"{key}: the storage pool {other.name!r} on host {host} has the directory {spec.path} already",

@@ -187,6 +187,13 @@ def _foreign_volume(fake: FakeHost) -> None:
     fake.create_volume("web", _volume_xml("web-0-data.qcow2"))
 
 
+def _reserve(fake: FakeHost) -> None:
+    fake.update_network(
+        foreign.NETWORK_UUID, command="add", section="ip-dhcp-host", parent_index=0, live=True, config=True,
+        xml="<host mac='52:54:00:00:00:01' ip='10.99.0.7'/>",
+    )  # fmt: skip
+
+
 def _pause(fake: FakeHost) -> None:
     fake.machine.domains[UUID].state = "paused"
 
@@ -347,6 +354,10 @@ SCENARIOS: dict[str, Scenario] = {
         network().subnets[0], cidr="10.99.0.0/16", gateway="10.99.0.1", dhcp=None),)))),
     "foreign-mac": Scenario("the MAC is taken", graph(*small(network(), nics=(nic(
         mac="52:54:00:99:00:02", addresses=()),)))),
+    "foreign-reservation": Scenario("an existing network gave the address away", graph(*small(network(
+        label=foreign.NETWORK, mode=NetworkMode.EXISTING, subnets=()), nics=(nic(addresses=("10.99.0.7",)),))), None,
+        _reserve),
+    "slash-at-the-end": Scenario("a path is the same with a slash", graph(pool(path="/pools/web/")), graph(pool())),
     "no-such-pool": Scenario("a reference to nothing", graph(pool(label="nope", path=None, existing=True))),
     "too-large": Scenario("larger than the pool has free", graph(EXISTING, data(capacity=1 << 45))),
     "root-too-small": Scenario("smaller than its image", graph(pool(), image(), root(capacity=MIB), vm())),
