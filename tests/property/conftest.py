@@ -2,7 +2,7 @@
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 _DEEP = int(os.environ.get("VMSTACK_DEEP", "1"))
 
@@ -14,4 +14,6 @@ settings.register_profile(
     max_examples=25 * _DEEP,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+# To look at what fails, without minutes of shrinking: pytest --hypothesis-profile=quick
+settings.register_profile("quick", settings.get_profile("vmstack"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("vmstack")

@@ -266,7 +266,8 @@ def check_calls(world: World, plan: Plan, *, calls: list[object]) -> None:
     for step in plan.steps:
         effect = step.effect
         name = type(effect).__name__
-        if name in {"AwaitReady", "ShutdownDomain"}:
+        # A guest may be off already, and a volume in a pool that could not be looked into may never have been there.
+        if name in {"AwaitReady", "ShutdownDomain", "DeleteVolume"}:
             continue
         target = getattr(effect, "uuid", None) or getattr(effect, "volume", None) or effect.pool
         assert (CALLS[name][0], target) in made, f"step {step.id} ({name}) made no call"
