@@ -6,6 +6,8 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Final
 
+import msgspec
+
 from vmstack.apply.crew import Crew
 from vmstack.apply.events import (
     Beat,
@@ -24,8 +26,9 @@ from vmstack.errors import InternalError, VmstackError
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.execute import EffectResult, Supply, execute
 from vmstack.model.base import Data
-from vmstack.model.effects import AwaitReady
+from vmstack.model.effects import AwaitReady, StartPool
 from vmstack.model.identity import Key
+from vmstack.model.ownership import EntryState
 from vmstack.model.plan import Step
 from vmstack.model.readiness import GuestReport
 
@@ -207,12 +210,23 @@ class Execution:
             return
         self._inbox.put(_Ended(step=step, seconds=monotonic() - began, result=result, error=failure))
 
+    def _announce_directory(self, step: Step) -> None:
+        """Before a pool's directory is built: say in the ledger that it will be ours to remove."""
+        self._journals[step.host].announce(
+            msgspec.structs.replace(mark.entry, state=EntryState.PENDING, built=True)
+            for mark in step.marks
+            if mark.entry.role == "pool"
+        )
+
     def _reporter(self, step: Step) -> Callable[[str, int, int], None]:
         patient = not isinstance(step.effect, AwaitReady)
         shown = 0.0
 
         def report(what: str, done: int, total: int) -> None:
             nonlocal shown
+            if isinstance(step.effect, StartPool):
+                self._announce_directory(step)
+                return
             if not patient and self._interruption.reason is not None:
                 raise Abandoned
             now = monotonic()

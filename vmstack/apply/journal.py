@@ -46,6 +46,22 @@ class Journal:
         self._entries.update({entry.slot: entry for entry in entries})
         self._write()
 
+    def announce(self, entries: Iterable[LedgerEntry]) -> None:
+        """Like `intend`, while effects run: durable before it returns. Raises the failure of the write."""
+        written = threading.Event()
+        failures: list[VmstackError] = []
+
+        def durable(error: VmstackError | None) -> None:
+            failures.extend([error] if error else [])
+            written.set()
+
+        with self._wake:
+            self._entries.update({entry.slot: entry for entry in entries})
+            self._write_soon(durable)
+        written.wait()
+        if failures:
+            raise failures[0]
+
     def mark(self, marks: Sequence[LedgerMark], *, built: bool = False, durable: Durable | None = None) -> None:
         """Record what a finished step means; `durable` is called once it is on the host, with an error if it is not.
 
@@ -57,13 +73,7 @@ class Journal:
                     self._entries.pop(mark.entry.slot, None)
                 else:
                     self._entries[mark.entry.slot] = _ready(mark.entry, built=built)
-            self._dirty = True
-            if durable is not None:
-                self._waiters.append(durable)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._keep_writing, name="ledger", daemon=True)
-                self._thread.start()
-            self._wake.notify()
+            self._write_soon(durable)
 
     def close(self) -> None:
         """Write what is not written yet. Raises the error of that write."""
@@ -91,6 +101,15 @@ class Journal:
         if self._exists:
             self._store.remove()
         return True
+
+    def _write_soon(self, durable: Durable | None) -> None:
+        self._dirty = True
+        if durable is not None:
+            self._waiters.append(durable)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._keep_writing, name="ledger", daemon=True)
+            self._thread.start()
+        self._wake.notify()
 
     def _compose(self) -> Ledger:
         entries = tuple(self._entries[slot] for slot in sorted(self._entries))

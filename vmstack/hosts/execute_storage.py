@@ -21,13 +21,17 @@ class StorageEffects:
         self._report = report
 
     def start_pool(self, name: str) -> bool:
-        """Start the pool; tell whether its directory had to be built."""
+        """Start the pool; tell whether its directory had to be built.
+
+        That it is about to be built is reported first, so that a journal can say whose directory it is.
+        """
         if self._driver.pool(name).active:
             return False
         built = False
         try:
             self._patience.settle(lambda: self._driver.start_pool(name), done=lambda: self._driver.pool(name).active)
         except NotFoundError:
+            self._report("directory", 0, 0)
             self._driver.build_pool(name)
             built = True
             self._patience.insist(lambda: self._driver.start_pool(name))

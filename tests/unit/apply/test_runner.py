@@ -150,6 +150,19 @@ def test_a_flushed_mark_stands_in_the_ledger_before_what_needs_it_runs():
     assert seen == [EntryState.READY] * 2
 
 
+def test_the_ledger_knows_whose_directory_it_is_before_it_is_built():
+    host = FakeHost(faults=Faults(before=lambda call: die(call) if call.method == "build_pool" else None))
+
+    def die(call) -> None:
+        raise CrashNow(str(call))
+
+    with pytest.raises(CrashNow):
+        run(make_plan("a"), {"kvm1": host})
+    ledger = HostLedger(host.connect(), STACK).read()
+    assert ledger is not None
+    assert [(one.state, one.built) for one in ledger.entries if one.role == "pool"] == [(EntryState.PENDING, True)]
+
+
 def test_events_come_in_order_from_one_thread():
     events: list[Event] = []
     threads: set[int] = set()
