@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -40,7 +41,12 @@ def open_ssh(target: Target, terminal: Terminal, *, vm: str, command: tuple[str,
     if not addresses:
         raise InputError(f"VM {key.name} has no fixed address", resolution="give it one with network.at(...) and apply")
     arguments = ssh_arguments(
-        desired, key=key, address=addresses[0], user=user or login_user(desired, key=key), command=command
+        desired,
+        key=key,
+        address=addresses[0],
+        user=user or login_user(desired, key=key),
+        jump=jump_host(pipeline.hosts_of(desired)[snapshot.host].uri),
+        command=command,
     )
     known_hosts_file(desired.stack).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     terminal.out.flush()
@@ -48,7 +54,7 @@ def open_ssh(target: Target, terminal: Terminal, *, vm: str, command: tuple[str,
 
 
 def ssh_arguments(
-    desired: DesiredGraph, *, key: Key, address: str, user: str | None, command: tuple[str, ...]
+    desired: DesiredGraph, *, key: Key, address: str, user: str | None, jump: str | None, command: tuple[str, ...]
 ) -> list[str]:
     """The command line of ssh. Keys are looked up under the VM's alias in the stack's own file."""
     options = {
@@ -59,9 +65,19 @@ def ssh_arguments(
     arguments = ["ssh"]
     for name, value in options.items():
         arguments += ["-o", f"{name}={value}"]
+    if jump:
+        arguments += ["-J", jump]
     if user:
         arguments += ["-l", user]
     return [*arguments, "--", address, *command]
+
+
+def jump_host(uri: str) -> str | None:
+    """The hypervisor to go through: guests on its networks are seldom reachable from elsewhere."""
+    parts = urlsplit(uri)
+    if not parts.scheme.endswith("+ssh") or not parts.hostname:
+        return None
+    return f"ssh://{parts.netloc}"
 
 
 def login_user(desired: DesiredGraph, *, key: Key) -> str | None:

@@ -11,7 +11,7 @@ from vmstack.cli.drawing import render_dot
 from vmstack.cli.holdings import find_domain, gather, owned_key
 from vmstack.cli.known_hosts import host_alias, known_hosts_file, remember_guests, vm_key
 from vmstack.cli.showing import render_host
-from vmstack.cli.ssh import login_user, ssh_arguments
+from vmstack.cli.ssh import jump_host, login_user, ssh_arguments
 from vmstack.cli.terminal import Terminal
 from vmstack.errors import HostUnreachableError
 from vmstack.model.configs import DomainConfig, NetworkConfig, NicConfig, PoolConfig, SubnetConfig, VolumeConfig
@@ -171,13 +171,28 @@ def test_the_login_user_is_the_one_that_cloud_init_makes(user_data, user):
 
 def test_ssh_gets_a_command_line_that_no_name_can_bend(monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", "/s")
-    arguments = ssh_arguments(desired(), key=VM, address="10.0.0.5", user="ada", command=("ls", "-la"))
+    arguments = ssh_arguments(desired(), key=VM, address="10.0.0.5", user="ada", jump=None, command=("ls", "-la"))
     assert arguments == [
         "ssh", "-o", "HostKeyAlias=web-0.prod.shop.vmstack",
         "-o", 'UserKnownHostsFile="/s/vmstack/shop/prod/known_hosts"', "-o", "StrictHostKeyChecking=accept-new",
         "-l", "ada", "--", "10.0.0.5", "ls", "-la",
     ]  # fmt: skip
     assert vm_key("vm.web-0") == vm_key("web-0") == VM
+
+
+@pytest.mark.parametrize(
+    ("uri", "jump"),
+    [
+        ("qemu:///system", None),
+        ("qemu+tls://kvm1/system", None),
+        ("qemu+ssh://ada@kvm1:2222/system", "ssh://ada@kvm1:2222"),
+        ("qemu+ssh://[fd00::1]/system?keyfile=/k", "ssh://[fd00::1]"),
+    ],
+)
+def test_guests_of_a_host_behind_ssh_are_reached_through_it(uri, jump):
+    assert jump_host(uri) == jump
+    arguments = ssh_arguments(desired(), key=VM, address="10.0.0.5", user=None, jump=jump, command=())
+    assert ("-J" in arguments) is (jump is not None)
 
 
 def guest(*keys: str) -> GuestReport:
