@@ -231,6 +231,9 @@ class _Deletions:
     def _is_there(self, entry: LedgerEntry) -> bool:
         """Whether there is something to delete; if not, the entry is forgotten."""
         if entry.pool not in self._index.pools:
+            slot = (entry.pool, "")
+            if slot in self._index.entries and slot in self._wanted.slots[self._host]:
+                return True  # the pool is defined anew over its directory, and the file may well be in it
             self._draft.warn(
                 f"pool {entry.pool!r} is gone from host {self._host}; the file {entry.path} may still be there",
                 key=entry_key(entry),
