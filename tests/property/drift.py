@@ -5,7 +5,7 @@ from collections.abc import Callable
 from lxml import etree
 
 from tests.fake.host import FakeHost
-from tests.fake.machine import Domain, Network
+from tests.fake.machine import Content, Domain, File, Network
 from tests.fake.wire import text
 from tests.property.stacks import StackWish
 from vmstack.errors import VmstackError
@@ -74,6 +74,7 @@ def _set(path: str, value: str) -> Callable[[FakeHost, Domain], None]:
 
 def _attach_alien_disk(host: FakeHost, domain: Domain) -> None:
     host.machine.make_directory("/srv/alien")
+    host.machine.files.setdefault("/srv/alien/x.img", File("/srv/alien/x.img", "raw", 1024, Content.blank(1024)))
     host.attach_device(
         domain.uuid,
         "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/srv/alien/x.img'/>"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.property.stacks import StackWish, VmWish
+from tests.property.drift import drift
+from tests.property.stacks import DiskWish, StackWish, VmWish
 from tests.property.world import World
 
 BARE = VmWish("b", vcpus=1, max_vcpus=1, memory=256, max_memory=256, root_size=1, seed=None)
@@ -21,3 +22,32 @@ def test_found(name: str) -> None:
     for wish in FOUND[name]:
         world.converge(wish)
         world.guests_write()
+
+
+def _roots(*sources: str) -> tuple[StackWish, ...]:
+    return tuple(StackWish(vms=(VmWish("b", root=source, running=False),)) for source in sources)
+
+
+LOOSE = (StackWish(loose=(DiskWish("loose1"),)), StackWish())
+
+FOUND_AFTER_DRIFT: dict[str, tuple[str, tuple[StackWish, ...]]] = {
+    "a copy was taken for a clone while its pool could not be read": (
+        "pool stopped",
+        _roots("full-copy", "linked-clone"),
+    ),
+    "a clone was taken for a copy while its pool could not be read": (
+        "pool stopped",
+        _roots("linked-clone", "full-copy"),
+    ),
+    "an unwanted volume of a lost pool was left in its directory": ("pool forgotten", LOOSE),
+}
+
+
+@pytest.mark.parametrize("name", FOUND_AFTER_DRIFT)
+def test_found_after_drift(name: str) -> None:
+    what, (first, second) = FOUND_AFTER_DRIFT[name]
+    world = World()
+    world.converge(first)
+    world.guests_write()
+    assert drift(world.host, first, what, 0)
+    world.converge(second)

@@ -166,7 +166,7 @@ def _compare(
     if interrupted and not any(index.own_users(index.volume_path(entry.slot))):
         return Fate.REDO, wanted, (), ("An earlier copy was interrupted, so it is made again.",)
     if found is None:
-        found = _assumed(entry, wanted, base=base)
+        found = _assumed(entry, wanted, index=index)
     ignored = _ignored(spec, context=context)
     fields: list[tuple[str, object, object]] = []
     if found.format != wanted.format and not is_ignored("format", ignored=ignored):
@@ -239,16 +239,24 @@ def _source_of(found: VolumeConfig, entry: LedgerEntry) -> VolumeSource:
     return VolumeSource.BLANK if entry.image is None else VolumeSource.FULL_COPY
 
 
-def _assumed(entry: LedgerEntry, wanted: VolumeConfig, *, base: Base | None) -> VolumeConfig:
+def _assumed(entry: LedgerEntry, wanted: VolumeConfig, *, index: HostIndex) -> VolumeConfig:
     """A volume of a pool that cannot be looked into, as the ledger has it."""
-    linked = wanted.backing_path is not None and base is not None and entry.sha256 == base.facts.sha256
+    clone = entry.image is not None and not entry.upload
+    backing = next(
+        (
+            other.path
+            for other in index.entries.values()
+            if other.role == "base" and other.pool == entry.pool and other.sha256 == entry.sha256
+        ),
+        f"{entry.image} ({(entry.sha256 or '')[:12]})",
+    )
     return VolumeConfig(
         name=wanted.name,
         format=entry.format,
         capacity=entry.capacity or wanted.capacity,
         path=entry.path,
-        backing_path=wanted.backing_path if linked else None,
-        backing_format=wanted.backing_format if linked else None,
+        backing_path=backing if clone else None,
+        backing_format=wanted.backing_format if clone else None,
     )
 
 
