@@ -50,6 +50,11 @@ def _suspend(host: FakeHost, domain: Domain) -> None:
         domain.state = "paused"
 
 
+def _shut_down(host: FakeHost, domain: Domain) -> None:
+    host.shutdown_domain(domain.uuid)
+    host.wait_for_domain(domain.uuid, until=lambda now: now is None or now.live_xml is None, timeout=60)
+
+
 def _remove_device(path: str) -> Callable[[FakeHost, Domain], None]:
     def change(host: FakeHost, domain: Domain) -> None:
         def edit(root: etree._Element) -> None:
@@ -150,7 +155,7 @@ DRIFTS: dict[str, Drift] = {
     "power off and undefine": _on_domain(
         lambda host, domain: (host.power_off_domain(domain.uuid), host.undefine_domain(domain.uuid))
     ),
-    "shutdown asked": _on_domain(lambda host, domain: host.shutdown_domain(domain.uuid)),
+    "shut down": _on_domain(_shut_down),
     "flip autostart": _on_domain(
         lambda host, domain: host.set_domain_autostart(domain.uuid, enabled=not domain.autostart)
     ),

@@ -260,7 +260,7 @@ def _vm(add: object, vm: VmWish, wish: StackWish, *, host: Key, pool: Key) -> No
         autostart=vm.autostart,
         power=Power.RUNNING if vm.running else Power.STOPPED,
         ready_timeout=60 if vm.waits and vm.seed is not None else None,
-        shutdown_timeout=5,
+        shutdown_timeout=1,
         power_off_after_timeout=True,
     )
     add(Kind.VM, spec, *needs, protect=vm.protect)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from lxml import etree
@@ -15,7 +16,7 @@ from vmstack.apply.events import Event, StepDone, StepStarted
 from vmstack.apply.frontier import Limits
 from vmstack.apply.result import ApplyResult
 from vmstack.apply.runner import apply_plan
-from vmstack.errors import InternalError
+from vmstack.errors import InternalError, NotFoundError
 from vmstack.hosts.ledger import HostLedger, ledger_usage
 from vmstack.hosts.lock import lock_usage
 from vmstack.hosts.observe import observe
@@ -68,7 +69,8 @@ class World:
         self.foreign = self.foreign or foreign.build(self.host)
 
     def reconnect(self, faults: Faults | None = None) -> FakeHost:
-        """A new process opens its own connection."""
+        """A new process opens its own connection, some time later: guests have done what they were asked."""
+        settle(self.host)
         self.host = self.host.connect(faults=faults)
         return self.host
 
@@ -188,6 +190,15 @@ class World:
                 document = json.loads(secret.description)
                 document["pid_start"] = "1"
                 secret.description = json.dumps(document)
+
+
+def settle(host: FakeHost) -> None:
+    """Let time pass until no guest is shutting down any more."""
+    looker = host.connect()
+    for uuid, domain in list(host.machine.domains.items()):
+        while domain.stopping is not None:
+            with suppress(NotFoundError):
+                looker.domain(uuid)
 
 
 def foreign_files(world: World) -> set[str]:
