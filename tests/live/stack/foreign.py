@@ -17,7 +17,9 @@ _DOMAIN = """
   <metadata><their:note xmlns:their='https://example.net/their'>keep</their:note></metadata>
   <os><type arch='x86_64' machine='q35'>hvm</type></os>
   <devices>
-    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{path}'/><target dev='vda' bus='virtio'/></disk>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2'/><source file='{path}'/><target dev='vda' bus='virtio'/>
+    </disk>
     <interface type='network'><mac address='52:54:00:{mac}'/><source network='{network}'/></interface>
   </devices>
 </domain>

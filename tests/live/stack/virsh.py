@@ -1,6 +1,5 @@
 """What `virsh` says of this machine's libvirt, and the clean-up of what tests made there."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -93,8 +92,7 @@ def sweep_dead() -> None:
 def _pids() -> Iterator[int]:
     pattern = re.compile(rf"{re.escape(PREFIX)}(\d+)-")
     names = [row for rows in listed(PREFIX).values() for row in rows]
-    with suppress(FileNotFoundError):
-        names += os.listdir(POOLS)
+    names += [folder.name for folder in POOLS.glob(f"vmstack-{PREFIX}*")]
     for name in names:
         yield from (int(found) for found in pattern.findall(name))
 
