@@ -98,6 +98,8 @@ def _step_faults(step: Step, change: Change, *, plan: Plan, pending: set[tuple[s
     for mark in step.marks:
         if mark.action == "ready" and mark.entry.state is not EntryState.READY:
             yield f"step {step.id}: marks a pending entry as ready"
+        if mark.action == "pending" and mark.entry.state is not EntryState.PENDING:
+            yield f"step {step.id}: marks a ready entry as pending"
 
 
 def _may_delete(step: Step, change: Change) -> bool:
