@@ -13,7 +13,7 @@ from vmstack.plan.catalog import catalogue
 from vmstack.plan.check import check_plan
 from vmstack.plan.context import Context
 from vmstack.plan.deletions import plan_deletions
-from vmstack.plan.gates import check_empty, check_replacements
+from vmstack.plan.gates import check_empty, check_files, check_replacements
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
 from vmstack.plan.machines import Surroundings, decide_machines
@@ -52,6 +52,7 @@ def make_plan(
     draft.raise_errors()
     around = Surroundings(volumes=volumes, seeds=seeds, networks=networks)
     machines = decide_machines(context, around=around)
+    check_files(machines.values(), context=context)
     check_replacements(volumes, context=context)
     draft.raise_errors()
 

@@ -223,6 +223,15 @@ def _ready_ledger(fake: FakeHost, *, state: EntryState) -> None:
     HostLedger(fake, other).write(Ledger(stack=other, entries=(entry,)))
 
 
+def _snapshot(fake: FakeHost, *, persistent: bool) -> None:
+    """What an external snapshot of the running guest leaves behind, or a transient block copy."""
+    domain = fake.machine.domains[UUID]
+    assert domain.live_xml is not None
+    domain.live_xml = domain.live_xml.replace("web-0-root.qcow2", "web-0-root.snap1")
+    if persistent:
+        domain.xml = domain.xml.replace("web-0-root.qcow2", "web-0-root.snap1")
+
+
 EXISTING = pool(label=foreign.POOL, path=None, existing=True)
 PROTECTED = {"vm.web-0": Options(protect=True)}
 OTHER_IMAGE = msgspec.structs.replace(FACTS, sha256="cd" * 32)
@@ -335,6 +344,11 @@ SCENARIOS: dict[str, Scenario] = {
                                              lambda fake: fake.delete_volume("web", "web-0-root.qcow2")),
     "drift-network-stopped": Scenario("somebody stopped the network", graph(network()), graph(network()),
                                       lambda fake: fake.stop_network(NET_UUID)),
+    "drift-network-stopped-running": Scenario("somebody stopped the network under a guest", full(), full(),
+                                              lambda fake: fake.stop_network(NET_UUID)),
+    "drift-network-removed-running": Scenario("somebody removed the network under a guest", full(), full(),
+                                              lambda fake: (fake.stop_network(NET_UUID),
+                                                            fake.undefine_network(NET_UUID))),
     "drift-powered-off": Scenario("somebody powered it off", full(), full(),
                                   lambda fake: fake.power_off_domain(UUID)),
     "drift-vcpus": Scenario("somebody took a vcpu in the definition", full(vcpus=2), full(vcpus=2),
@@ -342,6 +356,12 @@ SCENARIOS: dict[str, Scenario] = {
     "drift-extra-nic": Scenario("somebody added a NIC; it is kept", full(), full(), _extra_nic),
     "drift-pool-stopped": Scenario("somebody stopped the pool", stopped(), stopped(),
                                    lambda fake: fake.stop_pool("web")),
+    "drift-external-snapshot": Scenario("a backup tool put the guest on an overlay", full(), full(),
+                                        lambda fake: _snapshot(fake, persistent=True)),
+    "drift-snapshot-stopped": Scenario("a guest that was shut down on an overlay", full(power=Power.STOPPED), full(),
+        lambda fake: (_snapshot(fake, persistent=True), fake.power_off_domain(UUID))[0]),
+    "drift-block-copy": Scenario("only the running guest is on another file", full(), full(),
+                                 lambda fake: _snapshot(fake, persistent=False)),
     "foreign-domain": Scenario("the name is taken", graph(*small()), None, _foreign_domain),
     "foreign-forged": Scenario("a stamp alone proves nothing", graph(*small()), None, _forged_stamp),
     "foreign-pool": Scenario("the pool's name is taken", graph(*small()), None, _foreign_pool),

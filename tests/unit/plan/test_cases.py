@@ -1,6 +1,7 @@
 """Every file in tests/cases/plan: what is wanted and what is there, and the plan that follows.
 
-With `UPDATE=1` in the environment the files are written anew from `scenarios`; read the difference before keeping it.
+With `UPDATE=1` in the environment the files are written anew from `scenarios`, with `UPDATE=no-op,create` only those;
+read the difference before keeping it.
 """
 
 import json
@@ -122,8 +123,8 @@ def _write(name: str) -> None:
     (CASES / f"{name}.json").write_text(json.dumps(case, indent=1, ensure_ascii=False) + "\n")
 
 
-if os.environ.get("UPDATE"):
-    for _name in SCENARIOS:
+if _chosen := os.environ.get("UPDATE"):
+    for _name in SCENARIOS if _chosen == "1" else _chosen.split(","):
         _write(_name)
 
 
