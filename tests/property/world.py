@@ -261,6 +261,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "UndefineNetwork": ("undefine_network",),
     "StampNetwork": ("set_network_metadata",),
     "DefineDomain": ("define_domain",),
+    "RenameDomain": ("rename_domain",),
     "StartDomain": ("start_domain",),
     "ResumeDomain": ("resume_domain",),
     "ShutdownDomain": ("shutdown_domain", "power_off_domain"),

@@ -89,6 +89,8 @@ def execute(
             network.stamp(effect)
         case effects.DefineDomain():
             patience.insist(lambda: driver.define_domain(effect.xml))
+        case effects.RenameDomain():
+            patience.insist(lambda: driver.rename_domain(effect.uuid, name=effect.new_name))
         case effects.StartDomain():
             domain.start(effect.uuid)
         case effects.ResumeDomain():

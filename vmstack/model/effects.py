@@ -139,6 +139,14 @@ class DefineDomain(Effect, frozen=True, kw_only=True):
     xml: str
 
 
+class RenameDomain(Effect, frozen=True, kw_only=True):
+    """Give a domain that is off another name; all else of it stays as it is."""
+
+    uuid: str
+    name: str
+    new_name: str
+
+
 class StartDomain(Effect, frozen=True, kw_only=True):
     uuid: str
     name: str
@@ -285,6 +293,7 @@ AnyEffect = (
     | StopNetwork
     | UndefineNetwork
     | DefineDomain
+    | RenameDomain
     | StartDomain
     | ResumeDomain
     | ShutdownDomain
