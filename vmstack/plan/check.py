@@ -11,7 +11,6 @@ from vmstack.errors import InternalError
 from vmstack.model.effects import (
     CopyVolume,
     CreateVolume,
-    DefineDomain,
     DefineNetwork,
     DeleteVolume,
     PowerOffDomain,
@@ -114,8 +113,8 @@ def _may_delete(step: Step, change: Change) -> bool:
 
 
 def _redefined(step: Step, *, plan: Plan) -> bool:
-    """Whether the object is defined again after its removal, as a rename does."""
+    """Whether a network is defined again after its removal, as a rename does."""
     return any(
-        isinstance(other.effect, DefineDomain | DefineNetwork) and step.id in other.needs and other.key == step.key
+        isinstance(other.effect, DefineNetwork) and step.id in other.needs and other.key == step.key
         for other in plan.steps
     )

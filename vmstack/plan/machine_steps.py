@@ -11,6 +11,7 @@ from vmstack.model.effects import (
     DefineDomain,
     DetachDevice,
     PowerOffDomain,
+    RenameDomain,
     ResumeDomain,
     SetDescription,
     SetDomainAutostart,
@@ -19,7 +20,6 @@ from vmstack.model.effects import (
     ShutdownDomain,
     StampDomain,
     StartDomain,
-    UndefineDomain,
 )
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
@@ -189,12 +189,11 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
         drop_disks=frozenset(disk.serial for disk in decision.drop_disks if disk.serial is not None),
         drop_nics=frozenset(nic.mac for nic in decision.drop_nics),
     )
-    after: tuple[Key, ...] = ()
-    if decision.target.name != found.name:
-        # libvirt renames nothing that has snapshots or NVRAM; the disks are not touched by this.
-        chain.add("undefine", UndefineDomain(uuid=found.uuid, name=found.name))
-        after = (freed(Kind.VM, decision.target.name, host=decision.host),)
-    chain.add("define", DefineDomain(uuid=spec.uuid, name=decision.target.name, xml=xml), after=after)
+    name, after = decision.target.name, (freed(Kind.VM, decision.target.name, host=decision.host),)
+    # The definition of a transient guest is gone once it is off.
+    if name != found.name and found.persistent:
+        chain.add("rename", RenameDomain(uuid=found.uuid, name=found.name, new_name=name), after=after)
+    chain.add("define", DefineDomain(uuid=spec.uuid, name=name, xml=xml), after=after)
 
 
 def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
@@ -228,10 +227,8 @@ def _added(found: Iterable[Difference], *, target: DomainConfig) -> list[tuple[s
 def _end(decision: MachineDecision, chain: _Chain, *, context: Context) -> None:
     """Autostart, start and readiness, and what others wait for."""
     spec, uuid, name = decision.spec, decision.spec.uuid, decision.target.name
-    renamed = decision.observed is not None and decision.observed.name != name and decision.mode is not Mode.KEEP
-    if decision.autostart is not None or (renamed and spec.autostart):
-        enabled = spec.autostart if decision.autostart is None else decision.autostart
-        chain.add("autostart", SetDomainAutostart(uuid=uuid, name=name, enabled=enabled))
+    if decision.autostart is not None:
+        chain.add("autostart", SetDomainAutostart(uuid=uuid, name=name, enabled=decision.autostart))
     if decision.starts:
         chain.add("start", StartDomain(uuid=uuid, name=name))
     if decision.awaits and spec.ready_timeout is not None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from vmstack.errors import ConflictError
+from vmstack.errors import ConflictError, RefusedError
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
@@ -195,6 +195,7 @@ def _decide_existing(
     names = {nic.mac: nic.name for nic in spec.nics}
     owned = frozenset(found.stamp.fields if found.stamp else ())
     target = settle_target(design, observed=found.config, owned=owned, ignored=ignored, nic_names=names)
+    _check_rename(target, found, key=key, context=context)
     drop_disks, drop_nics, extras = _leftovers(target, found, owned=owned, ignored=ignored)
     for what in extras:
         context.draft.note(f"{what} was added outside vmstack and is kept", key=key)
@@ -326,6 +327,26 @@ def _name_is_free(spec: VmSpec, found: ObservedDomain | None, *, key: Key, conte
         )
         return False
     return True
+
+
+def _check_rename(target: DomainConfig, found: ObservedDomain, *, key: Key, context: Context) -> None:
+    """Report a new libvirt name where a rename would lose a saved state or the UEFI variables (kept by name)."""
+    if target.name == found.name or not found.persistent:
+        return
+    what = resolution = None
+    if found.has_managed_save:
+        what = "it has a saved state, which is kept by its name"
+        resolution = f"start it (virsh start {found.name}) or drop the state (virsh managedsave-remove {found.name})"
+    elif found.config.firmware == "efi":
+        what, resolution = "the variables of its UEFI are kept by its name", "keep the old name in the program"
+    if what is not None:
+        context.draft.errors.append(
+            RefusedError(
+                f"{key}: the domain {found.name!r} cannot be renamed to {target.name!r}: {what}",
+                resolution=resolution,
+                place=context.catalog.place(Kind.VM, key.name),
+            )
+        )
 
 
 def _leaves(name: str, *, host: str, context: Context) -> bool:

@@ -194,6 +194,10 @@ def _reserve(fake: FakeHost) -> None:
     )  # fmt: skip
 
 
+def _save(fake: FakeHost) -> None:
+    fake.machine.domains[UUID].managed_save = True
+
+
 def _pause(fake: FakeHost) -> None:
     fake.machine.domains[UUID].state = "paused"
 
@@ -289,6 +293,11 @@ SCENARIOS: dict[str, Scenario] = {
     "nic-model": Scenario("another model of NIC", full(nics=(nic(model="e1000e"),)), full()),
     "machine-type": Scenario("another machine", full(machine="pc"), full()),
     "renamed-in-libvirt": Scenario("another name in libvirt", full(label="www"), full()),
+    "renamed-to-a-freed-name": Scenario("the name of a VM that goes", graph(*small(label="www")),
+        graph(*small(root("old-root"), vm("old", label="www", disks=(DiskSpec(name="root", volume="old-root"),))))),
+    "renamed-saved": Scenario("a saved state is kept by name", stopped(label="www"), stopped(), _save),
+    "renamed-uefi": Scenario("so are the variables of UEFI", full(label="www", firmware="uefi"),
+                             full(firmware="uefi")),
     "seed-report": Scenario("new content, nothing runs again", full(edited()), full()),
     "seed-report-stopped": Scenario("new content for a stopped VM", full(edited(), power=Power.STOPPED),
                                     full(power=Power.STOPPED)),
