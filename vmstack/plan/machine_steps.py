@@ -97,11 +97,7 @@ def stops_by_network(
     decisions: Mapping[str, MachineDecision], *, networks: Mapping[str, NetworkDecision]
 ) -> dict[str, tuple[str, ...]]:
     """By network of the program: the steps after which no guest that stays is on it."""
-    labels = {
-        (network.spec.host, network.observed.name): name
-        for name, network in networks.items()
-        if network.restarts and network.observed is not None
-    }
+    labels = {(network.spec.host, network.held): name for name, network in networks.items() if network.restarts}
     stops: dict[str, list[str]] = defaultdict(list)
     for decision in decisions.values():
         id_ = stop_step(decision)

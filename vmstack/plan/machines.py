@@ -286,9 +286,9 @@ def _disturbances(spec: VmSpec, found: ObservedDomain, *, around: Surroundings) 
             result.append(Difference(f"disks[{disk.name}].content", before, "made anew", Case.VOLUME_UNDER))
     used = {nic.network for nic in live.nics}
     for name, network in sorted(around.networks.items()):
-        held = network.observed.name if network.observed else None
-        if network.restarts and network.spec.host == spec.host and held in used:
-            result.append(Difference(f"network.{name}", "as it is", "made anew", Case.NETWORK_REPLACE))
+        if network.restarts and network.spec.host == spec.host and network.held in used:
+            before = "as it is" if network.observed and network.observed.active else "not active"
+            result.append(Difference(f"network.{name}", before, "made anew", Case.NETWORK_REPLACE))
     return tuple(result)
 
 

@@ -33,14 +33,14 @@ def plan_networks(
         if decision.fate is NetworkFate.KEEP:
             context.draft.unchanged += 1
         elif decision.fate is NetworkFate.CREATE:
-            _create(decision, context=context)
+            _create(decision, stops=stops.get(name, ()), context=context)
         elif decision.fate is NetworkFate.REPLACE:
             _replace(decision, stops=stops.get(name, ()), context=context)
         else:
-            _update(decision, context=context)
+            _update(decision, stops=stops.get(name, ()), context=context)
 
 
-def _create(decision: NetworkDecision, *, context: Context) -> None:
+def _create(decision: NetworkDecision, *, stops: tuple[str, ...], context: Context) -> None:
     spec, key, host, draft = decision.spec, decision.key, decision.spec.host, context.draft
     uuid = decision.design.uuid
     xml = write_network(decision.design, stamp=decision.stamp)
@@ -56,7 +56,7 @@ def _create(decision: NetworkDecision, *, context: Context) -> None:
             *(freed(Kind.NETWORK, label, host=host) for label in decision.first),
         ),
     )
-    last = draft.step(key, "start", StartNetwork(uuid=uuid, name=spec.label), host=host, needs=(define,))
+    last = draft.step(key, "start", StartNetwork(uuid=uuid, name=spec.label), host=host, needs=(*stops, define))
     if spec.autostart:
         effect = SetNetworkAutostart(uuid=uuid, name=spec.label, enabled=True)
         last = draft.step(key, "autostart", effect, host=host, needs=(last,))
@@ -131,7 +131,7 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
     )
 
 
-def _update(decision: NetworkDecision, *, context: Context) -> None:
+def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Context) -> None:
     """Change in place what libvirt can change in place."""
     spec, key, host, draft = decision.spec, decision.key, decision.spec.host, context.draft
     found, diff = decision.observed, decision.diff
@@ -155,7 +155,7 @@ def _update(decision: NetworkDecision, *, context: Context) -> None:
         last = draft.step(key, verb, effect, host=host, needs=(last,), after=after)
     if not found.active:
         start = StartNetwork(uuid=uuid, name=name)
-        last = draft.step(key, "start", start, host=host, needs=(last,), after=after)
+        last = draft.step(key, "start", start, host=host, needs=(*stops, last), after=after)
         fields.append(FieldChange(path="active", before=False, after=True, disruption=Disruption.NONE))
     if found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored):
         autostart = SetNetworkAutostart(uuid=uuid, name=name, enabled=spec.autostart)

@@ -39,8 +39,19 @@ class NetworkDecision:
 
     @property
     def restarts(self) -> bool:
-        """Whether guests on it lose their network."""
-        return self.fate is NetworkFate.REPLACE and self.observed is not None and self.observed.active
+        """Whether guests that run on it need a start to be on it again: libvirt plugs their NICs in only then.
+
+        That is so while it is made anew, and where it was stopped or removed under them. Their NICs stay plugged
+        into a bridge of the host, which no network's end takes away.
+        """
+        if self.observed is not None and self.observed.active:
+            return self.fate is NetworkFate.REPLACE
+        return self.spec.mode is not NetworkMode.BRIDGE
+
+    @property
+    def held(self) -> str:
+        """The name in libvirt by which guests that run now are on it."""
+        return self.observed.name if self.observed is not None else self.spec.label
 
 
 def decide_networks(context: Context) -> dict[str, NetworkDecision]:
