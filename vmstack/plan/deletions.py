@@ -45,6 +45,7 @@ class _Deletions:
         self._gone = {domain.uuid: step_id(key, "undefine", host=self._host) for key, domain in self._remains.domains}
         self._deleted: dict[Slot, str] = {}
         self._kept: set[Slot] = set()
+        self._lost: set[Slot] = set()
         self._superseded: dict[Key, list[LedgerEntry]] = defaultdict(list)
 
     def plan(self) -> int:
@@ -163,8 +164,10 @@ class _Deletions:
             used = True
         if self._is_foreign(entry, path=path):
             return
+        # A mark may be late: what is pending and in use may hold data as well as what is ready.
         fresh = entry.state is EntryState.PENDING and not used
         if entry.role == "volume" and not fresh:
+            self._lost.add(entry.slot)
             check_loss(
                 entry_key(entry),
                 protect=entry.protect,
@@ -312,8 +315,7 @@ class _Deletions:
                 self._draft.explain(key, host=self._host, reason=f"The old one is deleted: {old}.")
                 continue
             wanted = self._is_wanted(key)
-            loss = any(entry.role == "volume" and entry.state is EntryState.READY for entry in entries)
-            disruption = Disruption.DATA_LOSS if loss else Disruption.NONE
+            disruption = Disruption.DATA_LOSS if any(entry.slot in self._lost for entry in entries) else Disruption.NONE
             self._draft.change(
                 key,
                 host=self._host,
