@@ -133,7 +133,7 @@ class StorageCalls(Wire):
             raise ExistsError(f"storage volume {name!r} exists already")
         path = f"{pool.live_path}/{name}"
         if path in self.machine.files:
-            raise HostError(f"cannot create path {path!r}: File exists")
+            raise ExistsError(f"cannot create path {path!r}: File exists")
         backing, backing_format, capacity = root.findtext("backingStore/path"), None, None
         if backing is not None:
             if backing not in self.machine.files:

@@ -54,7 +54,7 @@ def execute(
         case effects.DefinePool():
             patience.insist(lambda: driver.define_pool(effect.xml))
         case effects.StartPool():
-            return EffectResult(built=storage.start_pool(effect.pool))
+            return EffectResult(built=storage.start_pool(effect))
         case effects.SetPoolAutostart():
             driver.set_pool_autostart(effect.pool, enabled=effect.enabled)
         case effects.RemovePool():

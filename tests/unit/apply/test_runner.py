@@ -61,7 +61,7 @@ def make_plan(*volumes: str, host: str = "kvm1", **fields: object) -> Plan:
             id=f"{host}/start",
             host=host,
             key=pool,
-            effect=StartPool(pool="web"),
+            effect=StartPool(pool="web", build=True),
             needs=(f"{host}/define",),
             marks=(LedgerMark(action="ready", entry=POOL),),
             flush=True,

@@ -249,9 +249,12 @@ INPUTS = {
         'Host("kvm", opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="x")]))  # here', "aliases has no effect",
     ),
     "no options": ('Host("kvm", opts={"protect": True})  # here', "opts: a dict is not a pulumi.ResourceOptions"),
-    "a host protected": ('Host("kvm", opts=pulumi.ResourceOptions(protect=True))  # here', "protect has no effect on a host"),
+    "a host protected": (
+        'Host("kvm", opts=pulumi.ResourceOptions(protect=True))  # here', "protect has no effect on a host",
+    ),
     "an image protected": (
-        'Image("a", source="/a", opts=pulumi.ResourceOptions(protect=True))  # here', "protect has no effect on an image",
+        'Image("a", source="/a", opts=pulumi.ResourceOptions(protect=True))  # here',
+        "protect has no effect on an image",
     ),
     "an existing pool protected": (
         'StoragePool.existing("a", host=Host("kvm"), opts=pulumi.ResourceOptions(protect=True))  # here',
