@@ -153,6 +153,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         seed_path=seed.path if seed else None,
         network_label=network_label,
         observed=found.config if found else None,
+        live=found.live if found else None,
     )
     stamp = Stamp(
         path=context.stack.path(key),

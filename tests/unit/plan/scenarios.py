@@ -158,7 +158,7 @@ def ledger_edit(**states: EntryState) -> Act:
     return act
 
 
-def _volume_xml(name: str) -> str:
+def volume_xml(name: str) -> str:
     return f"<volume><name>{name}</name><capacity>1048576</capacity><target><format type='raw'/></target></volume>"
 
 
@@ -184,7 +184,7 @@ def _foreign_pool(fake: FakeHost) -> None:
 
 
 def _foreign_volume(fake: FakeHost) -> None:
-    fake.create_volume("web", _volume_xml("web-0-data.qcow2"))
+    fake.create_volume("web", volume_xml("web-0-data.qcow2"))
 
 
 def _reserve(fake: FakeHost) -> None:
