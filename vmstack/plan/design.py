@@ -96,8 +96,8 @@ def design_domain(
     """The domain as it is to be.
 
     `disks` gives a disk's config but for its slot: a disk that the observed domain has keeps its slot, and new ones
-    take the first that are free in its definition and in the `live` guest. What the program leaves open about virtualisation stays as the domain was made, so that
-    a host that loses or gains KVM does not restart anything.
+    take the first that are free in its definition and in the `live` guest. What the program leaves open about
+    virtualisation stays as the domain was made, so that a host that loses or gains KVM does not restart anything.
     """
     kind = spec.domain_type or (observed.type if observed and observed.type else facts.domain_type)
     arch = (observed.arch if observed else None) or facts.arch
