@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from vmstack.errors import InternalError
+from vmstack.errors import ConflictError, InternalError
 from vmstack.model.configs import DomainConfig
 from vmstack.model.effects import (
     DefineNetwork,
@@ -90,7 +90,7 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
     if found is None or diff is None:
         return
     uuid, name = found.uuid, spec.label
-    _warn_foreign(decision, context=context)
+    _check_users(decision, context=context)
     draft.expect(host, found)
     last: str | None = None
     after = (
@@ -224,14 +224,21 @@ def _shown(entry: Lease | DnsHost) -> str:
     return " ".join(filter(None, (entry.reservation.ip, entry.reservation.name)))
 
 
-def _warn_foreign(decision: NetworkDecision, *, context: Context) -> None:
+def _check_users(decision: NetworkDecision, *, context: Context) -> None:
+    """Report other people's guests that would lose their network meanwhile, and not get it back by themselves."""
     index, found = context.indexes[decision.spec.host], decision.observed
+    if found is None or not found.active or decision.diff is None:
+        return
+    fields = ", ".join(path for path, _, _ in decision.diff.fields)
     for domain in index.domains.values():
-        on_it = found is not None and domain.live is not None and _has_nic_on(domain.live, found.name)
-        if on_it and not index.is_own(domain):
-            context.draft.warn(
-                f"the domain {domain.name!r}, which is not of this stack, loses its network meanwhile",
-                key=decision.key,
+        if not index.is_own(domain) and domain.live is not None and _has_nic_on(domain.live, found.name):
+            context.draft.errors.append(
+                ConflictError(
+                    f"{decision.key} cannot be made anew (for {fields}): the domain {domain.name!r} on host "
+                    f"{decision.spec.host}, which is not of this stack, is running on it",
+                    resolution="stop that domain, or take it off the network",
+                    place=context.catalog.place(Kind.NETWORK, decision.spec.name),
+                )
             )
 
 

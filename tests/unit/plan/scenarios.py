@@ -194,6 +194,17 @@ def _reserve(fake: FakeHost) -> None:
     )  # fmt: skip
 
 
+def _guest_of_others(fake: FakeHost) -> None:
+    xml = "<interface type='network'><mac address='52:54:00:00:00:78'/><source network='lan'/></interface>"
+    fake.attach_device(foreign.RUNNING_UUID, xml, live=True, config=True)
+
+
+def _network_edited(fake: FakeHost) -> None:
+    lan = fake.machine.networks[NET_UUID]
+    assert lan.live_xml is not None
+    lan.live_xml = lan.live_xml.replace("10.20.0.200", "10.20.0.150")
+
+
 def _save(fake: FakeHost) -> None:
     fake.machine.domains[UUID].managed_save = True
 
@@ -326,6 +337,15 @@ SCENARIOS: dict[str, Scenario] = {
         lambda fake: fake.stop_network(NET_UUID)),
     "network-replaced": Scenario("another domain: the machines on it restart",
                                  full(lan={"reservations": (lease(),), "domain": "lab.internal"}), full()),
+    "network-replaced-under-others": Scenario("as a deletion, it takes nothing from running guests of others",
+        graph(network(domain="lab.internal")), graph(network()), _guest_of_others),
+    "network-to-existing": Scenario("ours goes when the program takes somebody else's instead",
+        full(lan={"label": foreign.NETWORK, "mode": NetworkMode.EXISTING, "subnets": (), "reservations": ()},
+             nics=(nic(addresses=()),)), full()),
+    "network-to-existing-self": Scenario("ours stays while the program refers to it as existing",
+        full(lan={"mode": NetworkMode.EXISTING, "reservations": ()}), full()),
+    "network-live-drift": Scenario("a running network that is not as its definition says", graph(network()),
+        graph(network()), _network_edited),
     "network-protected": Scenario("a protected network is not made anew",
         full(lan={"reservations": (lease(),), "domain": "x.y"}, options={"network.lan": Options(protect=True)}),
         full(options={"network.lan": Options(protect=True)})),
@@ -371,6 +391,13 @@ SCENARIOS: dict[str, Scenario] = {
         lambda fake: (_snapshot(fake, persistent=True), fake.power_off_domain(UUID))[0]),
     "drift-block-copy": Scenario("only the running guest is on another file", full(), full(),
                                  lambda fake: _snapshot(fake, persistent=False)),
+    "drift-pool-removed": Scenario("a pool that was there is defined again, and builds no directory", stopped(),
+        stopped(), lambda fake: (fake.stop_pool("web"), fake.undefine_pool("web"))[0]),
+    "drift-pool-removed-moved": Scenario("a pool that is gone does not move either",
+        graph(pool(path="/pools/new"), data()), graph(pool(), data()), lambda fake: (fake.stop_pool("web"), fake.undefine_pool("web"))[0]),
+    "pool-never-started": Scenario("what was never made in a pool that never ran is forgotten", graph(),
+        graph(pool(), data()), lambda fake: (ledger_edit(web=EntryState.PENDING, web_0_data=EntryState.PENDING)(fake),
+                                             fake.stop_pool("web"))[0], policy=PlanPolicy(allow_empty=True)),
     "foreign-domain": Scenario("the name is taken", graph(*small()), None, _foreign_domain),
     "foreign-forged": Scenario("a stamp alone proves nothing", graph(*small()), None, _forged_stamp),
     "foreign-pool": Scenario("the pool's name is taken", graph(*small()), None, _foreign_pool),
