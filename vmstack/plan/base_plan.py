@@ -14,7 +14,7 @@ from vmstack.plan.bases import BaseStatus, base_slot, base_status
 from vmstack.plan.catalog import base_key
 from vmstack.plan.context import Context
 from vmstack.plan.design import whole_sectors
-from vmstack.plan.entries import pending
+from vmstack.plan.entries import pending, resumes
 from vmstack.plan.index import Slot
 from vmstack.xmlio.volume import write_volume
 
@@ -110,7 +110,8 @@ def _upload(base: Base, wanted: LedgerEntry, *, pool_key: Key, again: bool, cont
             reasons.append("It was deleted outside vmstack.")
         draft.expect_absent(host, "volume", id=f"{pool}/{label}", name=label)
     draft.intend(pending(wanted), host=host)
-    effect = CreateVolume(pool=pool, volume=label, xml=write_volume(config))
+    resume = resumes(index.entries.get(base.slot))
+    effect = CreateVolume(pool=pool, volume=label, xml=write_volume(config), resume=resume)
     create = draft.step(base.key, "create", effect, host=host, needs=(first,), after=after)
     upload = draft.step(
         base.key,

@@ -20,7 +20,7 @@ from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed, step_id
 from vmstack.plan.gates import check_loss
-from vmstack.plan.index import HostIndex, Slot, entry_key
+from vmstack.plan.index import HostIndex, Slot, entry_key, is_ready
 from vmstack.plan.remains import Remains, Wanted, find_remains, has_nic_on, keeps_file
 
 
@@ -126,7 +126,10 @@ class _Deletions:
         undefine = UndefineNetwork(uuid=network.uuid, name=network.name)
         id_ = self._draft.step(key, "undefine", undefine, host=self._host, needs=needs)
         self._draft.finish(freed(Kind.NETWORK, network.name, host=self._host), id_)
-        self._draft.change(key, host=self._host, operation=Operation.DELETE, reasons=[self._reason()])
+        spec = self._context.catalog.networks.get(key.name)
+        replaced = spec is not None and spec.host == self._host
+        reason = "The program refers to an existing network instead." if replaced else self._reason()
+        self._draft.change(key, host=self._host, operation=Operation.DELETE, reasons=[reason])
 
     def _release(self, domain: ObservedDomain) -> list[str]:
         """The step after which a VM that stays has let go of what it does not have any more."""
@@ -135,12 +138,14 @@ class _Deletions:
         return [step] if step is not None else []
 
     def _start_pools(self, pools: Mapping[str, LedgerEntry]) -> dict[str, str]:
-        """Start leaving pools of ours that are inactive and hold volumes to delete."""
+        """Start leaving pools of ours that are inactive and hold volumes to delete. A pending one never held any."""
         starts: dict[str, str] = {}
         held = {entry.pool for entry in self._remains.entries if entry.role != "pool"}
         for label, entry in pools.items():
             found = self._index.pools.get(label)
-            if found is not None and not found.active and label in held and self._index.owns_pool(label):
+            if found is None or found.active or not is_ready(entry):
+                continue
+            if label in held and self._index.owns_pool(label):
                 key = entry_key(entry)
                 starts[label] = self._draft.step(key, "start", StartPool(pool=label), host=self._host)
         return starts
@@ -241,8 +246,13 @@ class _Deletions:
                 f"pool {entry.pool!r} is gone from host {self._host}; the file {entry.path} may still be there",
                 key=entry_key(entry),
             )
-        elif entry.slot in self._index.volumes or not self._index.readable(entry.pool):
+        elif entry.slot in self._index.volumes:
             return True
+        elif not self._index.readable(entry.pool):
+            pool = self._index.entries.get((entry.pool, ""))
+            if pool is None or is_ready(pool):
+                return True
+            # The mark of a pool's first start is durable before anything is made in it.
         self._draft.forget(entry, host=self._host)
         return False
 

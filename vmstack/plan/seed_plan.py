@@ -13,7 +13,7 @@ from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation, S
 from vmstack.model.specs import SeedPolicy, SeedSpec, VmSpec
 from vmstack.plan.context import Context
 from vmstack.plan.design import whole_sectors
-from vmstack.plan.entries import pending
+from vmstack.plan.entries import pending, resumes
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import HostIndex, Slot, is_ready
 from vmstack.plan.seeds import SEED_SERIAL, instance_id, seed_capacity, seed_documents
@@ -183,7 +183,8 @@ def _make(decision: SeedDecision, *, context: Context) -> None:
         if lost is not None and is_ready(lost):
             reasons.append("It was deleted outside vmstack.")
     draft.intend(pending(decision.entry), host=host)
-    effect = CreateVolume(pool=pool, volume=label, xml=write_volume(config))
+    resume = resumes(index.entries.get(decision.slot))
+    effect = CreateVolume(pool=pool, volume=label, xml=write_volume(config), resume=resume)
     create = draft.step(key, "create", effect, host=host, needs=(first,), after=after)
     upload = draft.step(
         key,

@@ -11,7 +11,7 @@ from vmstack.model.sizes import format_size
 from vmstack.model.specs import VolumeSource
 from vmstack.plan.context import Context
 from vmstack.plan.disruption import Case, VmState, disruption_of
-from vmstack.plan.entries import pending
+from vmstack.plan.entries import pending, resumes
 from vmstack.plan.machine_steps import stop_step
 from vmstack.plan.machines import MachineDecision
 from vmstack.plan.volumes import Fate, VolumeFate
@@ -123,7 +123,7 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
     create = draft.step(
         fate.key,
         "create",
-        _creation(fate),
+        _creation(fate, resume=resumes(index.entries.get(fate.slot))),
         host=host,
         needs=(*stops, first),
         after=after,
@@ -147,7 +147,7 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
     )
 
 
-def _creation(fate: VolumeFate) -> AnyEffect:
+def _creation(fate: VolumeFate, *, resume: bool) -> AnyEffect:
     pool, label = fate.slot
     xml = write_volume(
         VolumeConfig(
@@ -167,7 +167,7 @@ def _creation(fate: VolumeFate) -> AnyEffect:
             source_volume=fate.base.slot[1],
             capacity=fate.config.capacity,
         )
-    return CreateVolume(pool=pool, volume=label, xml=xml)
+    return CreateVolume(pool=pool, volume=label, xml=xml, resume=resume)
 
 
 def _created(fate: VolumeFate) -> list[FieldChange]:
