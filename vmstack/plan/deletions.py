@@ -262,6 +262,10 @@ class _Deletions:
         found = self._index.volumes.get(entry.slot)
         if found is not None:
             self._draft.expect(self._host, found)
+        guards = []
+        if entry.role != "seed":
+            path = self._index.volume_path(entry.slot)
+            guards.append(self._draft.expect_unused(self._host, entry.slot, path=path))
         self._deleted[entry.slot] = self._draft.step(
             key,
             f"delete:{label}",
@@ -270,6 +274,7 @@ class _Deletions:
             needs=[*needs, start],
             after=() if start is not None else self._pool_key(pool),
             marks=(LedgerMark(action="forget", entry=entry),),
+            guards=guards,
         )
         self._superseded[key].append(entry)
 
