@@ -45,7 +45,10 @@ class DiskWish:
 
 @dataclass(frozen=True)
 class VmWish:
-    """A VM. `root` is where its root disk comes from, `seed` the variant of its cloud-init content (`None`: none)."""
+    """A VM. `root` is where its root disk comes from, `seed` the variant of its cloud-init content (`None`: none).
+
+    `suffix` ends the domain's name on the host, so that it can be renamed.
+    """
 
     name: str
     vcpus: int = 1
@@ -65,6 +68,7 @@ class VmWish:
     waits: bool = True
     machine: str | None = None
     protect: bool | None = None
+    suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -244,7 +248,7 @@ def _vm(add: object, vm: VmWish, wish: StackWish, *, host: Key, pool: Key) -> No
     key = Key(Kind.VM, vm.name)
     spec = VmSpec(
         name=vm.name,
-        label=f"{wish.name}-{vm.name}",
+        label=f"{wish.name}-{vm.name}{vm.suffix}",
         uuid=derive_uuid(stack, key),
         host=HOST,
         vcpus=vm.vcpus,

@@ -302,8 +302,9 @@ def check_calls(plan: Plan, *, calls: list[object], files: frozenset[str]) -> No
     for step in plan.steps:
         effect = step.effect
         name = type(effect).__name__
-        # A guest may be off already, and a volume in a pool that could not be looked into may never have been there.
-        if name in {"AwaitReady", "ShutdownDomain", "DeleteVolume"}:
+        # A guest may be off already, a volume in a pool that could not be looked into may never have been there, and a
+        # network without a persistent definition goes when it stops.
+        if name in {"AwaitReady", "ShutdownDomain", "DeleteVolume", "UndefineNetwork"}:
             continue
         if isinstance(effect, CreateVolume) and f"/var/lib/libvirt/{effect.pool}/{effect.volume}" in files:
             continue
