@@ -25,12 +25,16 @@ class Operation(enum.StrEnum):
 
 
 class Disruption(enum.StrEnum):
-    """What a change does to the guest, from harmless to final. `NONE`: no running guest notices."""
+    """What a change does to the guest, from harmless to final. `NONE`: no running guest notices.
+
+    `RESTART` brings the guest up again, `STOP` does not: it is wanted off, or is deleted.
+    """
 
     NONE = "none"
     LIVE = "live"
     NEXT_BOOT = "next-boot"
     RESTART = "restart"
+    STOP = "stop"
     REPLACE = "replace"
     DATA_LOSS = "data-loss"
 

@@ -97,7 +97,7 @@ class _Deletions:
                 host=self._host,
                 operation=Operation.DELETE,
                 reasons=[self._reason(), *(["The guest is powered off."] if domain.active else [])],
-                disruption=Disruption.RESTART if domain.active else Disruption.NONE,
+                disruption=Disruption.STOP if domain.active else Disruption.NONE,
             )
 
     def _delete_network(self, key: Key, network: ObservedNetwork) -> None:
