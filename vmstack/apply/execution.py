@@ -25,6 +25,7 @@ from vmstack.apply.result import Failure
 from vmstack.errors import InternalError, VmstackError
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.execute import EffectResult, Supply, execute
+from vmstack.hosts.expectations import Guards
 from vmstack.model.base import Data
 from vmstack.model.effects import AwaitReady, StartPool
 from vmstack.model.identity import Key
@@ -80,6 +81,7 @@ class Execution:
         drivers: Mapping[str, Driver],
         *,
         journals: Mapping[str, Journal],
+        guards: Guards,
         supply: Supply,
         listener: Listener,
         interruption: Interruption,
@@ -88,6 +90,7 @@ class Execution:
         self._frontier = Frontier(steps, limits=limits)
         self._drivers = drivers
         self._journals = journals
+        self._guards = guards
         self._supply = supply
         self._listener = listener
         self._interruption = interruption
@@ -196,6 +199,7 @@ class Execution:
         result: EffectResult | None = None
         failure: VmstackError | None = None
         try:
+            self._guards.check(step.guards)
             report = self._reporter(step)
             result = execute(step.effect, self._drivers[step.host], supply=self._supply, report=report)
         except VmstackError as error:

@@ -15,7 +15,7 @@ from vmstack.apply.result import ApplyResult
 from vmstack.errors import InternalError, VmstackError
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.execute import Supply
-from vmstack.hosts.expectations import check_expectations
+from vmstack.hosts.expectations import Guards, check_expectations
 from vmstack.hosts.ledger import HostLedger, LedgerStore
 from vmstack.model.identity import StackId
 from vmstack.model.ownership import RunRecord
@@ -60,7 +60,7 @@ def apply_plan(
         timeout=lock_timeout,
         interruption=interruption,
     ) as locks:
-        check_expectations(drivers, plan.expectations)
+        check_expectations(drivers, plan.expectations, stack=plan.stack)
         journals = {host: Journal(open_ledger(drivers[host], plan.stack), stack=plan.stack) for host in hosts}
         if interruption.reason is None:
             for intent in plan.intents:
@@ -70,6 +70,7 @@ def apply_plan(
             plan.steps,
             drivers,
             journals=journals,
+            guards=Guards(drivers, stack=plan.stack),
             supply=supply,
             listener=listener,
             interruption=interruption,

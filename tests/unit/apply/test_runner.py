@@ -25,7 +25,7 @@ from vmstack.hosts.lock import HostLock
 from vmstack.model.effects import CreateVolume, DefinePool, DeleteVolume, StartPool, UploadImage
 from vmstack.model.graph import Output
 from vmstack.model.identity import Key, Kind, StackId
-from vmstack.model.ownership import EntryState, LedgerEntry, RunRecord, StoredOutput
+from vmstack.model.ownership import EntryState, Ledger, LedgerEntry, RunRecord, StoredOutput
 from vmstack.model.plan import Change, Expectation, Intent, LedgerMark, Operation, Plan, Step
 
 STACK = StackId("shop", "prod")
@@ -335,6 +335,41 @@ def test_a_stale_plan_is_refused_before_anything_is_changed():
     assert caught.value.exit_code == 6
     assert {call.method for call in host.changes[before:]} == {"define_secret", "undefine_secret"}
     assert usages(host) == ["vmstack:shop/prod"]
+
+
+def test_a_guard_that_fails_stops_its_step_and_what_needs_it():
+    """Somebody attaches the volume while the plan runs: it stays."""
+    other = StackId("blog", "prod")
+
+    def before(call) -> None:
+        if call.method == "create_volume":
+            HostLedger(watcher, other).write(Ledger(stack=other, entries=(volume_entry("a"),)))
+
+    host = FakeHost(faults=Faults(before=before))
+    watcher = host.connect()
+    unused = Expectation(host="kvm1", object="unused", id="web/a", name="/pools/web/a", fingerprint=None)
+    plan = make_plan("a", "b", expectations=(unused,))
+    delete = Step(
+        id="delete",
+        host="kvm1",
+        key=Key(Kind.VOLUME, "a"),
+        effect=DeleteVolume(pool="web", volume="a"),
+        needs=("kvm1/a",),
+        guards=(unused,),
+    )
+    upload = Step(
+        id="upload",
+        host="kvm1",
+        key=Key(Kind.IMAGE, "x"),
+        effect=UploadImage(pool="web", volume="b", image="x"),
+        needs=("delete",),
+    )
+    result = run(make_plan(steps=(*plan.steps, delete, upload), intents=plan.intents), {"kvm1": host})
+    (failure,) = result.failed
+    assert isinstance(failure.error, StalePlanError)
+    assert "the stack blog/prod lists it" in str(failure.error)
+    assert [one.id for one in result.left] == ["upload"]
+    assert {record.name for record in host.volumes("web")} == {"a", "b"}
 
 
 def test_an_empty_plan_changes_nothing_and_takes_no_lock():
