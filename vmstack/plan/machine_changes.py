@@ -64,7 +64,11 @@ def describe_machine(decision: MachineDecision, *, context: Context) -> None:
     fields = [*_changed(decision)]
     reasons = [*decision.reasons, *_reasons(decision)]
     if not fields and _reports_again(decision):
-        reasons.append("The guest must report again, as after its first start.")
+        reasons.append(
+            "The guest must report again, as after its first start."
+            if _ready_before(decision) != "none"
+            else "The guest is to report that it is ready, from its next start on."
+        )
     if not fields and not reasons:
         reasons.append("vmstack notes which fields of it the program writes.")
     context.draft.change(
@@ -123,7 +127,7 @@ def _changed(decision: MachineDecision) -> Iterator[FieldChange]:
             path="protect", before=found.stamp.protect, after=decision.stamp.protect, disruption=Disruption.NONE
         )
     if decision.awaits and found.active and not decision.stops and spec.ready_timeout is not None:
-        yield FieldChange(path="ready", before="pending", after="ok", disruption=Disruption.NONE)
+        yield FieldChange(path="ready", before=_ready_before(decision), after="ok", disruption=Disruption.NONE)
 
 
 def _folded(differences: Iterable[Difference]) -> Iterator[Difference]:
@@ -160,8 +164,12 @@ def _reasons(decision: MachineDecision) -> Iterator[str]:
 
 
 def _reports_again(decision: MachineDecision) -> bool:
+    return decision.stamp.ready == "pending" and _ready_before(decision) not in (None, "pending")
+
+
+def _ready_before(decision: MachineDecision) -> str | None:
     old = decision.observed.stamp if decision.observed is not None else None
-    return old is not None and decision.stamp.ready == "pending" and old.ready != "pending"
+    return None if old is None else old.ready
 
 
 def _file(path: str | None) -> str | None:

@@ -21,6 +21,7 @@ from vmstack.plan.disruption import Case, VmState, disruption_of
 from vmstack.plan.domain_diff import Difference, leftovers, settle_target, written_fields
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.machine_diff import find_differences
+from vmstack.plan.machine_remarks import remark, remark_leases
 from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
 from vmstack.plan.neighbours import check_macs
 from vmstack.plan.networks import NetworkDecision
@@ -218,11 +219,14 @@ def _decide_existing(
     anew = remade or (seed is not None and seed.reseeds) or (mode is Mode.RESTART and wants_running)
     stamp = msgspec.structs.replace(stamp, **readiness_after(found.stamp, spec=spec, anew=anew))
     waits_for_boot = seed_waits_for_boot(target, found) and mode is not Mode.RESTART
-    pending = found.stamp is not None and found.stamp.ready == "pending" and found.active and not waits_for_boot
+    pending = stamp.ready == "pending" and found.active and not waits_for_boot
     awaits = wants_running and spec.ready_timeout is not None and (move is PowerMove.START or pending)
     if search.waiting and mode is not Mode.RESTART:
         context.draft.note(f"pending restart: the running guest has another {', '.join(search.waiting)}", key=key)
-    _remark(found, stamp, state=state, mode=mode, move=move, context=context, key=key)
+    resumes_saved = mode is Mode.DEFINE or move is PowerMove.START
+    remark(spec, found, target=target, stamp=stamp, resumes_saved=resumes_saved, context=context)
+    if mode is not Mode.RESTART and found.active:
+        remark_leases(spec, found, networks=around.networks, context=context)
     drifted = found.stamp is not None and found.stamp.digest == stamp.digest
     by_hand = drifted and any(
         item.case not in (Case.SEED, Case.VOLUME_UNDER, Case.NETWORK_REPLACE) for item in search.found
@@ -353,18 +357,6 @@ def _check_rename(target: DomainConfig, found: ObservedDomain, *, key: Key, cont
 def _leaves(name: str, *, host: str, context: Context) -> bool:
     spec = context.catalog.vms.get(name)
     return spec is None or spec.host != host
-
-
-def _remark(
-    found: ObservedDomain, stamp: Stamp, *, state: VmState, mode: Mode, move: PowerMove, context: Context, key: Key
-) -> None:
-    if found.stamp is not None and found.stamp.ready == "failed" and stamp.ready == "failed":
-        report = f": {found.stamp.report}" if found.stamp.report else ""
-        context.draft.warn(f"cloud-init failed in this guest{report}", key=key)
-    if found.state == "pmsuspended":
-        context.draft.note("the guest has suspended itself; wake it up to have it running", key=key)
-    if found.has_managed_save and state is VmState.STOPPED and (mode is Mode.DEFINE or move is PowerMove.START):
-        context.draft.note("it has a saved state: its next start resumes that, and changes wait for a restart", key=key)
 
 
 def _generation(found: ObservedDomain | None) -> int:

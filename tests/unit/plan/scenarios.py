@@ -53,6 +53,8 @@ from vmstack.model.specs import (
 )
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
+from vmstack.xmlio.safe import parse_xml, serialise
+from vmstack.xmlio.stamp import NAMESPACE, read_stamp, write_stamp
 
 Act = Callable[[FakeHost], None]
 _RUN = RunRecord(run="r1", who="tester", where="here", when="2026-01-01T00:00:00+00:00")
@@ -170,7 +172,6 @@ def _foreign_domain(fake: FakeHost) -> None:
 
 def _forged_stamp(fake: FakeHost) -> None:
     from vmstack.model.ownership import Stamp
-    from vmstack.xmlio.stamp import NAMESPACE, write_stamp
 
     stamp = Stamp(path=STACK.path(Key(Kind.VM, "web-9")), digest="x")
     fake.set_domain_metadata(foreign.STOPPED_UUID, xml=write_stamp(stamp), namespace=NAMESPACE, live=False)
@@ -211,6 +212,27 @@ def _save(fake: FakeHost) -> None:
 
 def _pause(fake: FakeHost) -> None:
     fake.machine.domains[UUID].state = "paused"
+
+
+def _fail(fake: FakeHost) -> None:
+    record = fake.domain(UUID)
+    stamp = read_stamp(record.xml)
+    assert stamp is not None
+    failed = msgspec.structs.replace(stamp, ready="failed", report="cloud-init: ('packages', 'E: no nginx')")
+    fake.set_domain_metadata(UUID, xml=write_stamp(failed), namespace=NAMESPACE, live=True)
+
+
+def _no_channel(fake: FakeHost) -> None:
+    domain = fake.machine.domains[UUID]
+    domain.xml, domain.live_xml = (_without_channel(xml or "") for xml in (domain.xml, domain.live_xml))
+
+
+def _without_channel(xml: str) -> str:
+    root = parse_xml(xml, what="a domain")
+    for target in root.findall("devices/channel/target[@name='org.vmstack.ready.0']"):
+        channel = target.getparent()
+        channel.getparent().remove(channel)
+    return serialise(root)
 
 
 def _extra_nic(fake: FakeHost) -> None:
@@ -299,6 +321,15 @@ SCENARIOS: dict[str, Scenario] = {
                            graph(*small(data(), disks=(ROOT, DATA)))),
     "disk-grown-stopped": Scenario("a disk of a stopped guest",
         stopped(data(capacity=3 * GIB), disks=(ROOT, DATA)), stopped(data(), disks=(ROOT, DATA))),
+    "wait-added": Scenario("a wait that is new waits at once", full(), full(ready_timeout=None)),
+    "wait-added-stopped": Scenario("and at the next start of a stopped VM", full(power=Power.STOPPED),
+                                   full(power=Power.STOPPED, ready_timeout=None)),
+    "cloud-init-failed": Scenario("no difference, and yet not as wanted", full(), full(), _fail),
+    "channel-removed": Scenario("somebody took the readiness channel", full(), full(), _no_channel),
+    "disk-before-the-first": Scenario("firmware boots from the first slot, not from the program's first disk",
+        full(), full(disks=(DATA,))),
+    "ignored-disks": Scenario("a new disk of a VM whose disks are ignored", full(options={
+        "vm.web-0": Options(ignore_changes=("disks",))}), full(disks=(ROOT,))),
     "disk-shrunk": Scenario("disks never shrink", graph(*small(data(), disks=(ROOT, DATA))),
                             graph(*small(data(capacity=3 * GIB), disks=(ROOT, DATA)))),
     "nic-added": Scenario("a NIC is plugged in, its address reserved first", full(),
