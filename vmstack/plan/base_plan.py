@@ -101,7 +101,9 @@ def _upload(base: Base, wanted: LedgerEntry, *, pool_key: Key, again: bool, cont
     reasons = [f"The image has {format_size(base.facts.virtual_size)} and is uploaded once to this pool."]
     first: str | None = None
     if again:
-        first = draft.step(base.key, "delete", DeleteVolume(pool=pool, volume=label), host=host, after=after)
+        unused = draft.expect_unused(host, base.slot, path=base.path)
+        delete = DeleteVolume(pool=pool, volume=label)
+        first = draft.step(base.key, "delete", delete, host=host, after=after, guards=(unused,))
         reasons.append("An earlier upload was interrupted, so it is made again.")
         if base.slot in index.volumes:
             draft.expect(host, index.volumes[base.slot])

@@ -54,6 +54,7 @@ class _Deletions:
             self._delete_network(key, network)
         entries = self._remains.entries
         pools = {entry.pool: entry for entry in entries if entry.role == "pool"}
+        self._leaving = {entry.slot for entry in pools.values()}
         self._starts = self._start_pools(pools)
         # What is backed by a base image goes before the image, and all of them before their pool.
         for entry in entries:
@@ -194,9 +195,7 @@ class _Deletions:
     def _is_foreign(self, entry: LedgerEntry, *, path: str | None) -> bool:
         users = sorted(domain.name for domain in self._index.foreign_users(path))
         backed = sorted(
-            label
-            for pool, label in self._index.backed.get(path or "", ())
-            if (pool, label) not in self._index.entries and entry.role != "base"
+            label for pool, label in self._index.backed.get(path or "", ()) if (pool, label) not in self._index.entries
         )
         if not users and not backed:
             return False
@@ -216,17 +215,37 @@ class _Deletions:
             return
         if not self._is_there(entry):
             return
-        backed = self._index.backed.get(self._index.volume_path(entry.slot) or "", ())
+        path = self._index.volume_path(entry.slot)
+        backed = self._index.backed.get(path or "", ())
         needs = [self._deleted[slot] for slot in backed if slot in self._deleted]
         replaced = [slot for slot in backed if slot not in self._deleted]
         for slot in replaced:
             step = self._remaking(slot)
             if step is None:
-                self._kept.add(entry.slot)
+                self._keep_base(entry, user=None if slot in self._index.entries else f"the volume {slot[1]!r}")
                 return
             needs.append(step)
-        if not self._is_foreign(entry, path=self._index.volume_path(entry.slot)):
-            self._delete(entry, needs=needs)
+        for domain in self._index.own_chain_users(path):
+            # The clone may be gone or made anew before the definition of its guest stops naming the image.
+            release = [self._gone[domain.uuid]] if domain.uuid in self._gone else self._release(domain)
+            if not release:
+                self._keep_base(entry, user=f"the definition of {domain.name!r}")
+                return
+            needs += release
+        others = sorted(domain.name for domain in self._index.foreign_users(path))
+        if others:
+            self._keep_base(entry, user=f"the domain {others[0]!r}")
+            return
+        self._delete(entry, needs=needs)
+
+    def _keep_base(self, entry: LedgerEntry, *, user: str | None) -> None:
+        """`user`: what is not said elsewhere."""
+        self._kept.add(entry.slot)
+        if user is not None:
+            self._draft.note(
+                f"base image {entry.label!r} is not wanted any more and is deleted once {user} does not use it",
+                key=entry_key(entry),
+            )
 
     def _remaking(self, slot: Slot) -> str | None:
         """The step that makes a volume anew from something else, when one does."""
@@ -275,6 +294,9 @@ class _Deletions:
             after=() if start is not None else self._pool_key(pool),
             marks=(LedgerMark(action="forget", entry=entry),),
             guards=guards,
+            # A pool is only removed when the ledger durably lists nothing in it: a run that is killed while it
+            # removes the directory must not be followed by one that looks for volumes there.
+            flush=(pool, "") in self._leaving,
         )
         self._superseded[key].append(entry)
 

@@ -99,6 +99,9 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
         host for host, index in context.indexes.items() if host not in ledgers and (index.has_ledger or host in touched)
     )
     stored = stored_outputs(outputs)
+    intents = draft.intents()
+    for host in touched | {intent.host for intent in intents}:
+        draft.expect_ledger(host, name=str(context.stack), digest=context.indexes[host].ledger_digest)
     differ = False
     for host in ledgers:
         ledger = observed.hosts[host].ledger
@@ -107,7 +110,7 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
         stack=desired.stack,
         changes=draft.changes(),
         steps=draft.steps(),
-        intents=draft.intents(),
+        intents=intents,
         expectations=draft.expectations(),
         outputs=outputs,
         stored_outputs_differ=differ,

@@ -104,6 +104,8 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
     after = [Key(Kind.POOL, fate.spec.pool), *context.needs(Kind.VOLUME, fate.spec.name)]
     if fate.base is not None:
         after.append(fate.base.key)
+        if fate.base.slot in index.volumes:
+            draft.expect(host, index.volumes[fate.base.slot])
     replaced = fate.fate is Fate.REPLACE and fate.moved is None
     stops: list[str | None] = []
     if fate.disturbs and fate.moved is None:
@@ -111,7 +113,8 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
     first: str | None = None
     if replaced or fate.fate is Fate.REDO:
         effect = DeleteVolume(pool=pool, volume=label)
-        first = draft.step(fate.key, "delete", effect, host=host, needs=stops, after=after)
+        unused = draft.expect_unused(host, fate.slot, path=fate.path)
+        first = draft.step(fate.key, "delete", effect, host=host, needs=stops, after=after, guards=(unused,))
         if fate.old is not None:
             draft.expect(host, fate.old)
     elif index.readable(pool) or pool not in index.pools:

@@ -36,7 +36,7 @@ from vmstack.apply.runner import apply_plan
 from vmstack.hosts.ledger import HostLedger
 from vmstack.images.seed import build_seed
 from vmstack.model.graph import DesiredGraph, Options, Output
-from vmstack.model.identity import Key, Kind, derive_uuid
+from vmstack.model.identity import Key, Kind, StackId, base_volume_name, derive_uuid
 from vmstack.model.observed import ImageFacts
 from vmstack.model.ownership import EntryState, Ledger, RunRecord
 from vmstack.model.plan import Payload
@@ -164,6 +164,14 @@ def volume_xml(name: str) -> str:
     return f"<volume><name>{name}</name><capacity>1048576</capacity><target><format type='raw'/></target></volume>"
 
 
+def _clone_xml(name: str) -> str:
+    base = f"/pools/web/{base_volume_name('debian', sha256=FACTS.sha256, format='qcow2')}"
+    return (
+        f"<volume><name>{name}</name><capacity>{GIB}</capacity><target><format type='qcow2'/></target>"
+        f"<backingStore><path>{base}</path><format type='qcow2'/></backingStore></volume>"
+    )
+
+
 def _foreign_domain(fake: FakeHost) -> None:
     fake.define_domain(
         foreign.domain("0b5c1b4e-0000-4000-8000-0000000000aa", "web-0", disk="/srv/other/loose.img", mac_end="aa")
@@ -206,14 +214,6 @@ def _network_edited(fake: FakeHost) -> None:
     lan.live_xml = lan.live_xml.replace("10.20.0.200", "10.20.0.150")
 
 
-def _save(fake: FakeHost) -> None:
-    fake.machine.domains[UUID].managed_save = True
-
-
-def _pause(fake: FakeHost) -> None:
-    fake.machine.domains[UUID].state = "paused"
-
-
 def _fail(fake: FakeHost) -> None:
     record = fake.domain(UUID)
     stamp = read_stamp(record.xml)
@@ -235,6 +235,14 @@ def _without_channel(xml: str) -> str:
     return serialise(root)
 
 
+def _save(fake: FakeHost) -> None:
+    fake.machine.domains[UUID].managed_save = True
+
+
+def _pause(fake: FakeHost) -> None:
+    fake.machine.domains[UUID].state = "paused"
+
+
 def _extra_nic(fake: FakeHost) -> None:
     xml = (
         f"<interface type='network'><mac address='52:54:00:00:00:77'/><source network='{foreign.NETWORK}'/></interface>"
@@ -244,7 +252,6 @@ def _extra_nic(fake: FakeHost) -> None:
 
 def _ready_ledger(fake: FakeHost, *, state: EntryState) -> None:
     """Another stack's ledger that has the base image in this stack's (existing) pool."""
-    from vmstack.model.identity import StackId, base_volume_name
     from vmstack.model.ownership import LedgerEntry
 
     label = base_volume_name("debian", sha256=FACTS.sha256, format="qcow2")
@@ -267,6 +274,14 @@ def _snapshot(fake: FakeHost, *, persistent: bool) -> None:
     domain.live_xml = domain.live_xml.replace("web-0-root.qcow2", "web-0-root.snap1")
     if persistent:
         domain.xml = domain.xml.replace("web-0-root.qcow2", "web-0-root.snap1")
+
+
+def _foreign_overlay(fake: FakeHost) -> None:
+    """A domain of somebody else whose disk, in a pool of theirs, is on top of our base image."""
+    xml = foreign.domain(foreign.STOPPED_UUID, "other-stopped", disk=f"{foreign.POOL_PATH}/stopped.qcow2", mac_end="02")
+    base = f"/pools/web/{base_volume_name('debian', sha256=FACTS.sha256, format='qcow2')}"
+    chain = f"<backingStore type='file'><format type='qcow2'/><source file='{base}'/></backingStore>"
+    fake.define_domain(xml.replace("<target dev", f"{chain}<target dev", 1))
 
 
 EXISTING = pool(label=foreign.POOL, path=None, existing=True)
@@ -306,6 +321,15 @@ SCENARIOS: dict[str, Scenario] = {
     "description-foreign": Scenario("what others wrote stays", full(), full(),
                                     lambda fake: fake.set_description(UUID, "by hand", live=True)),
     "autostart": Scenario("autostart", full(autostart=True), full()),
+    "wait-added": Scenario("a wait that is new waits at once", full(), full(ready_timeout=None)),
+    "wait-added-stopped": Scenario("and at the next start of a stopped VM", full(power=Power.STOPPED),
+                                   full(power=Power.STOPPED, ready_timeout=None)),
+    "cloud-init-failed": Scenario("no difference, and yet not as wanted", full(), full(), _fail),
+    "channel-removed": Scenario("somebody took the readiness channel", full(), full(), _no_channel),
+    "disk-before-the-first": Scenario("firmware boots from the first slot, not from the program's first disk",
+        full(), full(disks=(DATA,))),
+    "ignored-disks": Scenario("a new disk of a VM whose disks are ignored", full(options={
+        "vm.web-0": Options(ignore_changes=("disks",))}), full(disks=(ROOT,))),
     "power-off": Scenario("wanted off", full(power=Power.STOPPED), full()),
     "power-on": Scenario("wanted on", full(), full(power=Power.STOPPED)),
     "resume": Scenario("somebody paused it", full(), full(),
@@ -321,15 +345,6 @@ SCENARIOS: dict[str, Scenario] = {
                            graph(*small(data(), disks=(ROOT, DATA)))),
     "disk-grown-stopped": Scenario("a disk of a stopped guest",
         stopped(data(capacity=3 * GIB), disks=(ROOT, DATA)), stopped(data(), disks=(ROOT, DATA))),
-    "wait-added": Scenario("a wait that is new waits at once", full(), full(ready_timeout=None)),
-    "wait-added-stopped": Scenario("and at the next start of a stopped VM", full(power=Power.STOPPED),
-                                   full(power=Power.STOPPED, ready_timeout=None)),
-    "cloud-init-failed": Scenario("no difference, and yet not as wanted", full(), full(), _fail),
-    "channel-removed": Scenario("somebody took the readiness channel", full(), full(), _no_channel),
-    "disk-before-the-first": Scenario("firmware boots from the first slot, not from the program's first disk",
-        full(), full(disks=(DATA,))),
-    "ignored-disks": Scenario("a new disk of a VM whose disks are ignored", full(options={
-        "vm.web-0": Options(ignore_changes=("disks",))}), full(disks=(ROOT,))),
     "disk-shrunk": Scenario("disks never shrink", graph(*small(data(), disks=(ROOT, DATA))),
                             graph(*small(data(capacity=3 * GIB), disks=(ROOT, DATA)))),
     "nic-added": Scenario("a NIC is plugged in, its address reserved first", full(),
@@ -428,10 +443,15 @@ SCENARIOS: dict[str, Scenario] = {
     "drift-pool-removed": Scenario("a pool that was there is defined again, and builds no directory", stopped(),
         stopped(), lambda fake: (fake.stop_pool("web"), fake.undefine_pool("web"))[0]),
     "drift-pool-removed-moved": Scenario("a pool that is gone does not move either",
-        graph(pool(path="/pools/new"), data()), graph(pool(), data()), lambda fake: (fake.stop_pool("web"), fake.undefine_pool("web"))[0]),
+        graph(pool(path="/pools/new"), data()), graph(pool(), data()),
+        lambda fake: (fake.stop_pool("web"), fake.undefine_pool("web"))[0]),
     "pool-never-started": Scenario("what was never made in a pool that never ran is forgotten", graph(),
         graph(pool(), data()), lambda fake: (ledger_edit(web=EntryState.PENDING, web_0_data=EntryState.PENDING)(fake),
                                              fake.stop_pool("web"))[0], policy=PlanPolicy(allow_empty=True)),
+    "base-under-foreign-domain": Scenario("a base image that is under a disk of somebody else", graph(pool()),
+        graph(*small()), _foreign_overlay),
+    "base-under-foreign-volume": Scenario("a base image that a volume of somebody else is backed by", graph(pool()),
+        graph(*small()), lambda fake: fake.create_volume("web", _clone_xml("theirs.qcow2"))),
     "foreign-domain": Scenario("the name is taken", graph(*small()), None, _foreign_domain),
     "foreign-forged": Scenario("a stamp alone proves nothing", graph(*small()), None, _forged_stamp),
     "foreign-pool": Scenario("the pool's name is taken", graph(*small()), None, _foreign_pool),
