@@ -58,7 +58,9 @@ def check_files(machines: Iterable[MachineDecision], *, context: Context) -> Non
             continue
         index = context.indexes[machine.host]
         known = {index.volume_path(slot) for slot in index.entries} | {entry.path for entry in index.entries.values()}
-        wanted = {disk.serial: disk for disk in machine.target.disks if disk.serial != SEED_SERIAL}
+        owned = found.stamp.fields if found.stamp is not None else ()
+        wanted = {disk.serial: disk for disk in machine.target.disks if f"disks[{disk.serial}]" in owned}
+        wanted.pop(SEED_SERIAL, None)
         strayed: dict[str, str] = {}
         for config in (found.config, found.live or found.config):
             for disk in config.disks:

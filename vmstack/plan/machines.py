@@ -23,7 +23,7 @@ from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.machine_diff import find_differences
 from vmstack.plan.machine_remarks import remark, remark_leases
 from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
-from vmstack.plan.neighbours import check_macs
+from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.volumes import Fate, VolumeFate
@@ -196,6 +196,7 @@ def _decide_existing(
     ignored = ignored_fields(context.catalog.options(Kind.VM, spec.name).ignore_changes)
     names = {nic.mac: nic.name for nic in spec.nics}
     owned = frozenset(found.stamp.fields if found.stamp else ())
+    check_serials(design, found, owned=owned, host=spec.host, key=key, context=context)
     target = settle_target(design, observed=found.config, owned=owned, ignored=ignored, nic_names=names)
     _check_rename(target, found, key=key, context=context)
     drop_disks, drop_nics, extras = _leftovers(target, found, owned=owned, ignored=ignored)

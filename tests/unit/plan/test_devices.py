@@ -5,12 +5,16 @@ import pytest
 from tests.fake import foreign
 from tests.fake.host import FakeHost
 from tests.unit.plan.builders import IMAGES, data, graph, look, mac, network, nic, root, small, vm
-from tests.unit.plan.scenarios import NO_POLICY, ROOT, UUID, converge, full, volume_xml
+from tests.unit.plan.scenarios import NO_POLICY, ROOT, SCENARIOS, UUID, converge, full, play, volume_xml
+from vmstack.errors import ConflictError
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.identity import Key, Kind
+from vmstack.model.plan import Disruption
+from vmstack.model.readiness import READY_CHANNEL
 from vmstack.model.specs import DiskSpec, Power
 from vmstack.plan.planner import make_plan
 from vmstack.xmlio.domain import read_domain
+from vmstack.xmlio.safe import parse_xml, serialise
 
 
 def _host(before: DesiredGraph) -> FakeHost:
@@ -97,3 +101,33 @@ def test_device_that_moves_is_let_go_of_before_it_is_taken(move: str) -> None:
     assert all(release in comes_after(take) for take, release in pairs), (takes, releases)
     converge(fake, after)
     assert _empty(fake, after)
+
+
+def test_readiness_channel_that_was_removed_comes_back() -> None:
+    fake = play(SCENARIOS["channel-removed"]).connect()
+    converge(fake, full())
+    assert READY_CHANNEL in read_domain(fake.domain(UUID).live_xml).channels
+    assert _empty(fake, full())
+
+
+def test_data_disk_is_unplugged_live_wherever_it_stands_in_the_xml() -> None:
+    """The disk in the first slot is the one that the guest booted from, not the first one of the document."""
+    fake = _host(full())
+    domain = fake.machine.domains[UUID]
+    live = parse_xml(domain.live_xml, what="a domain")
+    disks = live.findall("devices/disk")
+    disks[0].addprevious(disks[1])
+    domain.live_xml = serialise(live)
+    after = full(disks=(ROOT,))
+    plan = make_plan(after, look(fake, after), policy=NO_POLICY, images=IMAGES)
+    assert [change.disruption for change in plan.changes if change.key.kind is Kind.VM] == [Disruption.LIVE]
+
+
+def test_disk_of_others_with_the_serial_of_ours_is_theirs() -> None:
+    fake = _host(full(disks=(ROOT,)))
+    fake.create_volume(foreign.POOL, volume_xml("hot.img"))
+    hot = f"<source file='{foreign.POOL_PATH}/hot.img'/><target dev='vdc' bus='virtio'/><serial>data</serial>"
+    xml = f"<disk type='file' device='disk'><driver name='qemu' type='raw'/>{hot}</disk>"
+    fake.attach_device(UUID, xml, live=True, config=True)
+    with pytest.raises(ConflictError, match="somebody else attached"):
+        make_plan(full(), look(fake, full()), policy=NO_POLICY, images=IMAGES)
