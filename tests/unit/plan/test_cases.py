@@ -69,6 +69,8 @@ def _expected(plan: Plan) -> dict[str, Any]:
         del shown["address"], shown["host"]
         if step.flush:
             shown["flush"] = True
+        if step.guards:
+            shown["guards"] = [f"{guard.object} {guard.name}" for guard in step.guards]
     for change in encoded["changes"]:
         del change["place"], change["kind"], change["name"]
     return {
@@ -81,7 +83,8 @@ def _expected(plan: Plan) -> dict[str, Any]:
             *(f"forget {'/'.join(entry.slot)}" for intent in plan.intents for entry in intent.forget),
         ],
         "expects": [
-            f"{'no ' if found.fingerprint is None else ''}{found.object} {found.name}" for found in plan.expectations
+            f"{'no ' if found.fingerprint is None and found.object != 'unused' else ''}{found.object} {found.name}"
+            for found in plan.expectations
         ],
         "empty": plan.empty,
         "outputs_differ": plan.stored_outputs_differ,
