@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -34,6 +35,7 @@ RESTART = StackWish(
     nets=(NetWish("lan", 20, hosts=(2,), mode="route"),),
     outputs=("ip",),
 )
+RENAMED = replace(SMALL, vms=(replace(SMALL.vms[0], suffix="-new", autostart=True),))
 NOTHING = StackWish()
 
 # Before, after, and what the planner may do.
@@ -41,6 +43,7 @@ SCENARIOS: dict[str, tuple[StackWish | None, StackWish, PlanPolicy]] = {
     "create": (None, SMALL, ALLOW),
     "change": (SMALL, OTHER, ALLOW),
     "restart": (SMALL, RESTART, ALLOW),
+    "rename": (SMALL, RENAMED, ALLOW),
     "empty": (OTHER, NOTHING, ALLOW),
     "destroy": (OTHER, OTHER, DESTROY),
 }
