@@ -11,6 +11,7 @@ import msgspec
 from vmstack.apply.crew import Crew
 from vmstack.apply.events import (
     Beat,
+    Event,
     Listener,
     StepDone,
     StepFailed,
@@ -103,6 +104,7 @@ class Execution:
         self.abandoned: list[Step] = []
         self.guests: dict[Key, GuestReport] = {}
         self.notes: list[str] = []
+        self.trouble: Exception | None = None
         # SimpleQueue.put is reentrant, so that a signal handler may call it.
         interruption.subscribe(partial(self._inbox.put, None))
 
@@ -119,16 +121,29 @@ class Execution:
         finally:
             self._crew.dismiss()
 
+    def _tell(self, event: Event) -> None:
+        """Tell the listener. One that fails is told nothing more, and what runs is finished, as on an interruption.
+
+        Its failure is left in `trouble`: effects must not outlive the run and its locks.
+        """
+        if self.trouble is not None:
+            return
+        try:
+            self._listener(event)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller raises it later
+            self.trouble = error
+            self._interruption.request("its progress could not be shown")
+
     def _advance(self) -> bool:
         """Start what may start; tell whether there is something to wait for."""
         if self._interruption.reason is None:
             for step in self._frontier.take():
-                self._listener(StepStarted(step=step))
+                self._tell(StepStarted(step=step))
                 self._crew.run(partial(self._work, step))
         elif not self._stopping:
             self._stopping = True
             running = sum(not isinstance(step.effect, AwaitReady) for step in self._frontier.running)
-            self._listener(Stopping(reason=self._interruption.reason, running=running))
+            self._tell(Stopping(reason=self._interruption.reason, running=running))
         running_steps = self._frontier.running
         if self._stopping and all(isinstance(step.effect, AwaitReady) for step in running_steps):
             self.abandoned += running_steps
@@ -140,13 +155,13 @@ class Execution:
         try:
             message = self._inbox.get(timeout=_BEAT_SECONDS)
         except Empty:
-            self._listener(Beat(elapsed=monotonic() - self._began))
+            self._tell(Beat(elapsed=monotonic() - self._began))
             return
         match message:
             case None:
                 return
             case _Progress(step=step, what=what, done=done, total=total):
-                self._listener(StepProgress(step=step, what=what, done=done, total=total))
+                self._tell(StepProgress(step=step, what=what, done=done, total=total))
             case _Ended():
                 self._take_in(message)
             case _Died(error=error):
@@ -183,7 +198,7 @@ class Execution:
         self.notes += [f"{step.key}: {note}" for note in notes]
         if guest is not None:
             self.guests[step.key] = guest
-        self._listener(StepDone(step=step, seconds=ended.seconds, notes=notes, guest=guest))
+        self._tell(StepDone(step=step, seconds=ended.seconds, notes=notes, guest=guest))
 
     def _fail(self, ended: _Ended, error: VmstackError | None) -> None:
         self._frontier.finish(ended.step, success=False)
@@ -191,7 +206,7 @@ class Execution:
             self.abandoned.append(ended.step)
             return
         self.failed.append(Failure(step=ended.step, error=error))
-        self._listener(StepFailed(step=ended.step, seconds=ended.seconds, error=error))
+        self._tell(StepFailed(step=ended.step, seconds=ended.seconds, error=error))
 
     def _work(self, step: Step) -> None:
         """Execute one step on a worker's thread and post how it ended; `error` `None` without a result: abandoned."""

@@ -40,6 +40,7 @@ def apply_plan(
 
     Raises before the first effect only: `LockedError`, `StalePlanError`, or what reading the hosts raises. From the
     first effect on every failure is in the result: it stops the steps that need the failed one and nothing else.
+    What the listener raises is raised once nothing runs any more and the ledgers say what was done.
     An empty plan takes no lock; where a run died, its lock goes.
     """
     began = monotonic()
@@ -91,6 +92,8 @@ def apply_plan(
         finally:
             for journal in journals.values():
                 journal.stop()
+    if execution.trouble is not None:
+        raise execution.trouble
     elapsed = monotonic() - began
     finished = Finished(
         done=len(result.done), failed=len(result.failed), left=len(result.left + result.abandoned), elapsed=elapsed

@@ -239,6 +239,32 @@ def test_an_unexpected_exception_ends_its_step_and_no_other():
     assert len(result.done) == 4
 
 
+def test_a_listener_that_fails_leaves_nothing_running_behind():
+    """Somebody closes the pipe (`vmstack apply | head`): what runs is finished before the locks go."""
+    slow = threading.Event()
+
+    def before(call) -> None:
+        if call.method == "create_volume":
+            slow.wait(0.3)
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepStarted) and event.step.id == "kvm1/b":
+            raise BrokenPipeError
+
+    host = FakeHost(faults=Faults(before=before))
+    with pytest.raises(BrokenPipeError):
+        run(make_plan("a", "b", "c", "d"), {"kvm1": host}, listener=listen, limits=Limits(pool=2))
+    assert {record.name for record in host.volumes("web")} == {"a", "b"}
+    assert entries(host) == {
+        "": EntryState.READY,
+        "a": EntryState.READY,
+        "b": EntryState.READY,
+        "c": EntryState.PENDING,
+        "d": EntryState.PENDING,
+    }
+    assert usages(host) == ["vmstack:shop/prod"]
+
+
 def test_an_interrupted_apply_finishes_what_runs_and_starts_nothing():
     interruption = Interruption()
     events: list[Event] = []
