@@ -50,9 +50,15 @@ def test_failures_show_the_programs_own_frames(stack):
     error = stack.fail("import helper\nhelper.build(0)", prelude="")
     assert error.place == Place(str(stack.folder / "helper.py"), 2)
     assert error.details == (
-        f"{stack.folder}/__main__.py:2 in the program: helper.build(0)",
-        f"{stack.folder}/helper.py:2 in build(): return 1 // n",
+        f"{stack.folder}/__main__.py:2 in the program",
+        f"{stack.folder}/helper.py:2 in build()",
     )
+
+
+def test_failures_show_no_literals_of_the_program(stack):
+    error = stack.fail('def login(password):\n    return int(len(password) / 0)\n\nlogin("hunter2")', prelude="")
+    assert "division by zero" in str(error)
+    assert "hunter2" not in str(error)
 
 
 def test_paths_are_shown_from_where_the_user_stands(stack, monkeypatch):
