@@ -36,6 +36,9 @@ def render_plan(plan: Plan, terminal: Terminal) -> Iterator[str]:
     if plan.empty:
         yield terminal.paint(NO_CHANGES, "bold", "green")
         return
+    if not plan.changes and not plan.stored_outputs_differ:
+        yield from _render_settling(plan)
+        return
     operations = [op for op in _SYMBOLS if any(change.operation is op for change in plan.changes)]
     if operations:
         yield "vmstack will perform the following actions. They are indicated with these symbols:"
@@ -50,6 +53,15 @@ def render_plan(plan: Plan, terminal: Terminal) -> Iterator[str]:
         yield from _render_outputs(plan.outputs, terminal)
     yield from _render_consequences(plan.changes, terminal)
     yield summarise(plan, terminal)
+
+
+def _render_settling(plan: Plan) -> Iterator[str]:
+    """What is left to do where no resource changes: the ledgers are brought up to date."""
+    count = sum(len(intent.entries) + len(intent.forget) for intent in plan.intents)
+    if count:
+        yield f"No resource changes; {count} entries of an interrupted run are settled."
+    for host in plan.releases:
+        yield f"No resource of the stack is left on {escape(host)}; its ledger there is removed."
 
 
 def summarise(plan: Plan, terminal: Terminal) -> str:
