@@ -121,6 +121,9 @@ class StorageCalls(Wire):
         if origin.backing is not None:
             self.machine.file(origin.backing)
         copy = self._create(into, xml)
+        copy.content = Content(complete=False, digest="partial")
+        arguments = {"pool": pool, "source": source}
+        self.faults.fire("during", Call(0, self._changes, "copy_volume", arguments, mutates=True))
         # `qemu-img convert` keeps the size of what it reads, whatever capacity was asked for.
         copy.capacity, copy.content = origin.capacity, origin.content
 

@@ -47,7 +47,7 @@ class DiskWish:
 class VmWish:
     """A VM. `root` is where its root disk comes from, `seed` the variant of its cloud-init content (`None`: none).
 
-    `suffix` ends the domain's name on the host, so that it can be renamed.
+    `suffix` ends the domain's name on the host, and `root_suffix` its root volume's, so that they can be renamed.
     """
 
     name: str
@@ -69,6 +69,7 @@ class VmWish:
     machine: str | None = None
     protect: bool | None = None
     suffix: str = ""
+    root_suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def _vm(add: object, vm: VmWish, wish: StackWish, *, host: Key, pool: Key) -> No
     source = VolumeSource(vm.root)
     root = VolumeSpec(
         name=f"{vm.name}-root",
-        label=f"{vm.name}-root.qcow2",
+        label=f"{vm.name}-root{vm.root_suffix}.qcow2",
         pool="pool",
         format="qcow2",
         source=source,

@@ -347,12 +347,13 @@ class _Deletions:
 
     def _describe_volumes(self) -> None:
         for key, entries in sorted(self._superseded.items()):
+            disruption = Disruption.DATA_LOSS if any(entry.slot in self._lost for entry in entries) else Disruption.NONE
             if self._draft.changed(key, host=self._host):
                 old = ", ".join(sorted(entry.label for entry in entries))
-                self._draft.explain(key, host=self._host, reason=f"The old one is deleted: {old}.")
+                reason = f"The old one is deleted: {old}."
+                self._draft.explain(key, host=self._host, reason=reason, disruption=disruption)
                 continue
             wanted = self._is_wanted(key)
-            disruption = Disruption.DATA_LOSS if any(entry.slot in self._lost for entry in entries) else Disruption.NONE
             self._draft.change(
                 key,
                 host=self._host,

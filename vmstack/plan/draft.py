@@ -109,10 +109,12 @@ class Draft:
         self._steps[id_] = _DraftStep(id_, host, key, effect, wanted, tuple(after), tuple(marks), flush, tuple(guards))
         return id_
 
-    def explain(self, key: Key, *, host: str, reason: str) -> None:
-        """Add a reason to a change that is there."""
+    def explain(self, key: Key, *, host: str, reason: str, disruption: Disruption = Disruption.NONE) -> None:
+        """Add a reason to a change that is there; its class is at least `disruption` from then on."""
         change = self._changes[host, key]
-        self._changes[host, key] = msgspec.structs.replace(change, reasons=(*change.reasons, reason))
+        self._changes[host, key] = msgspec.structs.replace(
+            change, reasons=(*change.reasons, reason), disruption=worst((change.disruption, disruption))
+        )
 
     def remakes(self, key: Key, host: str) -> bool:
         """Whether the resource is replaced there."""

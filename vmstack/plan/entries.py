@@ -10,6 +10,9 @@ def resumes(entry: LedgerEntry | None) -> bool:
     return entry is not None and entry.state is EntryState.PENDING
 
 
-def pending(entry: LedgerEntry) -> LedgerEntry:
-    """The entry as the ledger must hold it before the thing is made."""
-    return msgspec.structs.replace(entry, state=EntryState.PENDING)
+def pending(entry: LedgerEntry, *, anew: bool = False) -> LedgerEntry:
+    """The entry as the ledger must hold it before the thing is made.
+
+    `anew`: something has its file already, so that being in use will not prove it complete.
+    """
+    return msgspec.structs.replace(entry, state=EntryState.PENDING, anew=anew)

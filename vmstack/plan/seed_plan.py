@@ -144,7 +144,7 @@ def _complete(entry: LedgerEntry | None, *, path: str, index: HostIndex) -> bool
         return is_ready(entry)
     if entry.slot not in index.volumes:
         return False
-    return is_ready(entry) or any(index.own_users(path))
+    return is_ready(entry) or (not entry.anew and any(index.own_users(path)))
 
 
 def _current_label(domain: ObservedDomain | None) -> str | None:
@@ -182,7 +182,9 @@ def _make(decision: SeedDecision, *, context: Context) -> None:
         lost = index.entries.get(decision.slot)
         if lost is not None and is_ready(lost):
             reasons.append("It was deleted outside vmstack.")
-    draft.intend(pending(decision.entry), host=host)
+    entry = index.entries.get(decision.slot)
+    anew = (entry is not None and entry.anew) or any(index.own_users(decision.path))
+    draft.intend(pending(decision.entry, anew=anew), host=host)
     resume = resumes(index.entries.get(decision.slot))
     effect = CreateVolume(pool=pool, volume=label, xml=write_volume(config), resume=resume)
     create = draft.step(key, "create", effect, host=host, needs=(first,), after=after)

@@ -107,6 +107,9 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
         if fate.base.slot in index.volumes:
             draft.expect(host, index.volumes[fate.base.slot])
     replaced = fate.fate is Fate.REPLACE and fate.moved is None
+    entry = index.entries.get(fate.slot)
+    anew = (entry is not None and entry.anew) or any(index.own_users(fate.path))
+    begun = pending(fate.entry, anew=anew)
     stops: list[str | None] = []
     if fate.disturbs and fate.moved is None:
         stops = [stop_step(machine) for machine in _users(fate, machines=machines, context=context)]
@@ -114,15 +117,25 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
     if replaced or fate.fate is Fate.REDO:
         effect = DeleteVolume(pool=pool, volume=label)
         unused = draft.expect_unused(host, fate.slot, path=fate.path)
-        first = draft.step(fate.key, "delete", effect, host=host, needs=stops, after=after, guards=(unused,))
+        first = draft.step(
+            fate.key,
+            "delete",
+            effect,
+            host=host,
+            needs=stops,
+            after=after,
+            # With a pending entry before the deletion, a run that is interrupted would take the old content for the
+            # new; with the ready one after it, a half-made copy for a whole one.
+            marks=(LedgerMark(action="pending", entry=begun),) if replaced else (),
+            flush=replaced,
+            guards=(unused,),
+        )
         if fate.old is not None:
             draft.expect(host, fate.old)
     elif index.readable(pool) or pool not in index.pools:
         draft.expect_absent(host, "volume", id=f"{pool}/{label}", name=label)
     if not replaced:
-        # A replaced volume keeps its ready entry until the new one is there: with a pending one, a run that is
-        # interrupted before the old volume is deleted would take the old content for the new.
-        draft.intend(pending(fate.entry), host=host)
+        draft.intend(begun, host=host)
     create = draft.step(
         fate.key,
         "create",
@@ -131,7 +144,8 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
         needs=(*stops, first),
         after=after,
         marks=(LedgerMark(action="ready", entry=fate.entry),),
-        flush=replaced,
+        # Nothing else proves that it is whole, and a guest may write to it from now on.
+        flush=replaced or anew,
     )
     draft.finish(fate.key, create)
     state = next((machine.state for machine in _users(fate, machines=machines, context=context)), VmState.STOPPED)

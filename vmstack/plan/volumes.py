@@ -117,7 +117,9 @@ def _decide(
     fate, config, fields, reasons = _compare(
         spec, config, entry=entry, old=old, base=base, anew=anew, index=index, context=context, place=place
     )
-    moved = _moved_from(key, index=index, wanted=wanted) if entry is None else None
+    # A run that is killed while it moves a volume leaves both: the old one, and a pending entry of the new one.
+    begun = entry is not None and entry.state is EntryState.PENDING and old is None
+    moved = _moved_from(key, index=index, wanted=wanted) if entry is None or begun else None
     if moved is not None:
         fate = Fate.REPLACE
         fields = (("place", "/".join(moved.slot), "/".join(slot)),)
@@ -163,7 +165,7 @@ def _compare(
     if found is None and entry.state is EntryState.PENDING:
         return (Fate.REDO if entry.upload else Fate.CREATE), wanted, (), ()
     interrupted = entry.state is EntryState.PENDING and entry.upload
-    if interrupted and not any(index.own_users(index.volume_path(entry.slot))):
+    if interrupted and (entry.anew or not any(index.own_users(index.volume_path(entry.slot)))):
         return Fate.REDO, wanted, (), ("An earlier copy was interrupted, so it is made again.",)
     if found is None:
         found = _assumed(entry, wanted, index=index)
