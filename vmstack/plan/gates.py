@@ -57,21 +57,24 @@ def check_files(machines: Iterable[MachineDecision], *, context: Context) -> Non
         if found is None:
             continue
         index = context.indexes[machine.host]
-        known = {index.volume_path(slot) for slot in index.entries} | {entry.path for entry in index.entries.values()}
         owned = found.stamp.fields if found.stamp is not None else ()
         wanted = {disk.serial: disk for disk in machine.target.disks if f"disks[{disk.serial}]" in owned}
         wanted.pop(SEED_SERIAL, None)
-        strayed: dict[str, str] = {}
+        strayed: set[tuple[str, str]] = set()
         for config in (found.config, found.live or found.config):
             for disk in config.disks:
                 ours = wanted.get(disk.serial)
-                if ours is not None and disk.path is not None and disk.path not in known | {ours.path}:
-                    strayed[disk_path(disk)] = disk.path
+                if ours is not None and disk.path not in (None, ours.path):
+                    strayed.add((disk_path(disk), disk.path or ""))
+        if strayed:
+            known = {index.volume_path(slot) for slot in index.entries}
+            known |= {entry.path for entry in index.entries.values()}
+            strayed = {(disk, path) for disk, path in strayed if path not in known}
         if strayed:
             context.draft.errors.append(
                 RefusedError(
                     f"{machine.key}: a disk is on another file than vmstack gave it, by a snapshot or by hand",
-                    details=[f"{disk} has {path}" for disk, path in sorted(strayed.items())],
+                    details=[f"{disk} has {path}" for disk, path in sorted(strayed)],
                     resolution="commit or pivot it back to its own file first, such as with virsh blockcommit",
                     place=context.catalog.place(Kind.VM, machine.spec.name),
                 )

@@ -47,24 +47,30 @@ def remark(
 
 
 def remark_leases(
-    spec: VmSpec, found: ObservedDomain, *, networks: Mapping[str, NetworkDecision], context: Context
+    going_on: Mapping[str, ObservedDomain], *, networks: Mapping[str, NetworkDecision], context: Context
 ) -> None:
-    """Remark on reserved addresses that change under a guest that goes on running: it keeps the lease that it has."""
-    plugged = {nic.mac for nic in (found.live or found.config).nics}
-    for nic in spec.nics:
-        if nic.mac not in plugged:
-            continue
-        network = networks.get(nic.network)
-        updates = network.diff.updates if network is not None and network.diff is not None else ()
-        mine = [update for update in updates if update.path == f"reservations[{nic.mac}]"]
-        old = next((update.before.reservation.ip for update in mine if isinstance(update.before, Lease)), None)
-        new = next((update.after.reservation.ip for update in mine if isinstance(update.after, Lease)), None)
-        if new is not None and old != new:
-            context.draft.note(
-                f"its NIC {nic.name} gets the address {new} when the guest asks for a new lease, or is restarted"
-                + (f"; until then it keeps {old}" if old is not None else ""),
-                key=Key(Kind.VM, spec.name),
-            )
+    """Remark on reserved addresses that change under guests that go on running: they keep the leases they have.
+
+    `going_on` are those guests, by their names in the program.
+    """
+    for name, network in networks.items():
+        olds: dict[str, str] = {}
+        news: dict[str, str] = {}
+        for update in network.diff.updates if network.diff is not None else ():
+            if isinstance(update.before, Lease):
+                olds[update.path] = update.before.reservation.ip
+            if isinstance(update.after, Lease):
+                news[update.path] = update.after.reservation.ip
+        for vm, nic in context.catalog.nic_users.get(name, ()) if news else ():
+            found, path = going_on.get(vm), f"reservations[{nic.mac}]"
+            old, new = olds.get(path), news.get(path)
+            plugged = found is not None and any(nic.mac == item.mac for item in (found.live or found.config).nics)
+            if plugged and new is not None and old != new:
+                context.draft.note(
+                    f"its NIC {nic.name} gets the address {new} when the guest asks for a new lease, or is restarted"
+                    + (f"; until then it keeps {old}" if old is not None else ""),
+                    key=Key(Kind.VM, vm),
+                )
 
 
 def _bus(config: DomainConfig, *, serial: str | None) -> str | None:

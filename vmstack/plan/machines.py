@@ -124,6 +124,12 @@ def decide_machines(context: Context, *, around: Surroundings) -> dict[str, Mach
         decision = _decide(spec, around=around, context=context)
         if decision is not None:
             decisions[name] = decision
+    going_on = {
+        name: decision.observed
+        for name, decision in decisions.items()
+        if decision.observed is not None and decision.observed.active and not decision.stops
+    }
+    remark_leases(going_on, networks=around.networks, context=context)
     return decisions
 
 
@@ -226,8 +232,6 @@ def _decide_existing(
         context.draft.note(f"pending restart: the running guest has another {', '.join(search.waiting)}", key=key)
     resumes_saved = mode is Mode.DEFINE or move is PowerMove.START
     remark(spec, found, target=target, stamp=stamp, resumes_saved=resumes_saved, context=context)
-    if mode is not Mode.RESTART and found.active:
-        remark_leases(spec, found, networks=around.networks, context=context)
     drifted = found.stamp is not None and found.stamp.digest == stamp.digest
     by_hand = drifted and any(
         item.case not in (Case.SEED, Case.VOLUME_UNDER, Case.NETWORK_REPLACE) for item in search.found
