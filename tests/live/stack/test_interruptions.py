@@ -1,6 +1,8 @@
 """Commands that are killed or interrupted, and what the next one makes of it."""
 
+import getpass
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.stack.virsh import virsh, volumes
+from tests.live.stack.virsh import qemu_pid, virsh, volumes
 from tests.live.stack.workbench import Stack, open_stack
 from vmstack.model.ownership import EntryState
 
@@ -102,3 +104,79 @@ def check(stack: Stack, *, vms: str) -> None:
     assert roles == sorted(["pool", "base", *(["volume", "volume", "seed"] * len(vms))])
     domains = [name for name in virsh("list", "--all", "--name").split() if name.startswith(f"{stack.prefix}-")]
     assert sorted(domains) == [stack.name(vm) for vm in vms]
+
+
+# A guest that is waited for, and one that restarts: the waits are where an apply spends its time.
+GUEST = """
+from vmstack import CloudInit, Host, Image, StoragePool, VirtualMachine
+
+Host("kvm", uri="qemu:///system")
+pool = StoragePool("pool", label="$prefix-pool", path="$folder")
+probe = Image("probe", source="$probe")
+VirtualMachine(
+    "a", label="$prefix-a", pool=pool, image=probe, memory="128MiB", cloud_init=CloudInit(hostname="a"), wait="10min",
+)
+"""
+
+
+@pytest.mark.guest
+def test_apply_that_is_killed_or_interrupted_while_a_guest_boots_goes_on_waiting_next_time(
+    stack: Stack, probe: str
+) -> None:
+    stack.write(GUEST, probe=probe)
+    killed = stack.start("apply", "--yes")
+    killed.until("AwaitReady")
+    assert killed.stop(signal.SIGKILL).code == -signal.SIGKILL
+    assert len(stack.locks()) == 1  # nobody could give it back
+    pid = qemu_pid(stack.name("a"))
+
+    # It takes the dead one's lock over and waits on; a Ctrl-C ends the wait at once.
+    waiting = stack.start("apply", "--yes")
+    waiting.until("AwaitReady")
+    run = waiting.stop(signal.SIGINT)
+    assert run.code == 130
+    assert "apply was interrupted (SIGINT)" in run.err
+    assert "not waited for: vm.a (AwaitReady)" in run.err
+    assert "To go on: run it again" in run.err
+    assert stack.locks() == []
+    plan = stack.plan()
+    assert [step["effect"] for step in plan["steps"]] == ["await_ready"]
+
+    stack.apply()
+    stack.is_converged()
+    assert qemu_pid(stack.name("a")) == pid
+
+    stack.edit('memory="128MiB"', 'memory="160MiB"')
+    killed = stack.start("apply", "--yes")
+    killed.until("ShutdownDomain", kind="apply_complete")
+    assert killed.stop(signal.SIGKILL).code == -signal.SIGKILL
+    stack.apply()
+    check_guest(stack)
+
+
+def check_guest(stack: Stack) -> None:
+    stack.is_converged()
+    assert stack.locks() == []
+    assert {entry.state for entry in stack.ledger().entries} == {EntryState.READY}
+    assert virsh("dominfo", stack.name("a")).count("163840 KiB") == 2
+
+
+def test_of_two_applies_at_once_one_wins_and_the_other_names_it(stack: Stack) -> None:
+    """The winner waits for a guest that has nothing to boot from and never reports."""
+    stack.write(GUEST.replace("image=probe", 'disk="1MiB"'), probe="/nowhere")
+    stack.edit('probe = Image("probe", source="/nowhere")\n', "")
+    winner = stack.start("apply", "--yes")
+    winner.until("AwaitReady")
+    stack.edit('memory="128MiB"', 'memory="96MiB"')
+    for command in ("apply", "destroy"):
+        run = stack.run(command, "--yes", "--allow-data-loss", code=4)
+        assert f"Error: {stack.project}/dev is locked" in run.err
+        assert f"by {getpass.getuser()} on {socket.gethostname()} (process {winner.pid}): apply since" in run.err
+        assert "vmstack unlock" in run.err
+    assert "locked by" in stack.run("show").out
+    assert virsh("dominfo", stack.name("a")).count("131072 KiB") == 2
+    assert winner.process.poll() is None
+    assert winner.stop(signal.SIGTERM).code == 130
+    assert stack.locks() == []
+    stack.destroy()
+    assert stack.listed() == {command: [] for command in stack.listed()}
