@@ -47,6 +47,7 @@ def _check_existing(spec: PoolSpec, *, context: Context) -> None:
         context.draft.errors.append(
             InputError(
                 f"pool.{spec.name}: the storage pool {spec.label!r} is at {found.config.path}, not at {spec.path}",
+                resolution=f"give {found.config.path} as its path, or none",
                 place=place,
             )
         )

@@ -289,7 +289,13 @@ def _capacity(spec: VolumeSpec, *, base: Base | None, context: Context) -> int |
     place = context.catalog.place(Kind.VOLUME, spec.name)
     if base is None:
         if spec.capacity is None:
-            context.draft.errors.append(InputError(f"volume.{spec.name}: a blank volume needs a size", place=place))
+            context.draft.errors.append(
+                InputError(
+                    f"volume.{spec.name}: a blank volume needs a size",
+                    resolution="give it one, such as size='20GiB'",
+                    place=place,
+                )
+            )
             return None
         return whole_sectors(spec.capacity)
     least = base.facts.virtual_size
