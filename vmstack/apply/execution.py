@@ -214,7 +214,7 @@ class Execution:
         result: EffectResult | None = None
         failure: VmstackError | None = None
         try:
-            self._guards.check(step.guards)
+            self._guards.check(step)
             report = self._reporter(step)
             result = execute(step.effect, self._drivers[step.host], supply=self._supply, report=report)
         except VmstackError as error:
