@@ -1,5 +1,6 @@
 """A stack's folder and the command line on it, as a user has them."""
 
+import fcntl
 import json
 import os
 import signal
@@ -194,18 +195,34 @@ def own_prefix() -> str:
 @contextmanager
 def open_stack(folder: Path) -> Iterator[Stack]:
     """A new stack's room; whatever is left of it at the end is removed."""
-    number = next(_numbers)
-    prefix = f"{own_prefix()}{number}"
-    subnet = f"10.217.{(os.getpid() * 16 + number) % 256}"
-    stack = Stack(folder / "stack", prefix, subnet, str(POOLS / f"vmstack-{prefix}-pool"))
+    prefix = f"{own_prefix()}{next(_numbers)}"
+    with _own_subnet() as subnet:
+        yield from _use(Stack(folder / "stack", prefix, subnet, str(POOLS / f"vmstack-{prefix}-pool")))
+
+
+def _use(stack: Stack) -> Iterator[Stack]:
     try:
         yield stack
     finally:
         for process in stack.processes:
             process.kill()
             process.wait()
-        sweep(f"{prefix}-")
-        sweep(f"{prefix}/")
+        sweep(f"{stack.prefix}-")
+        sweep(f"{stack.prefix}/")
+
+
+@contextmanager
+def _own_subnet() -> Iterator[str]:
+    """The first three bytes of a network that no other test process uses now."""
+    for number in range(256):
+        with Path(f"/run/lock/vmstack-tests-{number}").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield f"10.217.{number}"
+            return
+    raise AssertionError("all subnets of the tests are in use")
 
 
 def build_image(name: str) -> Path:
