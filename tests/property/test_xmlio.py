@@ -395,7 +395,19 @@ def test_damaged_documents_are_read_or_refused(case: tuple[str, str], data: st.D
         return
     if kind in PATCH:
         same = PATCH[kind](damaged, config=config, stamp=None)
-        assert etree.canonicalize(same) == etree.canonicalize(damaged)
+        assert _without_scsi_controllers(same) == _without_scsi_controllers(damaged)
+
+
+def _without_scsi_controllers(xml: str) -> str:
+    """Patching gives a SCSI disk the controller it needs, where the damage took it away."""
+    root = etree.fromstring(xml.encode())
+    for node in root.xpath("devices/controller[@type='scsi']"):
+        node.getparent().remove(node)
+    for node in root.iter():
+        node.tail = None
+        if len(node):
+            node.text = None
+    return etree.canonicalize(etree.tostring(root, encoding="unicode"))
 
 
 @given(
