@@ -13,7 +13,7 @@ from vmstack.plan.catalog import catalogue
 from vmstack.plan.check import check_plan
 from vmstack.plan.context import Context
 from vmstack.plan.deletions import plan_deletions
-from vmstack.plan.gates import check_empty, check_replacements
+from vmstack.plan.gates import check_empty, check_renames, check_replacements
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
 from vmstack.plan.machines import Surroundings, decide_machines
@@ -41,6 +41,7 @@ def make_plan(
     context = _open(desired, observed, policy=policy, images=images)
     draft = context.draft
     check_empty(context)
+    check_renames(context)
     for warning in desired.warnings:
         draft.warn(warning)
 
