@@ -8,7 +8,11 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from vmstack.errors import ProgramError, VmstackError
+from vmstack.evaluate.config.redaction import Redactor
+from vmstack.evaluate.config.secrets import Ask
 from vmstack.evaluate.failures import explain_failure, place_failure
 from vmstack.evaluate.isolation import PulumiWantedError, execute, isolated, tripwire
 from vmstack.evaluate.project import Project, read_project
@@ -30,20 +34,29 @@ def evaluate(
     stack: str | None = None,
     config: Mapping[str, str] = _NO_CONFIG,
     connect: str | None = None,
+    ask: Ask | None = None,
     references: "StackOutputs | None" = None,
 ) -> DesiredGraph:
     """Run the stack program of a project folder and return what it wants, whole or not at all.
 
-    `stack` chooses the stack, `config` overrides its configuration, `connect` the URI of the only host,
-    `references` finds the outputs of other stacks for `StackReference`. Raises `InputError`, `ConflictError` or `ProgramError` (or a group of them).
+    `stack` chooses the stack, `config` overrides its configuration, `connect` the URI of the only host, `ask` gets the
+    passphrase of encrypted configuration where the environment has none, `references` finds the outputs of other
+    stacks for `StackReference`. Raises `InputError`, `ConflictError` or
+    `ProgramError` (or a group of them), and no text of theirs holds a secret of the configuration.
     """
     origin = Path.cwd()
-    project = read_project(folder, stack=stack, overrides=config)
-    graph = contextvars.copy_context().run(
-        _evaluate, project, origin=origin, connect=connect, references=references
-    )
-    check_graph(graph)
-    return graph
+    project = read_project(folder, stack=stack, overrides=config, ask=ask)
+    redactor = Redactor(project.hidden)
+    try:
+        graph = contextvars.copy_context().run(
+            _evaluate, project, origin=origin, connect=connect, references=references
+        )
+        check_graph(graph)
+    except VmstackError as error:
+        redactor.clean_error(error)
+        raise
+    warnings = tuple(map(redactor.clean, (*project.notes, *graph.warnings)))
+    return graph if warnings == graph.warnings else msgspec.structs.replace(graph, warnings=warnings)
 
 
 def _evaluate(
@@ -69,7 +82,7 @@ def _attempt(
     recorder = Recorder(project.stack, folder=project.main.parent, origin=origin, connect=connect)
     token = SESSION.set(recorder)
     try:
-        with isolated(project.main.parent, main=project.main):
+        with isolated(project.main.parent, main=project.main, libraries=project.libraries):
             if not with_pulumi:
                 with tripwire():
                     module = execute(project.main)

@@ -62,7 +62,7 @@ def run_program(project: Project, *, recorder: Recorder, references: StackOutput
         dry_run=False,  # in a dry run the SDK takes every value it does not see for unknown
     )
     _forget_environment()
-    set_all_config(dict(project.config), [])
+    set_all_config(dict(project.config), sorted(project.secret_keys))
 
     async def program() -> None:
         module = execute(project.main)
