@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import provider_pb2, resource_pb2
+from pulumi.runtime.proto import resource_pb2
 
 from vmstack.errors import ConflictError, InputError
 from vmstack.evaluate.engine.references import StackOutputs, read_stack
@@ -120,7 +120,7 @@ class Monitor:
         package = self._packages.get(request.tok.partition(":")[0])
         if package is None:
             raise _refuse(request, what=f"the function {request.tok}")
-        response = provider_pb2.InvokeResponse()
+        response = resource_pb2.ResourceInvokeResponse()
         for name, value in package.invoke(request.tok, decode_struct(request.args)).items():
             encode_into(getattr(response, "return").fields[name], value)
         return response
