@@ -114,6 +114,8 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
     after = [Key(Kind.POOL, fate.spec.pool), *context.needs(Kind.VOLUME, fate.spec.name)]
     if fate.base is not None:
         after.append(fate.base.key)
+    if fate.spec.base is not None:
+        after.append(Key(Kind.VOLUME, fate.spec.base))
     replaced = fate.fate is Fate.REPLACE and fate.moved is None
     stops: list[str | None] = []
     if fate.disturbs and fate.moved is None:

@@ -198,9 +198,11 @@ def _decide(
     fate, config, fields, reasons = _compare(
         spec, config, entry=entry, old=old, base=base, anew=anew, index=index, context=context, place=place
     )
-    if below is not None and below.made and fate in (Fate.KEEP, Fate.GROW):
-        fate, fields = Fate.REPLACE, (("base", "as it is", "made anew"),)
-        reasons = (f"{below.key}, which it is over, is made anew.",)
+    if below is not None and old is not None and fate in (Fate.KEEP, Fate.GROW):
+        stale = _stale_below(entry, below=below)
+        if stale is not None:
+            fate, fields = Fate.REPLACE, (stale,)
+            reasons = (f"{below.key}, which it is over, holds something else.",)
     moved = _moved_from(key, index=index, wanted=wanted) if entry is None else None
     if moved is not None:
         fate = Fate.REPLACE
@@ -212,7 +214,7 @@ def _decide(
         host=index.host,
         slot=slot,
         config=config,
-        entry=_entry(spec, slot, config, base=base, context=context),
+        entry=_entry(spec, slot, config, base=base, below=below, context=context),
         fate=fate,
         base=base,
         old=old,
@@ -333,6 +335,20 @@ def _source_of(found: VolumeConfig, entry: LedgerEntry) -> VolumeSource:
     return VolumeSource.BLANK if entry.image is None else VolumeSource.FULL_COPY
 
 
+def _stale_below(entry: LedgerEntry | None, *, below: VolumeFate) -> tuple[str, object, object] | None:
+    """What of the volume below an overlay is not what the overlay was made over; an overlay over that is garbage.
+
+    The overlay's ledger entry says which image it was made over, so that a run that ended between the two is found.
+    A base that is uploaded anew with the same content does no harm.
+    """
+    made_over = entry.sha256 if entry is not None else None
+    if made_over != below.entry.sha256:
+        return ("base.image", _short(made_over, None), _short(below.entry.sha256, below.entry.image))
+    if below.made and below.entry.sha256 is None:
+        return ("base.content", "as it is", "made anew")
+    return None
+
+
 def _assumed(spec: VolumeSpec, entry: LedgerEntry, wanted: VolumeConfig, *, base: Base | None) -> VolumeConfig:
     """A volume of a pool that cannot be looked into, as the ledger has it.
 
@@ -391,7 +407,15 @@ def _moved_from(key: Key, *, index: HostIndex, wanted: frozenset[Slot]) -> Ledge
     return next((entry for entry in index.named_entries.get(key, ()) if entry.slot not in wanted), None)
 
 
-def _entry(spec: VolumeSpec, slot: Slot, config: VolumeConfig, *, base: Base | None, context: Context) -> LedgerEntry:
+def _entry(
+    spec: VolumeSpec,
+    slot: Slot,
+    config: VolumeConfig,
+    *,
+    base: Base | None,
+    below: VolumeFate | None,
+    context: Context,
+) -> LedgerEntry:
     protect = context.catalog.options(Kind.VOLUME, spec.name).protect
     return LedgerEntry(
         name=spec.name,
@@ -402,7 +426,7 @@ def _entry(spec: VolumeSpec, slot: Slot, config: VolumeConfig, *, base: Base | N
         path=config.path,
         format=config.format,
         capacity=config.capacity,
-        sha256=base.facts.sha256 if base else None,
+        sha256=base.facts.sha256 if base else below.entry.sha256 if below else None,
         image=base.facts.name if base else None,
         # Data is protected unless the program says otherwise; `protect` is what it says itself.
         data=spec.data and protect is not False,
