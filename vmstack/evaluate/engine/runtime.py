@@ -73,9 +73,23 @@ def run_program(project: Project, *, recorder: Recorder, references: StackOutput
         keep.append(module)
 
     keep: list[Any] = []  # callbacks run after the module's code, with its globals
-    with _loop() as loop, _preview(), tuned(), no_callback_server(), watched() as skipped:
-        loop.run_until_complete(run_in_stack(program))
-        objects = _named_objects(recorder, loop=loop)
+    with tuned():
+        with _loop() as loop, _preview(), no_callback_server(), watched() as skipped:
+            loop.run_until_complete(run_in_stack(program))
+            objects = _named_objects(recorder, loop=loop)
+        _check_end(engine, monitor=monitor)
+        for place in skipped:
+            recorder.warn(f"{place}: this function of an output did not run: the output is not known before apply")
+        lineages = {identity: _lineage(urn, monitor=monitor, objects=objects) for urn, identity in objects.items()}
+        for entry, urn in libvirt.entries():
+            recorder.add(entry)
+            if entry.wishes.parent is not None:
+                lineages[id(entry.wishes.parent)] = _lineage(urn, monitor=monitor, objects=objects)
+        return Run(outputs=libvirt.settle_outputs(monitor.outputs), lineages=lineages)
+
+
+def _check_end(engine: Engine, *, monitor: Monitor) -> None:
+    """Raise `ProgramError` unless the program came to its end without an error that it logged itself."""
     if engine.errors:
         raise ProgramError(
             f"the stack program logged an error: {engine.errors[0]}",
@@ -84,13 +98,6 @@ def run_program(project: Project, *, recorder: Recorder, references: StackOutput
         )
     if not monitor.finished:
         raise ProgramError("the stack program did not come to its end")
-    for place in skipped:
-        recorder.warn(f"{place}: this function of an output did not run: the output is not known before apply")
-    lineages = {identity: _lineage(urn, monitor=monitor, objects=objects) for urn, identity in objects.items()}
-    for entry, urn in libvirt.entries():
-        recorder.add(entry)
-        lineages[id(entry.wishes.parent)] = _lineage(urn, monitor=monitor, objects=objects)
-    return Run(outputs=libvirt.settle_outputs(monitor.outputs), lineages=lineages)
 
 
 def _named_objects(recorder: Recorder, *, loop: asyncio.AbstractEventLoop) -> dict[str, int]:
