@@ -179,11 +179,15 @@ class DiskSpec(Data, frozen=True, kw_only=True):
 
 
 class NicSpec(Data, frozen=True, kw_only=True):
-    """A VM's NIC on a network of the stack. `addresses` are the fixed ones (reserved or static), without prefix."""
+    """A VM's NIC: on a network of the stack, or (`bridge`) on a bridge of the host without a network of libvirt's.
+
+    `addresses` are the fixed ones (reserved or static), without prefix.
+    """
 
     name: str
     mac: str
-    network: str
+    network: str | None = None
+    bridge: str | None = None
     addresses: tuple[str, ...] = ()
     model: Literal["virtio", "e1000e", "e1000"] = "virtio"
     mtu: int | None = None

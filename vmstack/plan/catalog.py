@@ -75,7 +75,8 @@ def catalogue(desired: DesiredGraph) -> Catalog:
         for disk in vm.disks:
             disk_users[disk.volume].append((vm.name, disk))
         for nic in vm.nics:
-            nic_users[nic.network].append((vm.name, nic))
+            if nic.network is not None:
+                nic_users[nic.network].append((vm.name, nic))
         if vm.seed is not None:
             seed_users[vm.seed].append(vm.name)
     volumes = _of_kind(desired, VolumeSpec)
@@ -111,7 +112,7 @@ def parts_of(spec: Spec) -> tuple[Key, ...]:
     if not isinstance(spec, VmSpec):
         return ()
     parts = [Key(Kind.VOLUME, disk.volume) for disk in spec.disks]
-    parts += [Key(Kind.NETWORK, nic.network) for nic in spec.nics]
+    parts += [Key(Kind.NETWORK, nic.network) for nic in spec.nics if nic.network is not None]
     if spec.seed is not None:
         parts.append(Key(Kind.SEED, spec.seed))
     return tuple(parts)

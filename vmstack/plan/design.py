@@ -119,7 +119,13 @@ def design_domain(
         smbios_serial=CLOUD_INIT_SERIAL if seed_path is not None else None,
         disks=tuple(_slotted(wanted, observed=observed)),
         nics=tuple(
-            NicConfig(mac=nic.mac, network=network_label(nic.network), model=nic.model, mtu=nic.mtu)
+            NicConfig(
+                mac=nic.mac,
+                network=network_label(nic.network) if nic.network is not None else None,
+                bridge=nic.bridge,
+                model=nic.model,
+                mtu=nic.mtu,
+            )
             for nic in spec.nics
         ),
         graphics=spec.graphics,

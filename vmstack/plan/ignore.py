@@ -13,7 +13,7 @@ _VM_FIELDS: Final = frozenset({
     "serial_log", "description", "autostart", "power", "cloud_init", "disks", "nics", "label",
 })  # fmt: skip
 _DISK_FIELDS: Final = frozenset({"capacity", "volume", "bus", "cache", "discard", "readonly"})
-_NIC_FIELDS: Final = frozenset({"network", "model", "mtu"})
+_NIC_FIELDS: Final = frozenset({"network", "bridge", "model", "mtu"})
 _FIELDS: Final[dict[type, frozenset[str]]] = {
     VmSpec: _VM_FIELDS,
     VolumeSpec: frozenset({"capacity", "format", "source", "image"}),

@@ -226,6 +226,10 @@ def _vm(vm: VmSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
                 f"{key} is on host {vm.host}, and its disk {disk.name} is in a pool on host {host}", place=place
             )
     for nic in vm.nics:
+        if nic.network is None or nic.bridge is not None:
+            if (nic.network is None) == (nic.bridge is None):
+                yield InputError(f"{key}: its NIC {nic.name} must be on one network or one bridge", place=place)
+            continue
         network = catalog.networks[nic.network]
         if network.host != vm.host:
             yield InputError(

@@ -189,6 +189,14 @@ def test_ids_of_volumes_in_pools_of_the_host_reach_disks_but_are_not_exported(ru
     assert graph.outputs == {"data": Output(value=None, known=False), "root": Output(value="/pool/root.qcow2")}
 
 
+def test_an_interface_on_a_bridge_of_the_host(run):
+    graph = run('libvirt.Domain("vm", network_interfaces=[{"bridge": "br0"}, {"bridge": "br0"}], opts=on)')
+    nics = specs(graph, Kind.VM)["vm"].nics
+    assert [(nic.name, nic.network, nic.bridge) for nic in nics] == [("br0", None, "br0"), ("br0-2", None, "br0")]
+    assert len({nic.mac for nic in nics}) == 2
+    assert set(specs(graph, Kind.NETWORK)) == {"net"}
+
+
 PROVIDERS = {
     "configuration": ("import pulumi_libvirt as libvirt\nlibvirt.Domain('vm')", {"libvirt:uri": "qemu:///system"}, None),
     "environment": ("import pulumi_libvirt as libvirt\nlibvirt.Domain('vm')", {}, "qemu:///system"),

@@ -11,7 +11,14 @@ from vmstack.evaluate.classic.scene import Scene
 from vmstack.evaluate.classic.schema import DOMAIN
 from vmstack.evaluate.engine.registration import Registration
 from vmstack.evaluate.engine.values import UNKNOWN
-from vmstack.evaluate.native.fields import check_choice, check_host_name, check_int, check_label, check_mac
+from vmstack.evaluate.native.fields import (
+    check_choice,
+    check_host_name,
+    check_int,
+    check_interface,
+    check_label,
+    check_mac,
+)
 from vmstack.evaluate.native.subnets import read_address
 from vmstack.model.identity import Key, Kind, derive_mac, derive_uuid
 from vmstack.model.sizes import MIB
@@ -106,9 +113,11 @@ def _read_interfaces(values: dict[str, Any], *, key: Key, label: str, uri: str, 
     for index, block in enumerate(values.get("networkInterfaces", ())):
         at = f"networkInterfaces[{index}]"
         network = _network_label(block, at=at, uri=uri, scene=scene)
-        name, number = network, 2
+        bridge = check_interface(block["bridge"], field=f"{at}.bridge") if network is None else None
+        where = network or str(bridge)
+        name, number = where, 2
         while name in {nic["name"] for nic in found}:
-            name, number = f"{network}-{number}", number + 1
+            name, number = f"{where}-{number}", number + 1
         given = block.get("mac")
         addresses = tuple(str(read_address(text, field=f"{at}.addresses")) for text in block.get("addresses", ()))
         hostname = block.get("hostname") or label
@@ -116,6 +125,7 @@ def _read_interfaces(values: dict[str, Any], *, key: Key, label: str, uri: str, 
             {
                 "name": name,
                 "network": network,
+                "bridge": bridge,
                 "id": block.get("networkId"),
                 "mac": check_mac(given, field=f"{at}.mac") if given else derive_mac(scene.stack, key, nic=name),
                 "hostname": check_host_name(hostname, field=f"{at}.hostname") if block.get("hostname") else hostname,
@@ -127,13 +137,18 @@ def _read_interfaces(values: dict[str, Any], *, key: Key, label: str, uri: str, 
     return found
 
 
-def _network_label(block: dict[str, Any], *, at: str, uri: str, scene: Scene) -> str:
-    """The name in libvirt of the network: its name goes before its id, as in the old provider."""
+def _network_label(block: dict[str, Any], *, at: str, uri: str, scene: Scene) -> str | None:
+    """The name in libvirt of the network, `None` for a bridge of the host.
+
+    Its name goes before its id, and both go before a bridge, as in the old provider.
+    """
     if block.get("networkName"):
         return check_label(block["networkName"], field=f"{at}.networkName")
     wanted = block.get("networkId")
+    if not wanted and block.get("bridge"):
+        return None
     if not wanted:
-        raise InputError(f"{at}: it is on no network", resolution="give networkId or networkName")
+        raise InputError(f"{at}: it is on no network", resolution="give networkId, networkName or bridge")
     declared = scene.find(wanted, kind=Kind.NETWORK)
     if declared is not None:
         if declared.uri != uri:
@@ -154,7 +169,7 @@ def _network_label(block: dict[str, Any], *, at: str, uri: str, scene: Scene) ->
 def _interface_output(nic: dict[str, Any]) -> dict[str, Any]:
     return {
         **nic["block"],
-        "networkId": nic["id"] or UNKNOWN,
+        "networkId": nic["id"] or (UNKNOWN if nic["network"] else None),
         "networkName": nic["network"],
         "hostname": nic["hostname"],
         "mac": nic["mac"].upper(),

@@ -105,10 +105,10 @@ _INTERFACE: Final[Schema] = {
     "mac": _TEXT,
     "addresses": Field("texts"),
     "waitForLease": _FLAG,
-    "bridge": _no("text", "interfaces are on networks; make a Network of mode 'bridge' over the host's bridge"),
-    "vepa": _no("text", "interfaces are on networks"),
-    "macvtap": _no("text", "interfaces are on networks"),
-    "passthrough": _no("text", "interfaces are on networks"),
+    "bridge": _TEXT,
+    "vepa": _no("text", "interfaces are on networks and bridges"),
+    "macvtap": _no("text", "interfaces are on networks and bridges"),
+    "passthrough": _no("text", "interfaces are on networks and bridges"),
 }
 _GRAPHICS: Final[Schema] = {
     "type": _TEXT,

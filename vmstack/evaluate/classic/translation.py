@@ -316,10 +316,19 @@ class Translation:
             )
         nics: list[NicSpec] = []
         for index, nic in enumerate(values["nics"]):
-            key = self._network_key(declared, label=nic["network"])
-            needs.append(key)
-            self._reserve(declared, nic, network=key, at=f"networkInterfaces[{index}]")
-            nics.append(NicSpec(name=nic["name"], mac=nic["mac"], network=key.name, addresses=nic["addresses"]))
+            network = self._network_key(declared, label=nic["network"]) if nic["network"] else None
+            if network is not None:
+                needs.append(network)
+            self._reserve(declared, nic, network=network, at=f"networkInterfaces[{index}]")
+            nics.append(
+                NicSpec(
+                    name=nic["name"],
+                    mac=nic["mac"],
+                    network=network.name if network else None,
+                    bridge=nic["bridge"],
+                    addresses=nic["addresses"],
+                )
+            )
         if values.get("cloudinit"):
             needs.append(self._seed(declared))
 
@@ -331,11 +340,12 @@ class Translation:
         spec = vm_spec(declared, host=host, disks=tuple(disks), nics=tuple(nics))
         self._add(declared, spec, needs=needs, options=options)
 
-    def _reserve(self, declared: Declared, nic: dict[str, Any], *, network: Key, at: str) -> None:
+    def _reserve(self, declared: Declared, nic: dict[str, Any], *, network: Key | None, at: str) -> None:
         """Fixed addresses are leases of the network, by MAC (IPv4) or by name (IPv6)."""
+        where = nic["network"] or nic["bridge"]
         if nic["waits"] and not nic["addresses"]:
             self._scene.recorder.warn(
-                f"vm.{declared.name}: vmstack does not wait for a lease on {nic['network']!r}, and its addresses stay "
+                f"vm.{declared.name}: vmstack does not wait for a lease on {where!r}, and its addresses stay "
                 "unknown; give it addresses=[...] to have them known"
             )
         if not nic["addresses"]:
@@ -344,10 +354,10 @@ class Translation:
             (item for item in self._scene.declared.values() if item.key == network and item.uri == declared.uri), None
         )
         subnets = owner.values["subnets"] if owner is not None else ()
-        if not any(subnet.dhcp for subnet in subnets):
+        if network is None or not any(subnet.dhcp for subnet in subnets):
             raise InputError(
                 f"{at}.addresses: nobody would give the guest {nic['addresses'][0]}: "
-                f"the program serves no DHCP on {nic['network']!r}",
+                f"the program serves no DHCP on {where!r}",
                 resolution="use a Network of the program with addresses and DHCP, or set it by cloud-init",
             )
         fourth = [address for address in nic["addresses"] if ":" not in address]
