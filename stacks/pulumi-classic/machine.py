@@ -46,7 +46,10 @@ class Machine(pulumi.ComponentResource):
             network_interfaces=[
                 libvirt.DomainNetworkInterfaceArgs(network_id=network.id, addresses=[address], hostname=name)
             ],
-            consoles=[libvirt.DomainConsoleArgs(type="pty", target_port="0", target_type="serial")],
+            consoles=[
+                libvirt.DomainConsoleArgs(type="pty", target_port="0", target_type="serial"),
+                libvirt.DomainConsoleArgs(type="pty", target_port="1", target_type="virtio"),
+            ],
             opts=own,
         )
         self.address = self.domain.network_interfaces.apply(lambda nics: nics[0].addresses[0])

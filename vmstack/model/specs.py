@@ -231,6 +231,7 @@ class VmSpec(Data, frozen=True, kw_only=True):
     firmware: Literal["bios", "uefi"] = "bios"
     graphics: GraphicsSpec | None = None
     serial_log: str | None = None
+    virtio_console: bool = False
     description: str | None = None
     autostart: bool = False
     power: Power = Power.RUNNING

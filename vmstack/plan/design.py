@@ -130,6 +130,7 @@ def design_domain(
         ),
         graphics=spec.graphics,
         serial_log=spec.serial_log,
+        virtio_console=True if spec.virtio_console else None,
         channels=(AGENT_CHANNEL, READY_CHANNEL),
         pcie_ports=SPARE_PORTS,
     )

@@ -36,8 +36,9 @@ _SCALARS: Final = {
     "cloud_init_marker": "smbios_serial",
     "graphics": "graphics",
     "serial_log": "serial_log",
+    "virtio_console": "virtio_console",
 }
-_OPTIONAL: Final = ("description", "cloud_init_marker", "graphics", "serial_log")
+_OPTIONAL: Final = ("description", "cloud_init_marker", "graphics", "serial_log", "virtio_console")
 _DISK_FIELDS: Final = {
     "volume": "path", "format": "format", "bus": "bus", "cache": "cache", "discard": "discard", "readonly": "readonly",
 }  # fmt: skip

@@ -35,6 +35,9 @@ _CPU_MODES: Final[tuple[Literal["host-passthrough", "host-model", "maximum"], ..
     "host-passthrough", "host-model", "maximum",
 )  # fmt: skip
 _DISPLAYS: Final[tuple[Literal["vnc", "spice"], ...]] = ("vnc", "spice")
+_SERIAL_PORT: Final = ("pty", "serial", "0")
+_VIRTIO_CONSOLES: Final = (("pty", "virtio", "0"), ("pty", "virtio", "1"))
+_CONSOLES: Final = (_SERIAL_PORT, *_VIRTIO_CONSOLES)
 # A virtio-blk serial holds 20 bytes.
 _SERIAL: Final = 20
 
@@ -77,16 +80,20 @@ def _check(values: dict[str, Any]) -> None:
             resolution="guests boot from their first disk: leave it out",
         )
     for index, console in enumerate(values.get("consoles", ())):
-        serial = console.get("targetType") or "serial"
-        if (console.get("type"), serial, console.get("targetPort") or "0") != ("pty", "serial", "0"):
+        if _console(console) not in _CONSOLES:
             raise InputError(
-                f"consoles[{index}]: only the first serial port as a pty is made",
-                resolution="every domain has it: leave the consoles out",
+                f"consoles[{index}]: only the first serial port and one paravirtual console are made, both as pty",
+                resolution="every domain has the serial port: leave the console out",
             )
     for index, disk in enumerate(values.get("disks", ())):
         if not disk.get("volumeId"):
             raise InputError(f"disks[{index}].volumeId: it is missing", resolution="disks are volumes of pools")
     read_graphics(values.get("graphics"))
+
+
+def _console(block: dict[str, Any]) -> tuple[object, ...]:
+    kind = block.get("targetType") or "serial"
+    return (block.get("type"), kind, block.get("targetPort") or "0")
 
 
 def read_graphics(block: dict[str, Any] | None) -> GraphicsSpec:
@@ -198,6 +205,7 @@ def vm_spec(declared: Declared, *, host: str, disks: tuple[DiskSpec, ...], nics:
         cpu_mode=values.get("cpu", {}).get("mode") or None,
         machine=check_label(values["machine"], field="machine") if values.get("machine") else None,
         graphics=read_graphics(values.get("graphics")),
+        virtio_console=any(_console(block) in _VIRTIO_CONSOLES for block in values.get("consoles", ())),
         description=check_text(description, field="description", multiline=True) if description else None,
         autostart=values.get("autostart", False),
         power=Power.RUNNING if values.get("running", True) else Power.STOPPED,
