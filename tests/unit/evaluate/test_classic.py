@@ -287,6 +287,20 @@ def test_options(run):
     assert resource(graph, "network.n").options.ignore_changes == ("subnets", "dns_hosts")
 
 
+def test_a_protected_component_protects_what_holds_data(run):
+    graph = run("""
+        class Group(pulumi.ComponentResource):
+            pass
+        group = Group("unit:Group", "group", {}, pulumi.ResourceOptions(protect=True, providers=[kvm]))
+        inside = pulumi.ResourceOptions(parent=group)
+        seed = libvirt.CloudInitDisk("seed", pool=pool.name, user_data="#cloud-config", opts=inside)
+        data = libvirt.Volume("data", pool=pool.name, size=512, opts=inside)
+        libvirt.Domain("vm", cloudinit=seed.id, disks=[{"volume_id": data.id}], opts=inside)
+    """)
+    protected = {str(item.key) for item in graph.resources if item.options.protect}
+    assert protected == {"volume.data", "vm.vm"}
+
+
 REFUSED = {
     "an input without an effect": ("libvirt.Domain('vm', emulator='/bin/qemu', opts=on)", "Domain 'vm': emulator: "),
     "a nested one": ("libvirt.Domain('vm', disks=[{'file': '/x.iso'}], opts=on)", "disks[0].file: "),
@@ -310,9 +324,9 @@ REFUSED = {
     "a type": ("libvirt.Domain('vm', vcpu='many', opts=on)", "vcpu: it is not a whole number"),
     "a mode of the CPU": ("libvirt.Domain('vm', cpu={'mode': 'custom'}, opts=on)", "cpu.mode: 'custom'"),
     "another boot order": ("libvirt.Domain('vm', boot_devices=[{'devs': ['network']}], opts=on)", "bootDevices: network"),
-    "a virtual console": (
-        "libvirt.Domain('vm', consoles=[{'type': 'pty', 'target_port': '1', 'target_type': 'virtio'}], opts=on)",
-        "consoles[0]: only the first serial port",
+    "a console over the network": (
+        "libvirt.Domain('vm', consoles=[{'type': 'tcp', 'target_port': '1', 'target_type': 'virtio'}], opts=on)",
+        "consoles[0]: only the first serial port and one",
     ),
     "Ignition": ("libvirt.Ignition('i', content='{}', opts=on)", "ignition:Ignition are not supported"),
     "reading a domain": ("libvirt.Domain.get('d', 'id', opts=on)", "Domain 'd': it cannot be read"),
@@ -348,6 +362,16 @@ def test_inputs_that_ask_for_nothing_count_as_not_given(run):
             opts=on)
     """)
     assert "vm" in specs(graph, Kind.VM)
+
+
+def test_consoles_are_the_serial_port_and_a_paravirtual_one(run):
+    graph = run("""
+        serial = {"type": "pty", "target_port": "0", "target_type": "serial"}
+        virtio = {"type": "pty", "target_port": "1", "target_type": "virtio"}
+        libvirt.Domain("one", consoles=[serial], opts=on)
+        libvirt.Domain("two", consoles=[serial, virtio], opts=on)
+    """)
+    assert {name: vm.virtio_console for name, vm in specs(graph, Kind.VM).items()} == {"one": False, "two": True}
 
 
 def test_two_of_one_name_below_different_components_are_refused(stack):

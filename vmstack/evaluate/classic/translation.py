@@ -380,9 +380,10 @@ class Translation:
             )
         if disk.uri != declared.uri:
             raise InputError(f"cloudinit: the disk is on another host ({disk.uri})")
-        if disk.registration.ignore_changes or disk.registration.protect:
+        # A seed is made of nothing but the program, so there is nothing in it to protect.
+        if disk.registration.ignore_changes:
             raise InputError(
-                f"cloudinit: protect and ignore_changes of the CloudInitDisk {disk.name!r} are not supported",
+                f"cloudinit: ignore_changes of the CloudInitDisk {disk.name!r} is not supported",
                 resolution='use ignore_changes=["cloudinit"] on the domain',
             )
         pool = self._pool_key(disk, label=disk.values["pool"])
