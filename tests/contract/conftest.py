@@ -13,6 +13,7 @@ import pytest
 from tests.contract import documents
 from tests.fake.guests import Guest
 from tests.fake.host import FakeHost
+from tests.fake.machine import Content, File
 from vmstack.errors import VmstackError
 from vmstack.hosts.driver import Driver
 from vmstack.model.specs import HostSpec
@@ -62,6 +63,14 @@ class Site:
         """A qcow2 volume; returns its path."""
         self.driver.create_volume(pool, documents.volume(name, capacity=capacity, backing=backing))
         return f"{self.path(pool.removeprefix(self.prefix + '-'))}/{name}"
+
+    def place_file(self, part: str, content: bytes) -> None:
+        """A file that somebody puts there behind libvirt's back."""
+        if isinstance(self.driver, FakeHost):
+            path = self.path(part)
+            self.driver.machine.files[path] = File(path, "raw", len(content), Content.of([content]))
+        else:
+            Path(self.path(part)).write_bytes(content)
 
     def network(self, part: str = "net", *, number: int = 0, start: bool = False, **more: object) -> str:
         """An isolated network; returns its UUID."""

@@ -1,5 +1,6 @@
 """Domains: what every driver does, and refuses."""
 
+import msgspec
 import pytest
 
 from tests.contract import documents
@@ -87,6 +88,31 @@ def test_domain_definition_that_makes_no_sense(site: Site, change: dict[str, obj
         site.domain("vm", *change.get("devices", ()), **options)
     with pytest.raises(NotFoundError):
         site.driver.domain(site.uuid("vm"))
+
+
+def test_rename_keeps_all_else(site: Site) -> None:
+    uuid = site.domain()
+    site.driver.set_domain_autostart(uuid, enabled=True)
+    before = site.driver.domain(uuid)
+    for _ in range(2):
+        site.driver.rename_domain(uuid, name=site.name("new"))
+        record = site.driver.domain(uuid)
+        assert (record.name, record.autostart, record.state) == (site.name("new"), True, "shutoff")
+    assert read_domain(record.xml) == msgspec.structs.replace(read_domain(before.xml), name=site.name("new"))
+    site.driver.define_domain(documents.domain(site.name("vm"), site.uuid("third")))
+
+
+def test_rename_that_is_refused(site: Site) -> None:
+    uuid = site.domain()
+    site.domain("other")
+    with pytest.raises(ExistsError):
+        site.driver.rename_domain(uuid, name=site.name("other"))
+    with pytest.raises(NotFoundError):
+        site.driver.rename_domain(site.uuid("none"), name=site.name("new"))
+    site.driver.start_domain(uuid)
+    with pytest.raises(HostError):
+        site.driver.rename_domain(uuid, name=site.name("new"))
+    assert site.driver.domain(uuid).name == site.name("vm")
 
 
 def test_memory_above_the_maximum_is_cut_to_it(site: Site) -> None:

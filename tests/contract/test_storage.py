@@ -156,6 +156,21 @@ def test_volume_grows_and_never_shrinks(site: Site) -> None:
     assert read_volume(site.driver.volume(pool, "a.qcow2").xml).capacity == 4 * MIB
 
 
+@pytest.mark.parametrize("copied", [False, True], ids=["made", "copied"])
+@pytest.mark.parametrize("form", ["qcow2", "raw"])
+def test_volume_onto_a_file_that_is_not_listed(site: Site, form: str, copied: bool) -> None:
+    pool = site.pool()
+    site.volume(pool, "source.qcow2")
+    site.place_file("pool/a", b"precious")
+    with pytest.raises(ExistsError):
+        if copied:
+            site.driver.copy_volume(pool, documents.volume("a", form=form), source_pool=pool, source="source.qcow2")
+        else:
+            site.driver.create_volume(pool, documents.volume("a", form=form))
+    site.driver.refresh_pool(pool)
+    assert b"".join(site.driver.download_volume(pool, "a", length=8)) == b"precious"
+
+
 def test_copy_is_independent_and_keeps_the_source_size(site: Site) -> None:
     pool = site.pool()
     base = site.volume(pool, "base.qcow2", capacity=MIB)

@@ -50,6 +50,23 @@ class DomainCalls(Wire):
             known.xml, known.persistent = text(root), True
 
     @mutates
+    def rename_domain(self, uuid: str, *, name: str) -> None:
+        domain = self.find_domain(uuid)
+        if domain.name == name:
+            return
+        if domain.live_xml is not None:
+            raise HostError("Requested operation is not valid: cannot rename active domain")
+        if domain.managed_save:
+            raise HostError("Requested operation is not valid: domain with a managed saved state can't be renamed")
+        if name in self.machine.domain_names:
+            raise ExistsError(f"Requested operation is not valid: domain with name {name!r} already exists")
+        root = parse(domain.xml, root="domain")
+        root.find("name").text = name
+        del self.machine.domain_names[domain.name]
+        self.machine.domain_names[name] = uuid
+        domain.name, domain.xml = name, text(root)
+
+    @mutates
     def start_domain(self, uuid: str) -> None:
         domain = self.find_domain(uuid, active=False)
         root = parse(domain.xml, root="domain")

@@ -39,7 +39,7 @@ def nothing(call: Call) -> None:
 class Faults:
     """Hooks around each call; a hook raises what the call shall raise.
 
-    `before`: nothing has happened yet. `during`: half of a transfer has (uploads only). `after`: the effect is
+    `before`: nothing has happened yet. `during`: half of an upload or copy has. `after`: the effect is
     done and the reply is lost.
     """
 

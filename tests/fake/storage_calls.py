@@ -121,6 +121,9 @@ class StorageCalls(Wire):
         if origin.backing is not None:
             self.machine.file(origin.backing)
         copy = self._create(into, xml)
+        copy.content = Content(complete=False, digest="partial")
+        arguments = {"pool": pool, "source": source}
+        self.faults.fire("during", Call(0, self._changes, "copy_volume", arguments, mutates=True))
         # `qemu-img convert` keeps the size of what it reads, whatever capacity was asked for.
         copy.capacity, copy.content = origin.capacity, origin.content
 
@@ -133,7 +136,7 @@ class StorageCalls(Wire):
             raise ExistsError(f"storage volume {name!r} exists already")
         path = f"{pool.live_path}/{name}"
         if path in self.machine.files:
-            raise HostError(f"cannot create path {path!r}: File exists")
+            raise ExistsError(f"cannot create path {path!r}: File exists")
         backing, backing_format, capacity = root.findtext("backingStore/path"), None, None
         if backing is not None:
             if backing not in self.machine.files:

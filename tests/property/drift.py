@@ -5,7 +5,7 @@ from collections.abc import Callable
 from lxml import etree
 
 from tests.fake.host import FakeHost
-from tests.fake.machine import Domain, Network
+from tests.fake.machine import Content, Domain, File, Network
 from tests.fake.wire import text
 from tests.property.stacks import StackWish
 from vmstack.errors import VmstackError
@@ -50,6 +50,11 @@ def _suspend(host: FakeHost, domain: Domain) -> None:
         domain.state = "paused"
 
 
+def _shut_down(host: FakeHost, domain: Domain) -> None:
+    host.shutdown_domain(domain.uuid)
+    host.wait_for_domain(domain.uuid, until=lambda now: now is None or now.live_xml is None, timeout=60)
+
+
 def _remove_device(path: str) -> Callable[[FakeHost, Domain], None]:
     def change(host: FakeHost, domain: Domain) -> None:
         def edit(root: etree._Element) -> None:
@@ -74,6 +79,7 @@ def _set(path: str, value: str) -> Callable[[FakeHost, Domain], None]:
 
 def _attach_alien_disk(host: FakeHost, domain: Domain) -> None:
     host.machine.make_directory("/srv/alien")
+    host.machine.files.setdefault("/srv/alien/x.img", File("/srv/alien/x.img", "raw", 1024, Content.blank(1024)))
     host.attach_device(
         domain.uuid,
         "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/srv/alien/x.img'/>"
@@ -149,7 +155,7 @@ DRIFTS: dict[str, Drift] = {
     "power off and undefine": _on_domain(
         lambda host, domain: (host.power_off_domain(domain.uuid), host.undefine_domain(domain.uuid))
     ),
-    "shutdown asked": _on_domain(lambda host, domain: host.shutdown_domain(domain.uuid)),
+    "shut down": _on_domain(_shut_down),
     "flip autostart": _on_domain(
         lambda host, domain: host.set_domain_autostart(domain.uuid, enabled=not domain.autostart)
     ),

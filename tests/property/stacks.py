@@ -45,7 +45,10 @@ class DiskWish:
 
 @dataclass(frozen=True)
 class VmWish:
-    """A VM. `root` is where its root disk comes from, `seed` the variant of its cloud-init content (`None`: none)."""
+    """A VM. `root` is where its root disk comes from, `seed` the variant of its cloud-init content (`None`: none).
+
+    `suffix` ends the domain's name on the host, and `root_suffix` its root volume's, so that they can be renamed.
+    """
 
     name: str
     vcpus: int = 1
@@ -65,6 +68,8 @@ class VmWish:
     waits: bool = True
     machine: str | None = None
     protect: bool | None = None
+    suffix: str = ""
+    root_suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -211,7 +216,7 @@ def _vm(add: object, vm: VmWish, wish: StackWish, *, host: Key, pool: Key) -> No
     source = VolumeSource(vm.root)
     root = VolumeSpec(
         name=f"{vm.name}-root",
-        label=f"{vm.name}-root.qcow2",
+        label=f"{vm.name}-root{vm.root_suffix}.qcow2",
         pool="pool",
         format="qcow2",
         source=source,
@@ -244,7 +249,7 @@ def _vm(add: object, vm: VmWish, wish: StackWish, *, host: Key, pool: Key) -> No
     key = Key(Kind.VM, vm.name)
     spec = VmSpec(
         name=vm.name,
-        label=f"{wish.name}-{vm.name}",
+        label=f"{wish.name}-{vm.name}{vm.suffix}",
         uuid=derive_uuid(stack, key),
         host=HOST,
         vcpus=vm.vcpus,
@@ -260,7 +265,7 @@ def _vm(add: object, vm: VmWish, wish: StackWish, *, host: Key, pool: Key) -> No
         autostart=vm.autostart,
         power=Power.RUNNING if vm.running else Power.STOPPED,
         ready_timeout=60 if vm.waits and vm.seed is not None else None,
-        shutdown_timeout=5,
+        shutdown_timeout=1,
         power_off_after_timeout=True,
     )
     add(Kind.VM, spec, *needs, protect=vm.protect)

@@ -42,6 +42,7 @@ def vms(draw: st.DrawFn, *, name: str, nets: tuple[str, ...]) -> VmWish:
         description=draw(st.sampled_from([None, "one", "<two> & 'three'\nlines"])),
         waits=draw(st.sampled_from([True, True, False])),
         machine=draw(st.sampled_from([None, None, "q35"])),
+        suffix=draw(st.sampled_from(["", "", "", "-new"])),
     )
 
 

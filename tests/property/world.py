@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+from lxml import etree
 
 from tests.fake import foreign
 from tests.fake.faults import Faults
@@ -13,12 +16,12 @@ from vmstack.apply.events import Event, StepDone, StepStarted
 from vmstack.apply.frontier import Limits
 from vmstack.apply.result import ApplyResult
 from vmstack.apply.runner import apply_plan
-from vmstack.errors import InternalError
+from vmstack.errors import InternalError, NotFoundError
 from vmstack.hosts.ledger import HostLedger, ledger_usage
 from vmstack.hosts.lock import lock_usage
 from vmstack.hosts.observe import observe
 from vmstack.images.seed import build_seed
-from vmstack.model.effects import CopyVolume, DeleteVolume
+from vmstack.model.effects import CopyVolume, CreateVolume, DeleteVolume
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.observed import Observed
 from vmstack.model.ownership import EntryState, RunRecord
@@ -28,6 +31,7 @@ from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.scope import scope_of
 
+FOREIGN = {foreign.RUNNING_UUID, foreign.STOPPED_UUID}
 ALLOW = PlanPolicy(allow_empty=True, allow_data_loss=True)
 DESTROY = PlanPolicy(destroy=True, allow_empty=True, allow_data_loss=True)
 RUN = RunRecord(run="r1", who="tester", where="here", when="2026-01-01T00:00:00+00:00")
@@ -65,7 +69,8 @@ class World:
         self.foreign = self.foreign or foreign.build(self.host)
 
     def reconnect(self, faults: Faults | None = None) -> FakeHost:
-        """A new process opens its own connection."""
+        """A new process opens its own connection, some time later: guests have done what they were asked."""
+        settle(self.host)
         self.host = self.host.connect(faults=faults)
         return self.host
 
@@ -100,13 +105,13 @@ class World:
     def converge(self, wish: StackWish, *, policy: PlanPolicy = ALLOW) -> Plan:
         """Plan, apply, and check everything that must hold after any apply that ended well."""
         plan = self.plan(wish, policy=policy)
-        before = self.data()
+        before, files = self.data(), frozenset(self.host.machine.files)
         order = _Order()
         first = len(self.host.changes)
         result = self.apply(plan, wish, listener=order)
         assert result.complete, [str(failure.error) for failure in result.failed] + [str(t) for t in result.troubles]
         order.check(plan)
-        check_calls(self, plan, calls=self.host.changes[first:])
+        check_calls(plan, calls=self.host.changes[first:], files=files)
         self.check(wish, policy=policy)
         self.check_data(before, plan)
         return plan
@@ -156,11 +161,27 @@ class World:
             assert any(change.disruption is Disruption.DATA_LOSS for change in plan.changes), describe(plan)
 
     def guests_write(self) -> None:
-        """Every disk that a guest may write to gets something that must not be lost."""
-        for path in list(self.host.machine.files):
-            name = path.rpartition("/")[2]
-            if "-pool/" in path and ("-root" in name or "data" in name or "loose" in name):
+        """Every running guest writes to its disks, and people to volumes that no VM has: none of it may be lost."""
+        paths = self._ready_loose()
+        for domain in self.host.machine.domains.values():
+            if domain.live_xml is not None and domain.uuid not in FOREIGN:
+                disks = etree.fromstring(domain.live_xml.encode()).iterfind("devices/disk")
+                paths |= {disk.find("source").get("file") for disk in disks if disk.find("readonly") is None}
+        for path in sorted(paths):
+            if path in self.host.machine.files:
                 self.host.machine.guest_writes(path)
+
+    def _ready_loose(self) -> set[str]:
+        """Volumes that no VM has, once their making is on record: before that nobody was told of them."""
+        found = set()
+        for name in ("main", "side"):
+            ledger = HostLedger(self.host, stacks.stack_id(StackWish(name=name))).read()
+            found |= {
+                entry.path
+                for entry in (ledger.entries if ledger else ())
+                if entry.label.startswith("loose") and entry.state is EntryState.READY and entry.path
+            }
+        return found
 
     def kill_holder(self, wish: StackWish) -> None:
         """The process that holds the lock is dead: in these tests it would be this one, which lives."""
@@ -169,6 +190,15 @@ class World:
                 document = json.loads(secret.description)
                 document["pid_start"] = "1"
                 secret.description = json.dumps(document)
+
+
+def settle(host: FakeHost) -> None:
+    """Let time pass until no guest is shutting down any more."""
+    looker = host.connect()
+    for uuid, domain in list(host.machine.domains.items()):
+        while domain.stopping is not None:
+            with suppress(NotFoundError):
+                looker.domain(uuid)
 
 
 def foreign_files(world: World) -> set[str]:
@@ -218,9 +248,9 @@ CALLS: dict[str, tuple[str, ...]] = {
     "SetPoolAutostart": ("set_pool_autostart",),
     "RemovePool": ("undefine_pool", "stop_pool", "delete_pool_directory"),
     "CreateVolume": ("create_volume",),
-    "CopyVolume": ("copy_volume", "resize_volume", "delete_volume", "refresh_pool"),
-    "UploadImage": ("upload_volume", "refresh_pool"),
-    "UploadSeed": ("upload_volume", "refresh_pool"),
+    "CopyVolume": ("copy_volume", "resize_volume", "delete_volume"),
+    "UploadImage": ("upload_volume",),
+    "UploadSeed": ("upload_volume",),
     "ResizeVolume": ("resize_volume",),
     "DeleteVolume": ("delete_volume",),
     "DefineNetwork": ("define_network",),
@@ -231,6 +261,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "UndefineNetwork": ("undefine_network",),
     "StampNetwork": ("set_network_metadata",),
     "DefineDomain": ("define_domain",),
+    "RenameDomain": ("rename_domain",),
     "StartDomain": ("start_domain",),
     "ResumeDomain": ("resume_domain",),
     "ShutdownDomain": ("shutdown_domain", "power_off_domain"),
@@ -249,14 +280,19 @@ CALLS: dict[str, tuple[str, ...]] = {
 _OWN_SECRETS = {"define_secret", "undefine_secret"}
 
 
-def check_calls(world: World, plan: Plan, *, calls: list[object]) -> None:
-    """Plan = effect: every change made at the host belongs to a step, and every step was made."""
+def check_calls(plan: Plan, *, calls: list[object], files: frozenset[str]) -> None:
+    """Plan = effect: every change made at the host belongs to a step, and every step was made.
+
+    `files` were there before: a volume that a dead run made already is not made again.
+    """
     allowed: set[tuple[str, str]] = set()
     for step in plan.steps:
         effect = step.effect
         for method in CALLS[type(effect).__name__]:
             target = getattr(effect, "uuid", None) or getattr(effect, "volume", None) or effect.pool
             allowed.add((method, target))
+        if isinstance(effect, CreateVolume):
+            allowed.add(("refresh_pool", effect.pool))
     made = set()
     for call in calls:
         if call.method in _OWN_SECRETS:
@@ -266,8 +302,11 @@ def check_calls(world: World, plan: Plan, *, calls: list[object]) -> None:
     for step in plan.steps:
         effect = step.effect
         name = type(effect).__name__
-        # A guest may be off already, and a volume in a pool that could not be looked into may never have been there.
-        if name in {"AwaitReady", "ShutdownDomain", "DeleteVolume"}:
+        # A guest may be off already, a volume in a pool that could not be looked into may never have been there, and a
+        # network without a persistent definition goes when it stops.
+        if name in {"AwaitReady", "ShutdownDomain", "DeleteVolume", "UndefineNetwork"}:
+            continue
+        if isinstance(effect, CreateVolume) and f"/var/lib/libvirt/{effect.pool}/{effect.volume}" in files:
             continue
         target = getattr(effect, "uuid", None) or getattr(effect, "volume", None) or effect.pool
         assert (CALLS[name][0], target) in made, f"step {step.id} ({name}) made no call"
@@ -280,8 +319,6 @@ def _target(call: object) -> str:
     if call.method in {"upload_volume", "resize_volume", "delete_volume"}:
         return arguments["name"]
     if "xml" in arguments:
-        from lxml import etree
-
         root = etree.fromstring(arguments["xml"].encode())
         return root.findtext("uuid") if call.method in {"define_domain", "define_network"} else root.findtext("name")
     return arguments.get("pool") or arguments["name"]

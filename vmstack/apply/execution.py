@@ -11,6 +11,7 @@ import msgspec
 from vmstack.apply.crew import Crew
 from vmstack.apply.events import (
     Beat,
+    Event,
     Listener,
     StepDone,
     StepFailed,
@@ -25,6 +26,7 @@ from vmstack.apply.result import Failure
 from vmstack.errors import InternalError, VmstackError
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.execute import EffectResult, Supply, execute
+from vmstack.hosts.expectations import Guards
 from vmstack.model.base import Data
 from vmstack.model.effects import AwaitReady, StartPool
 from vmstack.model.identity import Key
@@ -80,6 +82,7 @@ class Execution:
         drivers: Mapping[str, Driver],
         *,
         journals: Mapping[str, Journal],
+        guards: Guards,
         supply: Supply,
         listener: Listener,
         interruption: Interruption,
@@ -88,6 +91,7 @@ class Execution:
         self._frontier = Frontier(steps, limits=limits)
         self._drivers = drivers
         self._journals = journals
+        self._guards = guards
         self._supply = supply
         self._listener = listener
         self._interruption = interruption
@@ -100,6 +104,7 @@ class Execution:
         self.abandoned: list[Step] = []
         self.guests: dict[Key, GuestReport] = {}
         self.notes: list[str] = []
+        self.trouble: Exception | None = None
         # SimpleQueue.put is reentrant, so that a signal handler may call it.
         interruption.subscribe(partial(self._inbox.put, None))
 
@@ -116,16 +121,29 @@ class Execution:
         finally:
             self._crew.dismiss()
 
+    def _tell(self, event: Event) -> None:
+        """Tell the listener. One that fails is told nothing more, and what runs is finished, as on an interruption.
+
+        Its failure is left in `trouble`: effects must not outlive the run and its locks.
+        """
+        if self.trouble is not None:
+            return
+        try:
+            self._listener(event)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller raises it later
+            self.trouble = error
+            self._interruption.request("its progress could not be shown")
+
     def _advance(self) -> bool:
         """Start what may start; tell whether there is something to wait for."""
         if self._interruption.reason is None:
             for step in self._frontier.take():
-                self._listener(StepStarted(step=step))
+                self._tell(StepStarted(step=step))
                 self._crew.run(partial(self._work, step))
         elif not self._stopping:
             self._stopping = True
             running = sum(not isinstance(step.effect, AwaitReady) for step in self._frontier.running)
-            self._listener(Stopping(reason=self._interruption.reason, running=running))
+            self._tell(Stopping(reason=self._interruption.reason, running=running))
         running_steps = self._frontier.running
         if self._stopping and all(isinstance(step.effect, AwaitReady) for step in running_steps):
             self.abandoned += running_steps
@@ -137,13 +155,13 @@ class Execution:
         try:
             message = self._inbox.get(timeout=_BEAT_SECONDS)
         except Empty:
-            self._listener(Beat(elapsed=monotonic() - self._began))
+            self._tell(Beat(elapsed=monotonic() - self._began))
             return
         match message:
             case None:
                 return
             case _Progress(step=step, what=what, done=done, total=total):
-                self._listener(StepProgress(step=step, what=what, done=done, total=total))
+                self._tell(StepProgress(step=step, what=what, done=done, total=total))
             case _Ended():
                 self._take_in(message)
             case _Died(error=error):
@@ -180,7 +198,7 @@ class Execution:
         self.notes += [f"{step.key}: {note}" for note in notes]
         if guest is not None:
             self.guests[step.key] = guest
-        self._listener(StepDone(step=step, seconds=ended.seconds, notes=notes, guest=guest))
+        self._tell(StepDone(step=step, seconds=ended.seconds, notes=notes, guest=guest))
 
     def _fail(self, ended: _Ended, error: VmstackError | None) -> None:
         self._frontier.finish(ended.step, success=False)
@@ -188,7 +206,7 @@ class Execution:
             self.abandoned.append(ended.step)
             return
         self.failed.append(Failure(step=ended.step, error=error))
-        self._listener(StepFailed(step=ended.step, seconds=ended.seconds, error=error))
+        self._tell(StepFailed(step=ended.step, seconds=ended.seconds, error=error))
 
     def _work(self, step: Step) -> None:
         """Execute one step on a worker's thread and post how it ended; `error` `None` without a result: abandoned."""
@@ -196,6 +214,7 @@ class Execution:
         result: EffectResult | None = None
         failure: VmstackError | None = None
         try:
+            self._guards.check(step.guards)
             report = self._reporter(step)
             result = execute(step.effect, self._drivers[step.host], supply=self._supply, report=report)
         except VmstackError as error:

@@ -71,6 +71,8 @@ class Journal:
             for mark in marks:
                 if mark.action == "forget":
                     self._entries.pop(mark.entry.slot, None)
+                elif mark.action == "pending":
+                    self._entries[mark.entry.slot] = mark.entry
                 else:
                     self._entries[mark.entry.slot] = _ready(mark.entry, built=built)
             self._write_soon(durable)

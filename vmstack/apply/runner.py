@@ -15,7 +15,7 @@ from vmstack.apply.result import ApplyResult
 from vmstack.errors import InternalError, VmstackError
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.execute import Supply
-from vmstack.hosts.expectations import check_expectations
+from vmstack.hosts.expectations import Guards, check_expectations
 from vmstack.hosts.ledger import HostLedger, LedgerStore
 from vmstack.model.identity import StackId
 from vmstack.model.ownership import RunRecord
@@ -40,6 +40,7 @@ def apply_plan(
 
     Raises before the first effect only: `LockedError`, `StalePlanError`, or what reading the hosts raises. From the
     first effect on every failure is in the result: it stops the steps that need the failed one and nothing else.
+    What the listener raises is raised once nothing runs any more and the ledgers say what was done.
     An empty plan takes no lock; where a run died, its lock goes.
     """
     began = monotonic()
@@ -60,7 +61,7 @@ def apply_plan(
         timeout=lock_timeout,
         interruption=interruption,
     ) as locks:
-        check_expectations(drivers, plan.expectations)
+        check_expectations(drivers, plan.expectations, stack=plan.stack)
         journals = {host: Journal(open_ledger(drivers[host], plan.stack), stack=plan.stack) for host in hosts}
         if interruption.reason is None:
             for intent in plan.intents:
@@ -70,6 +71,7 @@ def apply_plan(
             plan.steps,
             drivers,
             journals=journals,
+            guards=Guards(drivers, stack=plan.stack),
             supply=supply,
             listener=listener,
             interruption=interruption,
@@ -90,6 +92,8 @@ def apply_plan(
         finally:
             for journal in journals.values():
                 journal.stop()
+    if execution.trouble is not None:
+        raise execution.trouble
     elapsed = monotonic() - began
     finished = Finished(
         done=len(result.done), failed=len(result.failed), left=len(result.left + result.abandoned), elapsed=elapsed

@@ -17,11 +17,11 @@ from vmstack.apply.supply import PayloadSupply
 from vmstack.cli.changes import render_outputs
 from vmstack.cli.failures import render_failure, report_failure
 from vmstack.cli.known_hosts import remember_guests
-from vmstack.cli.planning import image_store, tell_plan
+from vmstack.cli.planning import check_hosts, check_resources, image_store, tell_plan
 from vmstack.cli.progress import ImageProgress, JsonProgress, following, tell_failure
 from vmstack.cli.target import Target, load
 from vmstack.cli.terminal import Terminal
-from vmstack.errors import EXIT_DONE, EXIT_ERROR, InputError, RefusedError, VmstackError
+from vmstack.errors import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED, InputError, RefusedError, VmstackError
 from vmstack.model.ownership import RunRecord
 from vmstack.model.plan import Disruption, Plan
 from vmstack.plan.policy import PlanPolicy
@@ -75,11 +75,13 @@ def _apply(
     lock_timeout: float,
 ) -> int:
     desired = load(target)
+    check_hosts(desired)
     store = image_store()
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
         planned = pipeline.plan_stack(
             desired, drivers, policy=policy, store=store, need_files=True, progress=ImageProgress(terminal)
         )
+        check_resources(desired, policy=policy)
         plan = planned.plan
         if not json:
             tell_plan(plan, terminal, json=False)
@@ -102,8 +104,17 @@ def _apply(
                 interruption=interruption,
                 limits=limits,
             )
-    remember_guests(result)
-    return tell_result(result, terminal, destroy=policy.destroy, json=json)
+    return _conclude(result, terminal, destroy=policy.destroy, json=json)
+
+
+def _conclude(result: ApplyResult, terminal: Terminal, *, destroy: bool, json: bool) -> int:
+    """After the apply: an interruption here takes nothing back, and must not say so."""
+    try:
+        remember_guests(result)
+        return tell_result(result, terminal, destroy=destroy, json=json)
+    except KeyboardInterrupt:
+        terminal.tell("Interrupted after the apply had ended; `vmstack plan` says whether anything is left to do.")
+        return EXIT_INTERRUPTED
 
 
 def check_consent(plan: Plan, terminal: Terminal, *, consent: Consent, json: bool) -> None:

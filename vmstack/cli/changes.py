@@ -25,6 +25,7 @@ _CLASSES: Final = {
     Disruption.LIVE: "live",
     Disruption.NEXT_BOOT: "takes effect at the next boot",
     Disruption.RESTART: "restarts the guest",
+    Disruption.STOP: "stops the guest",
     Disruption.REPLACE: "replaces it, data kept",
     Disruption.DATA_LOSS: "DATA LOSS",
 }
@@ -34,6 +35,9 @@ def render_plan(plan: Plan, terminal: Terminal) -> Iterator[str]:
     """The lines of a plan: legend, changes, output changes, what guests and data will feel, and the summary."""
     if plan.empty:
         yield terminal.paint(NO_CHANGES, "bold", "green")
+        return
+    if not plan.changes and not plan.stored_outputs_differ:
+        yield from _render_settling(plan)
         return
     operations = [op for op in _SYMBOLS if any(change.operation is op for change in plan.changes)]
     if operations:
@@ -49,6 +53,15 @@ def render_plan(plan: Plan, terminal: Terminal) -> Iterator[str]:
         yield from _render_outputs(plan.outputs, terminal)
     yield from _render_consequences(plan.changes, terminal)
     yield summarise(plan, terminal)
+
+
+def _render_settling(plan: Plan) -> Iterator[str]:
+    """What is left to do where no resource changes: the ledgers are brought up to date."""
+    count = sum(len(intent.entries) + len(intent.forget) for intent in plan.intents)
+    if count:
+        yield f"No resource changes; {count} entries of an interrupted run are settled."
+    for host in plan.releases:
+        yield f"No resource of the stack is left on {escape(host)}; its ledger there is removed."
 
 
 def summarise(plan: Plan, terminal: Terminal) -> str:
@@ -71,7 +84,7 @@ def render_diagnostics(diagnostics: Iterable[Diagnostic], terminal: Terminal) ->
 def _render_change(change: Change, terminal: Terminal, *, brief: bool) -> Iterator[str]:
     symbol, colour, _, words = _SYMBOLS[change.operation]
     address = escape(str(change.key))
-    consequence = _consequence(change)
+    consequence = _CLASSES[change.disruption]
     suffix = f" ({consequence})" if consequence else ""
     if brief and change.operation in (Operation.CREATE, Operation.DELETE):
         yield f"{terminal.paint(symbol, colour)} {address}{terminal.paint(suffix, *_class_style(change.disruption))}"
@@ -120,21 +133,13 @@ def render_outputs(outputs: dict[str, Output], terminal: Terminal, *, show_secre
 def _render_consequences(changes: tuple[Change, ...], terminal: Terminal) -> Iterator[str]:
     for disruption, words, colour in (
         (Disruption.RESTART, "Guests that restart", "yellow"),
+        (Disruption.STOP, "Guests that stop", "yellow"),
         (Disruption.REPLACE, "Replaced with their data kept", "yellow"),
         (Disruption.DATA_LOSS, "DATA WILL BE LOST in", "red"),
     ):
-        touched = [str(change.key) for change in changes if change.disruption is disruption and not _stops(change)]
+        touched = [str(change.key) for change in changes if change.disruption is disruption]
         if touched:
             yield terminal.paint(f"{words}:", "bold", colour) + " " + _enumerate(touched)
-
-
-def _stops(change: Change) -> bool:
-    """A guest that goes does not start again, whatever the class says of how rough that is."""
-    return change.operation is Operation.DELETE and change.disruption is Disruption.RESTART
-
-
-def _consequence(change: Change) -> str:
-    return "stops the guest" if _stops(change) else _CLASSES[change.disruption]
 
 
 def _enumerate(names: list[str]) -> str:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from vmstack.model.base import Data
 from vmstack.model.graph import DesiredGraph
-from vmstack.model.identity import Key, Kind, StackId
+from vmstack.model.identity import Key, Kind, StackId, derive_uuid
 from vmstack.model.observed import HostSnapshot, Observed, ObservedDomain, ObservedNetwork
 from vmstack.model.ownership import RunRecord
 from vmstack.model.specs import VmSpec
@@ -50,11 +50,17 @@ def owned_key(stack: StackId, path: str) -> Key | None:
     return Key(Kind(kind), key)
 
 
+def _own_key(stack: StackId, thing: ObservedDomain | ObservedNetwork) -> Key | None:
+    """The key of what is the stack's by stamp and UUID: a copy of a VM has the stamp, too, and is somebody else's."""
+    key = owned_key(stack, thing.stamp.path) if thing.stamp else None
+    return key if key is not None and thing.uuid == derive_uuid(stack, key) else None
+
+
 def find_domain(observed: Observed, *, stack: StackId, key: Key) -> tuple[HostSnapshot, ObservedDomain] | None:
     """The VM on whichever host holds it."""
     for snapshot in observed.hosts.values():
         for domain in snapshot.domains:
-            if domain.stamp and owned_key(stack, domain.stamp.path) == key:
+            if _own_key(stack, domain) == key:
                 return snapshot, domain
     return None
 
@@ -100,12 +106,12 @@ def _gather_host(snapshot: HostSnapshot, *, desired: DesiredGraph) -> HostHoldin
 
 
 def _owned_domains(stack: StackId, snapshot: HostSnapshot) -> list[tuple[Key, ObservedDomain]]:
-    found = [(owned_key(stack, one.stamp.path), one) for one in snapshot.domains if one.stamp]
+    found = [(_own_key(stack, one), one) for one in snapshot.domains]
     return [(key, one) for key, one in found if key]
 
 
 def _owned_networks(stack: StackId, snapshot: HostSnapshot) -> list[tuple[Key, ObservedNetwork]]:
-    found = [(owned_key(stack, one.stamp.path), one) for one in snapshot.networks if one.stamp]
+    found = [(_own_key(stack, one), one) for one in snapshot.networks]
     return [(key, one) for key, one in found if key]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vmstack import __version__
+from vmstack.cli.collector import relax_collector
 from vmstack.cli.config_commands import config_app
 from vmstack.cli.failures import report_bug, report_failure
 from vmstack.cli.options import (
@@ -297,6 +298,7 @@ def _forget_output() -> int:
 
 def run() -> None:
     """The entry point of the installed command."""
+    relax_collector()
     code = main()
     try:
         sys.stdout.flush()

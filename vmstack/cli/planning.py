@@ -8,8 +8,10 @@ from vmstack.cli.changes import render_diagnostics, render_plan
 from vmstack.cli.progress import ImageProgress
 from vmstack.cli.target import Target, load
 from vmstack.cli.terminal import Terminal
-from vmstack.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_ERROR
+from vmstack.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_ERROR, InputError
 from vmstack.images.store import ImageStore
+from vmstack.model.graph import DesiredGraph
+from vmstack.model.identity import Kind
 from vmstack.model.plan import Plan
 from vmstack.plan.codec import encode_plan
 from vmstack.plan.policy import PlanPolicy
@@ -26,6 +28,26 @@ def image_store() -> ImageStore:
     return ImageStore(image_cache())
 
 
+def check_hosts(desired: DesiredGraph) -> None:
+    """Raise `InputError` when the program names no host: there is nothing to look at, and nothing to say of it."""
+    if not any(resource.key.kind is Kind.HOST for resource in desired.resources):
+        raise InputError(
+            "__main__.py defines no Host, so there is nothing to plan, apply or destroy",
+            resolution='define one there: kvm = Host("kvm", uri="qemu:///system")',
+        )
+
+
+def check_resources(desired: DesiredGraph, *, policy: PlanPolicy) -> None:
+    """Raise `InputError` when the program defines hosts and nothing else, unless that is what the user wants."""
+    if policy.destroy or policy.allow_empty:
+        return
+    if all(resource.key.kind is Kind.HOST for resource in desired.resources):
+        raise InputError(
+            "__main__.py defines no resources besides its hosts",
+            resolution="define some there, or add --allow-empty if an empty stack is what you want",
+        )
+
+
 def show_plan(
     target: Target,
     terminal: Terminal,
@@ -37,6 +59,7 @@ def show_plan(
 ) -> int:
     """Plan over read-only connections and print the result."""
     desired = load(target)
+    check_hosts(desired)
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
         planned = pipeline.plan_stack(
             desired,
@@ -46,6 +69,7 @@ def show_plan(
             need_files=False,
             progress=ImageProgress(terminal),
         )
+    check_resources(desired, policy=policy)
     tell_plan(planned.plan, terminal, json=json)
     if planned.plan.empty:
         return EXIT_DONE

@@ -1,6 +1,5 @@
-"""What went wrong inside of a stack program, told by the program's own lines."""
+"""What went wrong inside of a stack program, told by places in the program."""
 
-import linecache
 import traceback
 from pathlib import Path
 
@@ -23,7 +22,7 @@ def explain_failure(error: BaseException, *, folder: Path) -> ProgramError:
         brief = f"the stack program failed: {kind}: {text}" if text else f"the stack program failed: {kind}"
         resolution = None
     frames = _own_frames(error, folder=folder)
-    details = [f"{place} in {name}{code}" for place, name, code in frames]
+    details = [f"{place} in {name}" for place, name in frames]
     place = frames[-1][0] if frames else None
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         place = Place(show_path(error.filename), error.lineno)
@@ -39,13 +38,13 @@ def place_failure(error: VmstackError, *, folder: Path) -> None:
         error.place = frames[-1][0]
 
 
-def _own_frames(error: BaseException, *, folder: Path) -> list[tuple[Place, str, str]]:
+def _own_frames(error: BaseException, *, folder: Path) -> list[tuple[Place, str]]:
+    """The program's frames and what each is in; not their lines of code, which may hold a password."""
     found = []
     for frame in traceback.extract_tb(error.__traceback__, limit=None):
         own = frame.filename.startswith(str(folder)) and "site-packages" not in frame.filename
         if not own and (is_ours(frame.filename) or is_library(frame.filename)):
             continue
-        line = linecache.getline(frame.filename, frame.lineno or 0).strip()
         where = "the program" if frame.name == "<module>" else f"{frame.name}()"
-        found.append((Place(show_path(frame.filename), frame.lineno or 1), where, f": {line}" if line else ""))
+        found.append((Place(show_path(frame.filename), frame.lineno or 1), where))
     return found

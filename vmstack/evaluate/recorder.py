@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmstack.errors import ConflictError, Place
+from vmstack.errors import ConflictError, Place, VmstackError, raise_all
 from vmstack.model.graph import DesiredGraph, Options, Output, Resource
 from vmstack.model.identity import Key, StackId
 from vmstack.model.specs import Spec
@@ -59,6 +59,7 @@ class Recorder:
         self.hosts: list[object] = []
         self.attached: dict[str, tuple[str, Place | None]] = {}
         self.seeds: SeedCache | None = None
+        self._noted: list[VmstackError] = []
 
     def add(self, entry: Entry) -> None:
         """Record a resource; raises `ConflictError` when its key is taken."""
@@ -79,6 +80,11 @@ class Recorder:
         if text not in self.warnings:
             self.warnings.append(text)
 
+    def note_error(self, error: VmstackError) -> None:
+        """Keep an error that the program may catch: then a resource is missing that it asked for."""
+        if not any(known is error for known in self._noted):
+            self._noted.append(error)
+
     def components(self) -> list[object]:
         """Return the component objects that resources named as parents or dependencies."""
         found = {
@@ -90,7 +96,13 @@ class Recorder:
         return list(found.values())
 
     def graph(self, *, outputs: Mapping[str, Output], lineages: Mapping[int, Lineage]) -> DesiredGraph:
-        """Return everything recorded, sorted. `lineages` tells of each component (by `id()`) what is above it."""
+        """Return everything recorded, sorted. `lineages` tells of each component (by `id()`) what is above it.
+
+        Raises the noted errors: a graph that lacks what failed would delete it.
+        """
+        for error in self._noted:
+            error.details += ("the program caught this error and went on",)
+        raise_all(self._noted)
         parents = {key: self._lineage(key, lineages=lineages) for key in self.entries}
         members: dict[int, list[Key]] = {}
         for key, lineage in parents.items():

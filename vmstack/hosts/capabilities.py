@@ -42,6 +42,7 @@ class CapabilityCalls(Calls):
                 cpus=info[2],
                 memory=info[1] * MIB,
                 firmwares=self._firmwares(arch),
+                uuid=root.findtext("host/uuid") or "",
             )
 
     def _firmwares(self, arch: str) -> tuple[str, ...]:

@@ -98,6 +98,14 @@ class DomainCalls(Calls):
         with self._link.doing(f"define domain {name}", taken=lambda: self._is_other_domain(name, uuid)):
             self._link.connection.defineXMLFlags(xml, 0)
 
+    def rename_domain(self, uuid: str, *, name: str) -> None:
+        def rename(handle: Any) -> None:
+            if handle.name() != name:  # which libvirt refuses
+                handle.rename(name)
+
+        with self._link.doing(f"rename domain {uuid}", taken=lambda: self._is_other_domain(name, uuid)):
+            rename(self._link.connection.lookupByUUIDString(uuid))
+
     def start_domain(self, uuid: str) -> None:
         self._on_domain("start domain", uuid, lambda handle: handle.create())
 

@@ -134,6 +134,12 @@ class Driver(Protocol):
     def define_domain(self, xml: str) -> None:  # ExistsError when the name has another UUID
         """Define or redefine. Passwords of displays that reads never show survive when `xml` does not give any."""
 
+    def rename_domain(self, uuid: str, *, name: str) -> None:  # ExistsError when the name is taken
+        """Rename a domain that is off; with the name that it has already, nothing happens.
+
+        A `HostError` when it runs or has a managed-save image. The autostart mark stays.
+        """
+
     def start_domain(self, uuid: str) -> None: ...
     def resume_domain(self, uuid: str) -> None: ...
     def shutdown_domain(self, uuid: str) -> None: ...  # asks the guest by ACPI, does not wait

@@ -54,7 +54,7 @@ def execute(
         case effects.DefinePool():
             patience.insist(lambda: driver.define_pool(effect.xml))
         case effects.StartPool():
-            return EffectResult(built=storage.start_pool(effect.pool))
+            return EffectResult(built=storage.start_pool(effect))
         case effects.SetPoolAutostart():
             driver.set_pool_autostart(effect.pool, enabled=effect.enabled)
         case effects.RemovePool():
@@ -89,6 +89,8 @@ def execute(
             network.stamp(effect)
         case effects.DefineDomain():
             patience.insist(lambda: driver.define_domain(effect.xml))
+        case effects.RenameDomain():
+            patience.insist(lambda: driver.rename_domain(effect.uuid, name=effect.new_name))
         case effects.StartDomain():
             domain.start(effect.uuid)
         case effects.ResumeDomain():

@@ -8,7 +8,8 @@ from vmstack.errors import ExistsError, HostBusyError, HostError, NotFoundError
 from vmstack.hosts.attempts import Patience
 from vmstack.hosts.driver import Driver, VolumeRecord
 from vmstack.model.configs import VolumeConfig
-from vmstack.model.effects import CopyVolume, CreateVolume, DeleteVolume, RemovePool, ResizeVolume
+from vmstack.model.effects import CopyVolume, CreateVolume, DeleteVolume, RemovePool, ResizeVolume, StartPool
+from vmstack.xmlio.pool import read_pool
 from vmstack.xmlio.volume import read_volume
 
 
@@ -20,17 +21,27 @@ class StorageEffects:
         self._patience = patience
         self._report = report
 
-    def start_pool(self, name: str) -> bool:
+    def start_pool(self, effect: StartPool) -> bool:
         """Start the pool; tell whether its directory had to be built.
 
-        That it is about to be built is reported first, so that a journal can say whose directory it is.
+        That it is about to be built is reported first, so that a journal can say whose directory it is. Where the
+        effect does not ask for that, a missing directory is an error: on it may belong a file system with the disks.
         """
-        if self._driver.pool(name).active:
+        name = effect.pool
+        record = self._driver.pool(name)
+        if record.active:
             return False
         built = False
         try:
             self._patience.settle(lambda: self._driver.start_pool(name), done=lambda: self._driver.pool(name).active)
-        except NotFoundError:
+        except NotFoundError as error:
+            if not effect.build:
+                path = read_pool(record.xml).path
+                raise HostError(
+                    f"the directory of pool {name} is missing: {path}",
+                    details=(error.brief,),
+                    resolution="is its file system mounted? mount it, or bring the directory back, and try again",
+                ) from error
             self._report("directory", 0, 0)
             self._driver.build_pool(name)
             built = True
@@ -55,17 +66,24 @@ class StorageEffects:
         return notes
 
     def create_volume(self, effect: CreateVolume) -> None:
-        """Create the volume; one that is there already counts when it is what the XML says."""
+        """Create the volume. One that is there already counts only when the plan resumes it and it is as the XML says:
+
+        else it is somebody's, who put it there unseen.
+        """
         try:
             self._patience.insist(lambda: self._driver.create_volume(effect.pool, effect.xml))
-        except ExistsError:
+        except ExistsError as error:
             # libvirt's list of a pool may be older than the directory, in both directions.
             self._patience.insist(lambda: self._driver.refresh_pool(effect.pool))
             existing = self._find(effect.pool, effect.volume)
             if existing is None:
                 self._patience.insist(lambda: self._driver.create_volume(effect.pool, effect.xml))
-            elif not _is_same(read_volume(existing.xml), read_volume(effect.xml)):
-                raise
+            elif not effect.resume or not _is_same(read_volume(existing.xml), read_volume(effect.xml)):
+                raise ExistsError(
+                    f"there is a volume {effect.volume} in pool {effect.pool} already, which this stack did not make",
+                    details=(f"its file is {read_volume(existing.xml).path}",),
+                    resolution="move that file away, or give the volume another label in the program",
+                ) from error
 
     def copy_volume(self, effect: CopyVolume) -> None:
         """Copy, then grow. A volume that is there already is an error: nothing shows whether its content is whole."""

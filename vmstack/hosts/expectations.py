@@ -9,7 +9,11 @@ from typing import Final, TypeVar
 from vmstack.errors import NotFoundError, StalePlanError, VmstackError, raise_all
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.fingerprints import domain_fingerprint, network_fingerprint, pool_fingerprint, volume_fingerprint
+from vmstack.hosts.ledger import HostLedger
+from vmstack.hosts.usage import UsageReader
+from vmstack.model.identity import StackId
 from vmstack.model.plan import Expectation
+from vmstack.plan.digest import digest_of_ledger
 
 # From so many on, reading all objects in bulk is faster than reading these one by one.
 _BULK: Final = 8
@@ -17,7 +21,31 @@ _HOSTS_AT_ONCE: Final = 16
 _Record = TypeVar("_Record")
 
 
-def check_expectations(drivers: Mapping[str, Driver], expectations: Iterable[Expectation]) -> None:
+class Guards:
+    """Checks single steps right before their effects, over and over, without reading a whole host each time.
+
+    Thread-safe. How old a look at who uses what may be is `UsageReader`'s to say.
+    """
+
+    def __init__(self, drivers: Mapping[str, Driver], *, stack: StackId) -> None:
+        self._drivers = drivers
+        self._usage = {host: UsageReader(driver, stack=stack) for host, driver in drivers.items()}
+
+    def check(self, expectations: Iterable[Expectation]) -> None:
+        """Raise `StalePlanError` when one of them does not hold now. Reads only."""
+        moved: list[str] = []
+        for expectation in expectations:
+            driver, usage = self._drivers[expectation.host], self._usage[expectation.host]
+            moved += _moved_on(driver, [expectation], usage=usage, bases_free=True)
+        if moved:
+            raise StalePlanError(
+                "what this would touch has changed since the plan was made, so it was left alone",
+                details=moved,
+                resolution="make a new plan",
+            )
+
+
+def check_expectations(drivers: Mapping[str, Driver], expectations: Iterable[Expectation], *, stack: StackId) -> None:
     """Raise `StalePlanError` naming every object that is not as the expectations say. Reads only."""
     by_host: dict[str, list[Expectation]] = {}
     for expectation in expectations:
@@ -25,7 +53,12 @@ def check_expectations(drivers: Mapping[str, Driver], expectations: Iterable[Exp
     errors: list[VmstackError] = []
     moved: list[str] = []
     with ThreadPoolExecutor(max(1, min(len(by_host), _HOSTS_AT_ONCE)), thread_name_prefix="expect") as threads:
-        futures = [threads.submit(_moved_on, drivers[host], wanted) for host, wanted in sorted(by_host.items())]
+        futures = [
+            threads.submit(
+                _moved_on, drivers[host], wanted, usage=UsageReader(drivers[host], stack=stack), bases_free=False
+            )
+            for host, wanted in sorted(by_host.items())
+        ]
         for future in futures:
             try:
                 moved += future.result()
@@ -40,7 +73,8 @@ def check_expectations(drivers: Mapping[str, Driver], expectations: Iterable[Exp
         )
 
 
-def _moved_on(driver: Driver, expectations: list[Expectation]) -> list[str]:
+def _moved_on(driver: Driver, expectations: list[Expectation], *, usage: UsageReader, bases_free: bool) -> list[str]:
+    """What does not hold, a line each. `bases_free`: see `UsageReader.users`."""
     readers: dict[str, Callable[[Driver, list[str]], dict[str, str]]] = {
         "pool": _pools,
         "network": _networks,
@@ -57,6 +91,15 @@ def _moved_on(driver: Driver, expectations: list[Expectation]) -> list[str]:
             now = found.get(expectation.id)
             if now != expectation.fingerprint:
                 moved.append(f"{expectation.host}: {kind} {expectation.name} {_word(expectation, now=now)}")
+    for expectation in expectations:
+        if expectation.object == "unused":
+            pool, _, volume = expectation.id.partition("/")
+            users = usage.users(pool, volume, path=expectation.name, bases_free=bases_free)
+            moved += [f"{expectation.host}: volume {expectation.id} is in use: {user}" for user in users]
+        elif expectation.object == "ledger":
+            ledger = HostLedger(driver, usage.stack).read()
+            if digest_of_ledger(ledger) != expectation.fingerprint:
+                moved.append(f"{expectation.host}: the ledger of stack {usage.stack} has changed")
     return moved
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from vmstack.errors import VmstackError, raise_all
+from vmstack.errors import HostError, NotFoundError, VmstackError, raise_all
 from vmstack.hosts.driver import DomainRecord, Driver, NetworkRecord, PoolRecord, VolumeRecord
 from vmstack.hosts.fingerprints import domain_fingerprint, network_fingerprint, pool_fingerprint, volume_fingerprint
 from vmstack.hosts.ledger import USAGE_PREFIX, split_ledgers
@@ -64,24 +64,36 @@ def observe_host(host: str, driver: Driver, *, stack: StackId, scope: Scope) -> 
         ledger, others = split_ledgers(secrets, stack=stack)
         lock = next((decode_lock(record) for record in secrets if record.usage == lock_usage(stack)), None)
         wanted = scope.pools | {entry.pool for entry in (ledger.entries if ledger else ())}
-        volumes = {
-            record.name: threads.submit(driver.volumes, record.name)
-            for record in pools.result()
-            if record.active and record.name in wanted
-        }
+        furnished = [
+            threads.submit(_furnish, record, driver=driver, deep=record.name in wanted)
+            for record in _by_name(pools.result())
+        ]
         return HostSnapshot(
             host=host,
             facts=facts.result(),
             domains=tuple(observed_domain(record, stack=stack) for record in _by_name(domains.result())),
             networks=tuple(observed_network(record, stack=stack) for record in _by_name(networks.result())),
-            pools=tuple(
-                observed_pool(record, volumes=volumes[record.name].result() if record.name in volumes else None)
-                for record in _by_name(pools.result())
-            ),
+            pools=tuple(pool for pool in (future.result() for future in furnished) if pool is not None),
             ledger=ledger,
             other_ledgers=others,
             lock=lock,
         )
+
+
+def _furnish(record: PoolRecord, *, driver: Driver, deep: bool) -> ObservedPool | None:
+    """Read a pool's record, `deep` with its volumes; `None` for a pool that went away since it was listed."""
+    if not (deep and record.active):
+        return observed_pool(record, volumes=None)
+    try:
+        return observed_pool(record, volumes=driver.volumes(record.name))
+    except HostError:
+        try:
+            now = driver.pool(record.name)
+        except NotFoundError:
+            return None
+        if now.active:
+            raise
+        return observed_pool(now, volumes=None)
 
 
 def observed_domain(record: DomainRecord, *, stack: StackId) -> ObservedDomain:

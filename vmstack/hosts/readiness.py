@@ -10,7 +10,7 @@ from vmstack.hosts.driver import Driver
 from vmstack.hosts.guest_report import LineBuffer, decode_report, failure_of
 from vmstack.model.readiness import READY_CHANNEL, GuestReport
 
-_LATER: Final = "run apply again to go on waiting, or give the VM a longer ready_timeout"
+_LATER: Final = "run apply again to go on waiting, or give the VM a longer wait"
 
 
 class GuestNotReadyError(GuestError):

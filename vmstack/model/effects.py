@@ -20,9 +20,13 @@ class DefinePool(Effect, frozen=True, kw_only=True):
 
 
 class StartPool(Effect, frozen=True, kw_only=True):
-    """Start the pool, building its directory when that is missing; the ledger learns whether it was built."""
+    """Start the pool. Only with `build` is a missing directory made, and the ledger learns that it was.
+
+    Without it a missing directory is an error: the file system that held it may not be mounted.
+    """
 
     pool: str
+    build: bool = False
 
 
 class SetPoolAutostart(Effect, frozen=True, kw_only=True):
@@ -38,11 +42,14 @@ class RemovePool(Effect, frozen=True, kw_only=True):
 
 
 class CreateVolume(Effect, frozen=True, kw_only=True):
-    """Create from XML. An existing volume of the name is an error unless it is equal and the plan resumes it."""
+    """Create from XML. An existing volume of the name is an error unless it is equal and the plan resumes it:
+    only with `resume` did the ledger expect it when the plan was made, so that an interrupted run may have made it.
+    """
 
     pool: str
     volume: str
     xml: str
+    resume: bool = False
 
 
 class CopyVolume(Effect, frozen=True, kw_only=True):
@@ -130,6 +137,14 @@ class DefineDomain(Effect, frozen=True, kw_only=True):
     uuid: str
     name: str
     xml: str
+
+
+class RenameDomain(Effect, frozen=True, kw_only=True):
+    """Give a domain that is off another name; all else of it stays as it is."""
+
+    uuid: str
+    name: str
+    new_name: str
 
 
 class StartDomain(Effect, frozen=True, kw_only=True):
@@ -278,6 +293,7 @@ AnyEffect = (
     | StopNetwork
     | UndefineNetwork
     | DefineDomain
+    | RenameDomain
     | StartDomain
     | ResumeDomain
     | ShutdownDomain

@@ -11,7 +11,7 @@ class HostFacts(Data, frozen=True, kw_only=True):
     """What the hypervisor can do. Memory is in bytes.
 
     `domain_type` is `kvm` only where hardware virtualisation really works. `firmwares` are the loader kinds that
-    the host can auto-select.
+    the host can auto-select. `uuid` is the machine's own, and empty where it is not known.
     """
 
     uri: str
@@ -23,6 +23,7 @@ class HostFacts(Data, frozen=True, kw_only=True):
     cpus: int
     memory: int
     firmwares: tuple[str, ...] = ("bios",)
+    uuid: str = ""
 
 
 class ObservedDomain(Data, frozen=True, kw_only=True):

@@ -38,7 +38,8 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     Of a base image: `sha256`, `capacity` (virtual size, bytes) and `format` are its verified facts; an overlay has the
     `sha256` of the image below it.
     `built` says that vmstack made the pool's directory. `digest` is the seed's. `upload` marks a volume whose
-    content comes by upload, which a pending entry never proves complete.
+    content comes by upload, which a pending entry never proves complete, unless something was made with it since;
+    `anew` marks a pending one whose users may be older than its content, so that they prove nothing.
     """
 
     name: str
@@ -55,6 +56,7 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     data: bool = False
     protect: bool = False
     upload: bool = False
+    anew: bool = False
     built: bool = False
 
     @property

@@ -25,12 +25,16 @@ class Operation(enum.StrEnum):
 
 
 class Disruption(enum.StrEnum):
-    """What a change does to the guest, from harmless to final. `NONE`: no running guest notices."""
+    """What a change does to the guest, from harmless to final. `NONE`: no running guest notices.
+
+    `RESTART` brings the guest up again, `STOP` does not: it is wanted off, or is deleted.
+    """
 
     NONE = "none"
     LIVE = "live"
     NEXT_BOOT = "next-boot"
     RESTART = "restart"
+    STOP = "stop"
     REPLACE = "replace"
     DATA_LOSS = "data-loss"
 
@@ -66,16 +70,34 @@ class Change(Data, frozen=True, kw_only=True):
 
 
 class LedgerMark(Data, frozen=True, kw_only=True):
-    """What a finished step means for its host's ledger: the entry is ready (stored as given), or gone."""
+    """What a finished step means for its host's ledger: the entry is ready or pending (stored as given), or gone."""
 
-    action: Literal["ready", "forget"]
+    action: Literal["ready", "pending", "forget"]
     entry: LedgerEntry
+
+
+class Expectation(Data, frozen=True, kw_only=True):
+    """What must still hold of a touched object when apply starts. `fingerprint` `None`: it must not exist.
+
+    `id` is a UUID (domain, network) or a libvirt name (pool, `pool/volume`).
+    `unused` (`id` is `pool/volume`, `name` the file's path, no fingerprint): no ledger of another stack lists the
+    volume, no volume of the pool that is not this stack's is backed by it, and no domain but this stack's has it as
+    a disk or backing file; of a base image, whose clones go first, nothing at all has it any more.
+    `ledger` (`id` is empty): the digest of the entries that this stack's ledger holds, `None` for no ledger.
+    """
+
+    host: str
+    object: Literal["domain", "network", "pool", "volume", "unused", "ledger"]
+    id: str
+    name: str
+    fingerprint: str | None
 
 
 class Step(Data, frozen=True, kw_only=True):
     """One effect on one host. `id` is unique and stable; `needs` are ids of steps that must have succeeded.
 
-    `flush` asks that the marks be durable before any step that needs this one runs.
+    `flush` asks that the marks be durable before any step that needs this one runs. `guards` must hold right before
+    the effect; where one does not, the step fails and nothing is done.
     """
 
     id: str
@@ -85,19 +107,7 @@ class Step(Data, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     marks: tuple[LedgerMark, ...] = ()
     flush: bool = False
-
-
-class Expectation(Data, frozen=True, kw_only=True):
-    """What must still hold of a touched object when apply starts. `fingerprint` `None`: it must not exist.
-
-    `id` is a UUID (domain, network) or a libvirt name (pool, `pool/volume`).
-    """
-
-    host: str
-    object: Literal["domain", "network", "pool", "volume"]
-    id: str
-    name: str
-    fingerprint: str | None
+    guards: tuple[Expectation, ...] = ()
 
 
 class Intent(Data, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from vmstack.plan.catalog import Catalog
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_CIDR = "write the network as 10.20.0.0/24 or fd00:20::/64, and its gateway as an address of it"
 # On these the program does not decide who else is there.
 _REFERENCES = (NetworkMode.EXISTING, NetworkMode.BRIDGE)
 
@@ -34,17 +35,29 @@ def _check_subnets(network: NetworkSpec, *, place: Place | None) -> tuple[list[V
     errors: list[VmstackError] = []
     found: list[Range] = []
     if network.mode is NetworkMode.BRIDGE and not network.bridge:
-        errors.append(InputError(f"{key}: a network over a bridge needs the bridge's name", place=place))
+        errors.append(
+            InputError(
+                f"{key}: a network over a bridge needs the bridge's name",
+                resolution="give it bridge=..., the name of a bridge that the host has",
+                place=place,
+            )
+        )
     for subnet in network.subnets:
         try:
             whole = ipaddress.ip_network(subnet.cidr, strict=False)
             gateway = ipaddress.ip_address(subnet.gateway)
         except ValueError as error:
-            errors.append(InputError(f"{key}: {error}", place=place))
+            errors.append(InputError(f"{key}: {error}", resolution=_CIDR, place=place))
             continue
         found.append(whole)
         if gateway not in whole or _is_edge(gateway, whole):
-            errors.append(InputError(f"{key}: the gateway {gateway} is no host address of {whole}", place=place))
+            errors.append(
+                InputError(
+                    f"{key}: the gateway {gateway} is no host address of {whole}",
+                    resolution=f"use an address of {whole} that is neither its first nor its last, or give no gateway",
+                    place=place,
+                )
+            )
         errors += _check_range(subnet, whole, key=key, place=place)
     return errors, found
 
@@ -55,15 +68,21 @@ def _check_range(subnet: Subnet, whole: Range, *, key: Key, place: Place | None)
     try:
         start, end = ipaddress.ip_address(subnet.dhcp.start), ipaddress.ip_address(subnet.dhcp.end)
     except ValueError as error:
-        yield InputError(f"{key}: {error}", place=place)
+        yield InputError(
+            f"{key}: {error}", resolution="give the DHCP range as its first and its last address", place=place
+        )
         return
     shown = f"the DHCP range {start} to {end}"
     if start not in whole or end not in whole:
-        yield InputError(f"{key}: {shown} is not inside {whole}", place=place)
+        yield InputError(f"{key}: {shown} is not inside {whole}", resolution=f"use addresses of {whole}", place=place)
     elif int(start) > int(end):
-        yield InputError(f"{key}: {shown} ends before it begins", place=place)
+        yield InputError(f"{key}: {shown} ends before it begins", resolution="swap its ends", place=place)
     elif _is_edge(start, whole) or _is_edge(end, whole):
-        yield InputError(f"{key}: {shown} includes the network's own or its broadcast address", place=place)
+        yield InputError(
+            f"{key}: {shown} includes the network's own or its broadcast address",
+            resolution=f"leave the first and the last address of {whole} out of it",
+            place=place,
+        )
 
 
 def _overlaps(catalog: Catalog, *, ranges: dict[str, list[Range]]) -> Iterator[VmstackError]:
@@ -101,6 +120,7 @@ def _bridges(catalog: Catalog) -> Iterator[VmstackError]:
         if first != name:
             yield ConflictError(
                 f"network.{name} and network.{first} both want the bridge {network.bridge} on host {network.host}",
+                resolution="give one of them another bridge",
                 place=catalog.place(Kind.NETWORK, name),
             )
 
@@ -142,11 +162,16 @@ def _check_network(network: NetworkSpec, *, ranges: list[Range], catalog: Catalo
         yield from _check_address(reservation.ip, who, ranges=ranges, gateways=gateways, key=key, place=place)
         mac, first = holders.setdefault(reservation.ip, (reservation.mac, who))
         if first != who and mac != reservation.mac and reservation.mac is not None:
-            yield ConflictError(f"{key}: {who} and {first} have the same address {reservation.ip}", place=place)
+            yield ConflictError(
+                f"{key}: {who} and {first} have the same address {reservation.ip}",
+                resolution="give one of them another address",
+                place=place,
+            )
         identity = f"{reservation.mac} {_version(reservation.ip)}" if reservation.mac else None
         if identity is not None and reserved.setdefault(identity, reservation.ip) != reservation.ip:
             yield ConflictError(
                 f"{key}: {reservation.mac} has two reservations, {reserved[identity]} and {reservation.ip}",
+                resolution="keep one of them: a MAC has one address of each family",
                 place=place,
             )
 
@@ -157,7 +182,7 @@ def _check_address(
     try:
         address = ipaddress.ip_address(text)
     except ValueError as error:
-        yield InputError(f"{who}: {error}", place=place)
+        yield InputError(f"{who}: {error}", resolution="write an address such as 10.20.0.10", place=place)
         return
     whole = next((found for found in ranges if address in found), None)
     if whole is None:
@@ -169,9 +194,15 @@ def _check_address(
                 place=place,
             )
     elif _is_edge(address, whole):
-        yield InputError(f"{who}: {address} is the network's own or its broadcast address on {key}", place=place)
+        yield InputError(
+            f"{who}: {address} is the network's own or its broadcast address on {key}",
+            resolution=f"use an address of {whole} that is neither its first nor its last",
+            place=place,
+        )
     elif text in gateways:
-        yield InputError(f"{who}: {address} is the gateway of {key}", place=place)
+        yield InputError(
+            f"{who}: {address} is the gateway of {key}", resolution="use another address of the network", place=place
+        )
 
 
 def _is_edge(address: Address, whole: Range) -> bool:

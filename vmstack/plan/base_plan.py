@@ -14,8 +14,8 @@ from vmstack.plan.bases import BaseStatus, base_slot, base_status
 from vmstack.plan.catalog import base_key
 from vmstack.plan.context import Context
 from vmstack.plan.design import whole_sectors
-from vmstack.plan.entries import pending
-from vmstack.plan.index import Slot
+from vmstack.plan.entries import pending, resumes
+from vmstack.plan.index import HostIndex, Slot, is_ready
 from vmstack.xmlio.volume import write_volume
 
 
@@ -100,8 +100,12 @@ def _upload(base: Base, wanted: LedgerEntry, *, pool_key: Key, again: bool, cont
     after = (pool_key, *context.needs(Kind.IMAGE, base.facts.name))
     reasons = [f"The image has {format_size(base.facts.virtual_size)} and is uploaded once to this pool."]
     first: str | None = None
+    anew = _has_users(base, index=index)
     if again:
-        first = draft.step(base.key, "delete", DeleteVolume(pool=pool, volume=label), host=host, after=after)
+        delete = DeleteVolume(pool=pool, volume=label)
+        # What is made anew has users from before, who get it back.
+        guards = () if anew else (draft.expect_unused(host, base.slot, path=base.path),)
+        first = draft.step(base.key, "delete", delete, host=host, after=after, guards=guards)
         reasons.append("An earlier upload was interrupted, so it is made again.")
         if base.slot in index.volumes:
             draft.expect(host, index.volumes[base.slot])
@@ -109,8 +113,9 @@ def _upload(base: Base, wanted: LedgerEntry, *, pool_key: Key, again: bool, cont
         if base.slot in index.entries and index.entries[base.slot].state is EntryState.READY:
             reasons.append("It was deleted outside vmstack.")
         draft.expect_absent(host, "volume", id=f"{pool}/{label}", name=label)
-    draft.intend(pending(wanted), host=host)
-    effect = CreateVolume(pool=pool, volume=label, xml=write_volume(config))
+    draft.intend(pending(wanted, anew=anew), host=host)
+    resume = resumes(index.entries.get(base.slot))
+    effect = CreateVolume(pool=pool, volume=label, xml=write_volume(config), resume=resume)
     create = draft.step(base.key, "create", effect, host=host, needs=(first,), after=after)
     upload = draft.step(
         base.key,
@@ -136,3 +141,10 @@ def _upload(base: Base, wanted: LedgerEntry, *, pool_key: Key, again: bool, cont
         reasons=reasons,
         place=context.catalog.place(Kind.IMAGE, base.facts.name),
     )
+
+
+def _has_users(base: Base, *, index: HostIndex) -> bool:
+    """Whether something was made with the image before it went: clones, or another stack's ready entry."""
+    own = index.entries.get(base.slot)
+    others = any(is_ready(entry) for entry in index.others.get(base.slot, ()))
+    return (own is not None and own.anew) or others or bool(index.backed.get(base.path))

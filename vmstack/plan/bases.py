@@ -34,11 +34,18 @@ def base_status(slot: Slot, *, index: HostIndex) -> BaseStatus:
     """Judge the base volume at the slot."""
     own = index.entries.get(slot)
     others = index.others.get(slot, ())
+    anew = own is not None and own.anew
+    busy = any(entry.anew and not is_ready(entry) for entry in others)
     if not index.readable(slot[0]):
-        known = (own is not None and is_ready(own)) or any(is_ready(entry) for entry in others)
+        known = (own is not None and is_ready(own)) or (not anew and any(is_ready(entry) for entry in others))
         return BaseStatus.COMPLETE if known else (BaseStatus.UNPROVEN if own else BaseStatus.ABSENT)
     if slot not in index.volumes:
         return BaseStatus.ABSENT
+    # It was gone, and whoever brings it back has not finished: neither ledgers nor clones of before prove it whole.
+    if anew:
+        return BaseStatus.UNPROVEN
+    if busy:
+        return BaseStatus.BUSY
     if own is not None and is_ready(own):
         return BaseStatus.COMPLETE
     if any(is_ready(entry) for entry in others):

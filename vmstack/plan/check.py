@@ -11,7 +11,6 @@ from vmstack.errors import InternalError
 from vmstack.model.effects import (
     CopyVolume,
     CreateVolume,
-    DefineDomain,
     DefineNetwork,
     DeleteVolume,
     PowerOffDomain,
@@ -98,6 +97,8 @@ def _step_faults(step: Step, change: Change, *, plan: Plan, pending: set[tuple[s
     for mark in step.marks:
         if mark.action == "ready" and mark.entry.state is not EntryState.READY:
             yield f"step {step.id}: marks a pending entry as ready"
+        if mark.action == "pending" and mark.entry.state is not EntryState.PENDING:
+            yield f"step {step.id}: marks a ready entry as pending"
 
 
 def _may_delete(step: Step, change: Change) -> bool:
@@ -124,8 +125,8 @@ def _made_before(step: Step, *, plan: Plan) -> bool:
 
 
 def _redefined(step: Step, *, plan: Plan) -> bool:
-    """Whether the object is defined again after its removal, as a rename does."""
+    """Whether a network is defined again after its removal, as a rename does."""
     return any(
-        isinstance(other.effect, DefineDomain | DefineNetwork) and step.id in other.needs and other.key == step.key
+        isinstance(other.effect, DefineNetwork) and step.id in other.needs and other.key == step.key
         for other in plan.steps
     )

@@ -20,7 +20,7 @@ from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed, step_id
 from vmstack.plan.gates import check_loss
-from vmstack.plan.index import HostIndex, Slot, entry_key
+from vmstack.plan.index import HostIndex, Slot, entry_key, is_ready
 from vmstack.plan.remains import Remains, Wanted, find_remains, has_nic_on, keeps_file
 
 
@@ -45,6 +45,7 @@ class _Deletions:
         self._gone = {domain.uuid: step_id(key, "undefine", host=self._host) for key, domain in self._remains.domains}
         self._deleted: dict[Slot, str] = {}
         self._kept: set[Slot] = set()
+        self._lost: set[Slot] = set()
         self._superseded: dict[Key, list[LedgerEntry]] = defaultdict(list)
 
     def plan(self) -> int:
@@ -53,6 +54,7 @@ class _Deletions:
             self._delete_network(key, network)
         entries = self._remains.entries
         pools = {entry.pool: entry for entry in entries if entry.role == "pool"}
+        self._leaving = {entry.slot for entry in pools.values()}
         self._starts = self._start_pools(pools)
         # What is backed by a base image goes before the image, and all of them before their pool.
         for entry in self._overlays_first([entry for entry in entries if entry.role in ("volume", "seed")]):
@@ -95,7 +97,7 @@ class _Deletions:
                 host=self._host,
                 operation=Operation.DELETE,
                 reasons=[self._reason(), *(["The guest is powered off."] if domain.active else [])],
-                disruption=Disruption.RESTART if domain.active else Disruption.NONE,
+                disruption=Disruption.STOP if domain.active else Disruption.NONE,
             )
 
     def _delete_network(self, key: Key, network: ObservedNetwork) -> None:
@@ -124,7 +126,10 @@ class _Deletions:
         undefine = UndefineNetwork(uuid=network.uuid, name=network.name)
         id_ = self._draft.step(key, "undefine", undefine, host=self._host, needs=needs)
         self._draft.finish(freed(Kind.NETWORK, network.name, host=self._host), id_)
-        self._draft.change(key, host=self._host, operation=Operation.DELETE, reasons=[self._reason()])
+        spec = self._context.catalog.networks.get(key.name)
+        replaced = spec is not None and spec.host == self._host
+        reason = "The program refers to an existing network instead." if replaced else self._reason()
+        self._draft.change(key, host=self._host, operation=Operation.DELETE, reasons=[reason])
 
     def _release(self, domain: ObservedDomain) -> list[str]:
         """The step after which a VM that stays has let go of what it does not have any more."""
@@ -133,12 +138,14 @@ class _Deletions:
         return [step] if step is not None else []
 
     def _start_pools(self, pools: Mapping[str, LedgerEntry]) -> dict[str, str]:
-        """Start leaving pools of ours that are inactive and hold volumes to delete."""
+        """Start leaving pools of ours that are inactive and hold volumes to delete. A pending one never held any."""
         starts: dict[str, str] = {}
         held = {entry.pool for entry in self._remains.entries if entry.role != "pool"}
         for label, entry in pools.items():
             found = self._index.pools.get(label)
-            if found is not None and not found.active and label in held and self._index.owns_pool(label):
+            if found is None or found.active or not is_ready(entry):
+                continue
+            if label in held and self._index.owns_pool(label):
                 key = entry_key(entry)
                 starts[label] = self._draft.step(key, "start", StartPool(pool=label), host=self._host)
         return starts
@@ -171,8 +178,10 @@ class _Deletions:
         needs += over
         if self._is_foreign(entry, path=path):
             return
+        # A mark may be late: what is pending and in use may hold data as well as what is ready.
         fresh = entry.state is EntryState.PENDING and not used
         if entry.role == "volume" and not fresh:
+            self._lost.add(entry.slot)
             check_loss(
                 entry_key(entry),
                 protect=entry.protect,
@@ -220,9 +229,7 @@ class _Deletions:
     def _is_foreign(self, entry: LedgerEntry, *, path: str | None) -> bool:
         users = sorted(domain.name for domain in self._index.foreign_users(path))
         backed = sorted(
-            label
-            for pool, label in self._index.backed.get(path or "", ())
-            if (pool, label) not in self._index.entries and entry.role != "base"
+            label for pool, label in self._index.backed.get(path or "", ()) if (pool, label) not in self._index.entries
         )
         if not users and not backed:
             return False
@@ -242,17 +249,37 @@ class _Deletions:
             return
         if not self._is_there(entry):
             return
-        backed = self._index.backed.get(self._index.volume_path(entry.slot) or "", ())
+        path = self._index.volume_path(entry.slot)
+        backed = self._index.backed.get(path or "", ())
         needs = [self._deleted[slot] for slot in backed if slot in self._deleted]
         replaced = [slot for slot in backed if slot not in self._deleted]
         for slot in replaced:
             step = self._remaking(slot)
             if step is None:
-                self._kept.add(entry.slot)
+                self._keep_base(entry, user=None if slot in self._index.entries else f"the volume {slot[1]!r}")
                 return
             needs.append(step)
-        if not self._is_foreign(entry, path=self._index.volume_path(entry.slot)):
-            self._delete(entry, needs=needs)
+        for domain in self._index.own_chain_users(path):
+            # The clone may be gone or made anew before the definition of its guest stops naming the image.
+            release = [self._gone[domain.uuid]] if domain.uuid in self._gone else self._release(domain)
+            if not release:
+                self._keep_base(entry, user=f"the definition of {domain.name!r}")
+                return
+            needs += release
+        others = sorted(domain.name for domain in self._index.foreign_users(path))
+        if others:
+            self._keep_base(entry, user=f"the domain {others[0]!r}")
+            return
+        self._delete(entry, needs=needs)
+
+    def _keep_base(self, entry: LedgerEntry, *, user: str | None) -> None:
+        """`user`: what is not said elsewhere."""
+        self._kept.add(entry.slot)
+        if user is not None:
+            self._draft.note(
+                f"base image {entry.label!r} is not wanted any more and is deleted once {user} does not use it",
+                key=entry_key(entry),
+            )
 
     def _remaking(self, slot: Slot) -> str | None:
         """The step that makes a volume anew from something else, when one does."""
@@ -265,12 +292,20 @@ class _Deletions:
     def _is_there(self, entry: LedgerEntry) -> bool:
         """Whether there is something to delete; if not, the entry is forgotten."""
         if entry.pool not in self._index.pools:
+            slot = (entry.pool, "")
+            if slot in self._index.entries and slot in self._wanted.slots[self._host]:
+                return True  # the pool is defined anew over its directory, and the file may well be in it
             self._draft.warn(
                 f"pool {entry.pool!r} is gone from host {self._host}; the file {entry.path} may still be there",
                 key=entry_key(entry),
             )
-        elif entry.slot in self._index.volumes or not self._index.readable(entry.pool):
+        elif entry.slot in self._index.volumes:
             return True
+        elif not self._index.readable(entry.pool):
+            pool = self._index.entries.get((entry.pool, ""))
+            if pool is None or is_ready(pool):
+                return True
+            # The mark of a pool's first start is durable before anything is made in it.
         self._draft.forget(entry, host=self._host)
         return False
 
@@ -280,6 +315,10 @@ class _Deletions:
         found = self._index.volumes.get(entry.slot)
         if found is not None:
             self._draft.expect(self._host, found)
+        guards = []
+        if entry.role != "seed":
+            path = self._index.volume_path(entry.slot)
+            guards.append(self._draft.expect_unused(self._host, entry.slot, path=path))
         self._deleted[entry.slot] = self._draft.step(
             key,
             f"delete:{label}",
@@ -288,6 +327,10 @@ class _Deletions:
             needs=[*needs, start],
             after=() if start is not None else self._pool_key(pool),
             marks=(LedgerMark(action="forget", entry=entry),),
+            guards=guards,
+            # A pool is only removed when the ledger durably lists nothing in it: a run that is killed while it
+            # removes the directory must not be followed by one that looks for volumes there.
+            flush=(pool, "") in self._leaving,
         )
         self._superseded[key].append(entry)
 
@@ -338,13 +381,13 @@ class _Deletions:
 
     def _describe_volumes(self) -> None:
         for key, entries in sorted(self._superseded.items()):
+            disruption = Disruption.DATA_LOSS if any(entry.slot in self._lost for entry in entries) else Disruption.NONE
             if self._draft.changed(key, host=self._host):
                 old = ", ".join(sorted(entry.label for entry in entries))
-                self._draft.explain(key, host=self._host, reason=f"The old one is deleted: {old}.")
+                reason = f"The old one is deleted: {old}."
+                self._draft.explain(key, host=self._host, reason=reason, disruption=disruption)
                 continue
             wanted = self._is_wanted(key)
-            loss = any(entry.role == "volume" and entry.state is EntryState.READY for entry in entries)
-            disruption = Disruption.DATA_LOSS if loss else Disruption.NONE
             self._draft.change(
                 key,
                 host=self._host,

@@ -91,12 +91,13 @@ def design_domain(
     seed_path: str | None,
     network_label: Callable[[str], str],
     observed: DomainConfig | None = None,
+    live: DomainConfig | None = None,
 ) -> DomainConfig:
     """The domain as it is to be.
 
     `disks` gives a disk's config but for its slot: a disk that the observed domain has keeps its slot, and new ones
-    take the first free ones. What the program leaves open about virtualisation stays as the domain was made, so that
-    a host that loses or gains KVM does not restart anything.
+    take the first that are free in its definition and in the `live` guest. What the program leaves open about
+    virtualisation stays as the domain was made, so that a host that loses or gains KVM does not restart anything.
     """
     kind = spec.domain_type or (observed.type if observed and observed.type else facts.domain_type)
     arch = (observed.arch if observed else None) or facts.arch
@@ -117,7 +118,7 @@ def design_domain(
         firmware="efi" if spec.firmware == "uefi" else None,
         description=spec.description,
         smbios_serial=CLOUD_INIT_SERIAL if seed_path is not None else None,
-        disks=tuple(_slotted(wanted, observed=observed)),
+        disks=tuple(_slotted(wanted, configs=(live, observed))),
         nics=tuple(
             NicConfig(
                 mac=nic.mac,
@@ -154,8 +155,8 @@ def design_disk(
     )
 
 
-def _slotted(disks: Iterable[DiskConfig], *, observed: DomainConfig | None) -> Iterator[DiskConfig]:
-    present = observed.disks if observed else ()
+def _slotted(disks: Iterable[DiskConfig], *, configs: Iterable[DomainConfig | None]) -> Iterator[DiskConfig]:
+    present = [disk for config in configs if config is not None for disk in config.disks]
     slots = {disk.serial: disk for disk in present if disk.serial is not None}
     taken = {disk.target for disk in present}
     for disk in disks:

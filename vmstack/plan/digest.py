@@ -1,4 +1,4 @@
-"""The digest of a config, as stamps hold it."""
+"""Digests: of a config, as stamps hold it, and of a ledger, as expectations hold it."""
 
 import hashlib
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from vmstack.model.configs import DomainConfig, NetworkConfig
+from vmstack.model.ownership import Ledger
 
 # Fields that the model got later count only where they say something: stamps out there were made without them.
 _LATER: Final = (b'"virtio_console":null,',)
@@ -17,3 +18,14 @@ def digest_of(config: DomainConfig | NetworkConfig) -> str:
     for unsaid in _LATER:
         text = text.replace(unsaid, b"")
     return hashlib.sha256(text).hexdigest()[:32]
+
+
+def digest_of_ledger(ledger: Ledger | None) -> str | None:
+    """SHA-256 (hex, shortened) of what the ledger lists, in any order; `None` of no ledger.
+
+    Outputs and the last run do not count: nothing is decided by them.
+    """
+    if ledger is None:
+        return None
+    entries = sorted(ledger.entries, key=lambda entry: entry.slot)
+    return hashlib.sha256(msgspec.json.encode(entries, order="deterministic")).hexdigest()[:32]

@@ -67,7 +67,7 @@ TABLE: Final[dict[Case, Row]] = {
     Case.NETWORK_REPLACE: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
     Case.DEFINITION: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
     Case.POWER_ON: Row(Disruption.NONE, Disruption.NONE, Disruption.NONE),
-    Case.POWER_OFF: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
+    Case.POWER_OFF: Row(Disruption.STOP, Disruption.STOP, Disruption.NONE),
     Case.RESUME: Row(Disruption.LIVE, Disruption.LIVE, Disruption.NONE),
 }
 

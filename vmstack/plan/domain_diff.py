@@ -115,7 +115,7 @@ def settle_target(
         **scalars,
         disks=disks,
         nics=nics,
-        channels=observed.channels if set(design.channels) <= set(observed.channels) else design.channels,
+        channels=observed.channels if _keeps_channels(design, observed, ignored=ignored) else design.channels,
         pcie_ports=observed.pcie_ports,  # spare ports are made once, and libvirt numbers them as it likes
     )
     # An ignored count may be larger than the maximum that the program asks for.
@@ -124,6 +124,10 @@ def settle_target(
         max_vcpus=max(target.max_vcpus, target.vcpus),
         max_memory_kib=max(target.max_memory_kib, target.memory_kib),
     )
+
+
+def _keeps_channels(design: DomainConfig, observed: DomainConfig, *, ignored: frozenset[str]) -> bool:
+    return is_ignored("channels", ignored=ignored) or set(design.channels) <= set(observed.channels)
 
 
 def differences(
@@ -140,6 +144,9 @@ def differences(
         if not _equal(path, wanted, found):
             case = _scalar_case(path, wanted, live=live)
             yield Difference(path, _shown(path, found), _shown(path, wanted), case)
+    for channel in target.channels:
+        if channel not in observed.channels:
+            yield Difference(f"channels[{channel}]", None, "present", Case.DEFINITION)
     for disk, old in _pair_disks(target.disks, observed.disks):
         path = disk_path(disk)
         if old is None:

@@ -40,6 +40,7 @@ class _DraftStep:
     after: tuple[Key, ...]
     marks: tuple[LedgerMark, ...]
     flush: bool
+    guards: tuple[Expectation, ...]
 
 
 class Draft:
@@ -100,17 +101,20 @@ class Draft:
         after: Iterable[Key] = (),
         marks: Iterable[LedgerMark] = (),
         flush: bool = False,
+        guards: Iterable[Expectation] = (),
     ) -> str:
         """Add a step and return its id. `needs` are ids (`None` is skipped), `after` are resources to wait for."""
         id_ = step_id(key, verb, host=host)
         wanted = tuple(dict.fromkeys(need for need in needs if need is not None))
-        self._steps[id_] = _DraftStep(id_, host, key, effect, wanted, tuple(after), tuple(marks), flush)
+        self._steps[id_] = _DraftStep(id_, host, key, effect, wanted, tuple(after), tuple(marks), flush, tuple(guards))
         return id_
 
-    def explain(self, key: Key, *, host: str, reason: str) -> None:
-        """Add a reason to a change that is there."""
+    def explain(self, key: Key, *, host: str, reason: str, disruption: Disruption = Disruption.NONE) -> None:
+        """Add a reason to a change that is there; its class is at least `disruption` from then on."""
         change = self._changes[host, key]
-        self._changes[host, key] = msgspec.structs.replace(change, reasons=(*change.reasons, reason))
+        self._changes[host, key] = msgspec.structs.replace(
+            change, reasons=(*change.reasons, reason), disruption=worst((change.disruption, disruption))
+        )
 
     def remakes(self, key: Key, host: str) -> bool:
         """Whether the resource is replaced there."""
@@ -160,6 +164,18 @@ class Draft:
     ) -> None:
         """Expect that what a step creates does not exist."""
         self._expectations[host, kind, id] = Expectation(host=host, object=kind, id=id, name=name, fingerprint=None)
+
+    def expect_unused(self, host: str, slot: tuple[str, str], *, path: str | None) -> Expectation:
+        """Expect that nobody but this stack has a volume in use; return that, to guard the step that deletes it."""
+        id_ = "/".join(slot)
+        unused = Expectation(host=host, object="unused", id=id_, name=path or id_, fingerprint=None)
+        self._expectations[host, "unused", id_] = unused
+        return unused
+
+    def expect_ledger(self, host: str, *, name: str, digest: str | None) -> None:
+        """Expect the stack's ledger to list what it listed: entries are restated by what it said."""
+        found = Expectation(host=host, object="ledger", id="", name=name, fingerprint=digest)
+        self._expectations[host, "ledger", ""] = found
 
     def raise_errors(self) -> None:
         raise_all(self.errors)
@@ -222,6 +238,7 @@ class Draft:
             needs=tuple(sorted(needs)),
             marks=step.marks,
             flush=step.flush,
+            guards=step.guards,
         )
 
 

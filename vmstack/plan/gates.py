@@ -1,11 +1,14 @@
-"""What the planner refuses: emptying by accident, and losing data that is protected."""
+"""What the planner refuses: emptying by accident, losing data that is protected, and taking guests off their disks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from vmstack.errors import Place, RefusedError
 from vmstack.model.identity import Key, Kind
 from vmstack.plan.context import Context
+from vmstack.plan.domain_diff import disk_path
 from vmstack.plan.index import HostIndex
+from vmstack.plan.machines import MachineDecision
+from vmstack.plan.seeds import SEED_SERIAL
 from vmstack.plan.volumes import Fate, VolumeFate
 
 
@@ -68,6 +71,41 @@ def check_replacements(fates: Mapping[str, VolumeFate], *, context: Context) -> 
             place=context.catalog.place(Kind.VOLUME, name),
             context=context,
         )
+
+
+def check_files(machines: Iterable[MachineDecision], *, context: Context) -> None:
+    """Report disks that have a file which this stack did not give them, in the definition or the running guest.
+
+    An external snapshot or a block copy puts a guest on another file; writing the definition with ours would take it
+    back to the state before.
+    """
+    for machine in machines:
+        found = machine.observed
+        if found is None:
+            continue
+        index = context.indexes[machine.host]
+        owned = found.stamp.fields if found.stamp is not None else ()
+        wanted = {disk.serial: disk for disk in machine.target.disks if f"disks[{disk.serial}]" in owned}
+        wanted.pop(SEED_SERIAL, None)
+        strayed: set[tuple[str, str]] = set()
+        for config in (found.config, found.live or found.config):
+            for disk in config.disks:
+                ours = wanted.get(disk.serial)
+                if ours is not None and disk.path not in (None, ours.path):
+                    strayed.add((disk_path(disk), disk.path or ""))
+        if strayed:
+            known = {index.volume_path(slot) for slot in index.entries}
+            known |= {entry.path for entry in index.entries.values()}
+            strayed = {(disk, path) for disk, path in strayed if path not in known}
+        if strayed:
+            context.draft.errors.append(
+                RefusedError(
+                    f"{machine.key}: a disk is on another file than vmstack gave it, by a snapshot or by hand",
+                    details=[f"{disk} has {path}" for disk, path in sorted(strayed)],
+                    resolution="commit or pivot it back to its own file first, such as with virsh blockcommit",
+                    place=context.catalog.place(Kind.VM, machine.spec.name),
+                )
+            )
 
 
 def _guarded(vm: str, *, context: Context) -> bool:

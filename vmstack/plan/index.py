@@ -15,6 +15,7 @@ from vmstack.model.observed import (
     ObservedVolume,
 )
 from vmstack.model.ownership import EntryState, LedgerEntry, Stamp
+from vmstack.plan.digest import digest_of_ledger
 
 Slot = tuple[str, str]
 
@@ -27,13 +28,16 @@ class HostIndex:
 
     `own_domains` and `own_networks` are ours by stamp *and* derived UUID, by name in the program. `entries` is this
     stack's ledger and `others` are those of all other stacks, by slot. `path_users` tells which domains, ours or
-    not, have a file as a disk, live or persistent; `backed` which volumes have a file as their backing file.
+    not, have a file as a disk, live or persistent, `chain_users` which have it under a disk, and `backed` which
+    volumes have it as their backing file.
+    `ledger_digest` tells whether the ledger still lists what it did.
     """
 
     host: str
     facts: HostFacts
     stack: StackId
     has_ledger: bool
+    ledger_digest: str | None
     domains: Mapping[str, ObservedDomain]
     domain_names: Mapping[str, ObservedDomain]
     own_domains: Mapping[str, ObservedDomain]
@@ -46,6 +50,7 @@ class HostIndex:
     named_entries: Mapping[Key, tuple[LedgerEntry, ...]]
     others: Mapping[Slot, tuple[LedgerEntry, ...]]
     path_users: Mapping[str, tuple[ObservedDomain, ...]]
+    chain_users: Mapping[str, tuple[ObservedDomain, ...]]
     backed: Mapping[str, tuple[Slot, ...]]
     macs: Mapping[str, tuple[ObservedDomain, ...]]
 
@@ -71,8 +76,13 @@ class HostIndex:
         return (domain for domain in self.path_users.get(path or "", ()) if self.is_own(domain))
 
     def foreign_users(self, path: str | None) -> Iterator[ObservedDomain]:
-        """Other people's domains that have the file as a disk."""
-        return (domain for domain in self.path_users.get(path or "", ()) if not self.is_own(domain))
+        """Other people's domains that have the file as a disk, or under one."""
+        users = (*self.path_users.get(path or "", ()), *self.chain_users.get(path or "", ()))
+        return (domain for domain in users if not self.is_own(domain))
+
+    def own_chain_users(self, path: str | None) -> Iterator[ObservedDomain]:
+        """Our domains that have the file under a disk, as its backing file."""
+        return (domain for domain in self.chain_users.get(path or "", ()) if self.is_own(domain))
 
     def volume_path(self, slot: Slot) -> str | None:
         """The file of a volume: as observed, else as the ledger says, else by the pool's directory."""
@@ -93,6 +103,7 @@ def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
     """Index a snapshot for one stack."""
     own_domains: dict[str, ObservedDomain] = {}
     path_users: dict[str, list[ObservedDomain]] = defaultdict(list)
+    chain_users: dict[str, list[ObservedDomain]] = defaultdict(list)
     macs: dict[str, list[ObservedDomain]] = defaultdict(list)
     for domain in snapshot.domains:
         name = stamped_name(domain.stamp, stack=stack, kind=Kind.VM)
@@ -102,6 +113,9 @@ def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
         for path in dict.fromkeys(disk.path for config in configs for disk in config.disks):
             if path is not None:
                 path_users[path].append(domain)
+        for path in dict.fromkeys(disk.backing_path for config in configs for disk in config.disks):
+            if path is not None:
+                chain_users[path].append(domain)
         for mac in dict.fromkeys(nic.mac for config in configs for nic in config.nics):
             macs[mac].append(domain)
     own_networks: dict[str, ObservedNetwork] = {}
@@ -130,6 +144,7 @@ def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
         facts=snapshot.facts,
         stack=stack,
         has_ledger=snapshot.ledger is not None,
+        ledger_digest=digest_of_ledger(snapshot.ledger),
         domains={domain.uuid: domain for domain in snapshot.domains},
         domain_names={domain.name: domain for domain in snapshot.domains},
         own_domains=own_domains,
@@ -142,6 +157,7 @@ def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
         named_entries={key: tuple(found) for key, found in named.items()},
         others={slot: tuple(found) for slot, found in others.items()},
         path_users={path: tuple(users) for path, users in path_users.items()},
+        chain_users={path: tuple(users) for path, users in chain_users.items()},
         backed={path: tuple(slots) for path, slots in backed.items()},
         macs={mac: tuple(users) for mac, users in macs.items()},
     )

@@ -1,6 +1,6 @@
 """What a plan says about a VM: fields, classes and reasons."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from vmstack.model.configs import DomainConfig
@@ -10,11 +10,13 @@ from vmstack.model.sizes import format_size
 from vmstack.model.specs import SeedPolicy
 from vmstack.plan.context import Context
 from vmstack.plan.disruption import Case, VmState, disruption_of
-from vmstack.plan.domain_diff import disk_path
+from vmstack.plan.domain_diff import Difference, disk_path
 from vmstack.plan.machines import MachineDecision, Mode, PowerMove
 from vmstack.plan.seeds import SEED_SERIAL
 
 _KIB: Final = 1024
+# A maximum that the program leaves open follows its field.
+_MAXIMA: Final = {"vcpus": "max_vcpus", "memory": "max_memory"}
 # Why a case is not done while the guest runs, or what follows from it. `{paths}` are the fields concerned.
 _REASONS: Final = {
     Case.VCPUS_DOWN: "A running guest cannot give vcpus back.",
@@ -25,6 +27,15 @@ _REASONS: Final = {
     Case.VOLUME_UNDER: "A volume it has as a disk is made anew, with the guest off.",
     Case.NETWORK_REPLACE: "A network it is on is made anew, with the guest off.",
     Case.DEFINITION: "{paths} can only change while the guest is off.",
+}
+# The same beside the field.
+_NOTES: Final = {
+    Case.VCPUS_DOWN: "a running guest cannot give vcpus back",
+    Case.VCPUS_BEYOND: "more than it was started for",
+    Case.MEMORY_BEYOND: "more than it was started for",
+    Case.COLD_PLUG: "cannot be plugged in while it runs",
+    Case.COLD_UNPLUG: "cannot be removed while it runs",
+    Case.DEFINITION: "can only change while it is off",
 }
 _SEED_REASONS: Final = {
     SeedPolicy.REPORT: "The new cloud-init content is there at the next start; nothing of it runs again.",
@@ -53,7 +64,11 @@ def describe_machine(decision: MachineDecision, *, context: Context) -> None:
     fields = [*_changed(decision)]
     reasons = [*decision.reasons, *_reasons(decision)]
     if not fields and _reports_again(decision):
-        reasons.append("The guest must report again, as after its first start.")
+        reasons.append(
+            "The guest must report again, as after its first start."
+            if _ready_before(decision) != "none"
+            else "The guest is to report that it is ready, from its next start on."
+        )
     if not fields and not reasons:
         reasons.append("vmstack notes which fields of it the program writes.")
     context.draft.change(
@@ -62,7 +77,7 @@ def describe_machine(decision: MachineDecision, *, context: Context) -> None:
         operation=Operation.UPDATE,
         fields=fields,
         reasons=reasons,
-        disruption=Disruption.RESTART if decision.stops else Disruption.NONE,
+        disruption=_rough(Disruption.RESTART, decision=decision) if decision.stops else Disruption.NONE,
         place=place,
     )
 
@@ -85,13 +100,14 @@ def _created(config: DomainConfig, *, decision: MachineDecision) -> Iterator[Fie
 
 
 def _changed(decision: MachineDecision) -> Iterator[FieldChange]:
-    for item in decision.differences:
+    for item in _folded(decision.differences):
+        disruption = disruption_of(item.case, state=decision.state)
         yield FieldChange(
             path=item.path,
             before=item.before,
             after=item.after,
-            disruption=disruption_of(item.case, state=decision.state),
-            note=item.case.value if item.case in _REASONS else None,
+            disruption=_rough(disruption, decision=decision),
+            note=_NOTES.get(item.case) if disruption is Disruption.RESTART else None,
         )
     found, spec = decision.observed, decision.spec
     if found is None:
@@ -113,13 +129,31 @@ def _changed(decision: MachineDecision) -> Iterator[FieldChange]:
             path="protect", before=found.stamp.protect, after=decision.stamp.protect, disruption=Disruption.NONE
         )
     if decision.awaits and found.active and not decision.stops and spec.ready_timeout is not None:
-        yield FieldChange(path="ready", before="pending", after="ok", disruption=Disruption.NONE)
+        yield FieldChange(path="ready", before=_ready_before(decision), after="ok", disruption=Disruption.NONE)
+
+
+def _folded(differences: Iterable[Difference]) -> Iterator[Difference]:
+    """The differences, with a maximum that only follows its field (the same values) told by that field alone."""
+    by_path = {item.path: item for item in differences}
+    for path, maximum in _MAXIMA.items():
+        item, top = by_path.get(path), by_path.get(maximum)
+        if item is not None and top is not None and (item.before, item.after) == (top.before, top.after):
+            harder = item if disruption_of(item.case, state=VmState.RUNNING) is Disruption.RESTART else top
+            by_path[path] = item._replace(case=harder.case)
+            del by_path[maximum]
+    yield from by_path.values()
+
+
+def _rough(disruption: Disruption, *, decision: MachineDecision) -> Disruption:
+    """The class as this guest meets it: one that is wanted off is not started again."""
+    stays_off = decision.move is PowerMove.STOP and disruption is Disruption.RESTART
+    return Disruption.STOP if stays_off else disruption
 
 
 def _reasons(decision: MachineDecision) -> Iterator[str]:
     running = decision.state is not VmState.STOPPED
     for case, text in _REASONS.items():
-        paths = [item.path for item in decision.differences if item.case is case]
+        paths = [item.path for item in _folded(decision.differences) if item.case is case]
         if paths and running and disruption_of(case, state=decision.state) is Disruption.RESTART:
             yield text.format(paths=", ".join(paths))
     if any(item.case is Case.SEED for item in decision.differences):
@@ -132,8 +166,12 @@ def _reasons(decision: MachineDecision) -> Iterator[str]:
 
 
 def _reports_again(decision: MachineDecision) -> bool:
+    return decision.stamp.ready == "pending" and _ready_before(decision) not in (None, "pending")
+
+
+def _ready_before(decision: MachineDecision) -> str | None:
     old = decision.observed.stamp if decision.observed is not None else None
-    return old is not None and decision.stamp.ready == "pending" and old.ready != "pending"
+    return None if old is None else old.ready
 
 
 def _file(path: str | None) -> str | None:

@@ -6,7 +6,7 @@ from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.plan.disruption import Case
 from vmstack.plan.domain_diff import Difference, differences, disk_path, nic_path
-from vmstack.plan.seeds import SEED_SERIAL
+from vmstack.plan.machine_state import boot_disk
 
 _HOT_BUSES: Final = frozenset({"virtio"})
 _HOT_MODELS: Final = frozenset({"virtio", "e1000e"})
@@ -91,8 +91,7 @@ def _plug(found: list[Difference], *, target: DomainConfig, ports: int, active: 
 
 
 def _unplug(disk: DiskConfig, *, domain: ObservedDomain) -> Case:
-    """The disk a guest boots from, the first one, cannot be taken from under it; nor can one on a SATA bus."""
-    disks = (domain.live or domain.config).disks
-    first = next((other for other in disks if other.serial != SEED_SERIAL), None)
-    boots = first is not None and first.serial == disk.serial
+    """The disk that a guest booted from cannot be taken from under it; nor can one on a SATA bus."""
+    boot = boot_disk(domain.live or domain.config)
+    boots = boot is not None and boot.target == disk.target
     return Case.COLD_UNPLUG if boots or disk.bus not in _HOT_BUSES else Case.HOT_UNPLUG

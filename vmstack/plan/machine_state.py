@@ -1,6 +1,6 @@
 """The state of a VM, and what becomes of its readiness."""
 
-from vmstack.model.configs import DomainConfig
+from vmstack.model.configs import DiskConfig, DomainConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Stamp
 from vmstack.model.specs import VmSpec
@@ -15,10 +15,18 @@ def state_of(domain: ObservedDomain) -> VmState:
     return VmState.PAUSED if domain.state == "paused" else VmState.RUNNING
 
 
+def boot_disk(config: DomainConfig) -> DiskConfig | None:
+    """The disk that the firmware boots from: of those it can write, the one in the first slot."""
+    disks = [disk for disk in config.disks if disk.device == "disk" and not disk.readonly]
+    return min(disks, key=lambda disk: (len(disk.target), disk.target), default=None)
+
+
 def readiness_after(old: Stamp | None, *, spec: VmSpec, anew: bool) -> dict[str, object]:
     """The stamp's fields on readiness: pending where the guest must report again, else as they are."""
     if old is None or anew:
         return {"ready": "none" if spec.ready_timeout is None else "pending", "report": None}
+    if old.ready == "none" and spec.ready_timeout is not None and spec.seed is not None:
+        return {"ready": "pending", "report": None}
     if old.ready == "pending" and spec.ready_timeout is None:
         return {"ready": "none", "report": None}
     return {"ready": old.ready, "report": old.report}

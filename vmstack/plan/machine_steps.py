@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from vmstack.model.configs import DomainConfig
 from vmstack.model.effects import (
     AnyEffect,
     AttachDevice,
@@ -11,6 +10,7 @@ from vmstack.model.effects import (
     DefineDomain,
     DetachDevice,
     PowerOffDomain,
+    RenameDomain,
     ResumeDomain,
     SetDescription,
     SetDomainAutostart,
@@ -19,14 +19,13 @@ from vmstack.model.effects import (
     ShutdownDomain,
     StampDomain,
     StartDomain,
-    UndefineDomain,
 )
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
 from vmstack.plan.context import Context
 from vmstack.plan.disruption import Case
-from vmstack.plan.domain_diff import Difference
 from vmstack.plan.draft import freed, step_id
+from vmstack.plan.handovers import Handovers
 from vmstack.plan.machine_changes import describe_machine
 from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
 from vmstack.plan.networks import NetworkDecision
@@ -97,11 +96,7 @@ def stops_by_network(
     decisions: Mapping[str, MachineDecision], *, networks: Mapping[str, NetworkDecision]
 ) -> dict[str, tuple[str, ...]]:
     """By network of the program: the steps after which no guest that stays is on it."""
-    labels = {
-        (network.spec.host, network.observed.name): name
-        for name, network in networks.items()
-        if network.restarts and network.observed is not None
-    }
+    labels = {(network.spec.host, network.held): name for name, network in networks.items() if network.restarts}
     stops: dict[str, list[str]] = defaultdict(list)
     for decision in decisions.values():
         id_ = stop_step(decision)
@@ -116,13 +111,14 @@ def stops_by_network(
 def plan_machines(decisions: Mapping[str, MachineDecision], *, context: Context) -> Releases:
     """Make the steps of all VMs."""
     releases: Releases = {}
+    handovers = Handovers(decisions=decisions, context=context)
     for decision in decisions.values():
         if not decision.busy:
             context.draft.unchanged += 1
         elif decision.mode is Mode.CREATE:
-            _create(decision, context=context)
+            _create(decision, handovers=handovers, context=context)
         else:
-            _change(decision, releases=releases, context=context)
+            _change(decision, releases=releases, handovers=handovers, context=context)
         if decision.busy:
             describe_machine(decision, context=context)
     return releases
@@ -137,27 +133,39 @@ class _Chain:
         self._after = context.needs(Kind.VM, decision.spec.name)
         self.last: tuple[str, ...] = tuple(step for step in first if step is not None)
 
-    def add(self, verb: str, effect: AnyEffect, *, after: tuple[Key, ...] = ()) -> str:
+    def add(self, verb: str, effect: AnyEffect, *, after: tuple[Key, ...] = (), needs: tuple[str, ...] = ()) -> str:
         decision = self._decision
         id_ = self._draft.step(
-            decision.key, verb, effect, host=decision.host, needs=self.last, after=(*self._after, *after)
+            decision.key,
+            verb,
+            effect,
+            host=decision.host,
+            needs=(*self.last, *needs),
+            after=(*self._after, *after),
         )
         self.last = (id_,)
         self._after = ()  # what comes later waits through the first step
         return id_
 
+    def detach(self, device: str, xml: str, *, found: ObservedDomain) -> None:
+        """Take a device out of the running guest. Nothing has to be made before, and others may wait for it."""
+        after, self._after = self._after, ()
+        effect = DetachDevice(uuid=found.uuid, name=found.name, device=device, xml=xml, live=True)
+        self.add(f"detach:{device}", effect)
+        self._after = after
 
-def _create(decision: MachineDecision, *, context: Context) -> None:
+
+def _create(decision: MachineDecision, *, handovers: Handovers, context: Context) -> None:
     spec, host, draft = decision.spec, decision.host, context.draft
     draft.expect_absent(host, "domain", id=spec.uuid, name=spec.label)
     chain = _Chain(decision, context=context)
     xml = write_domain(decision.target, stamp=decision.stamp)
     free = freed(Kind.VM, spec.label, host=host)
     chain.add("define", DefineDomain(uuid=spec.uuid, name=spec.label, xml=xml), after=(free,))
-    _end(decision, chain, context=context)
+    _end(decision, chain, handovers=handovers, context=context)
 
 
-def _change(decision: MachineDecision, *, releases: Releases, context: Context) -> None:
+def _change(decision: MachineDecision, *, releases: Releases, handovers: Handovers, context: Context) -> None:
     found = decision.observed
     if found is None:
         return
@@ -167,7 +175,7 @@ def _change(decision: MachineDecision, *, releases: Releases, context: Context) 
     if decision.move is PowerMove.RESUME:
         chain.add("resume", ResumeDomain(uuid=found.uuid, name=found.name))
     if decision.mode is Mode.LIVE:
-        _change_live(decision, found, chain)
+        _change_live(decision, found, chain, handovers=handovers)
     if decision.mode in (Mode.DEFINE, Mode.RESTART) or decision.define:
         _define(decision, found, chain)
         stamped = True
@@ -177,7 +185,7 @@ def _change(decision: MachineDecision, *, releases: Releases, context: Context) 
         live = found.active and not decision.stops
         stamp = StampDomain(uuid=found.uuid, name=found.name, stamp_xml=write_stamp(decision.stamp), live=live)
         chain.add("stamp", stamp)
-    _end(decision, chain, context=context)
+    _end(decision, chain, handovers=handovers, context=context)
 
 
 def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
@@ -189,17 +197,21 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
         drop_disks=frozenset(disk.serial for disk in decision.drop_disks if disk.serial is not None),
         drop_nics=frozenset(nic.mac for nic in decision.drop_nics),
     )
-    after: tuple[Key, ...] = ()
-    if decision.target.name != found.name:
-        # libvirt renames nothing that has snapshots or NVRAM; the disks are not touched by this.
-        chain.add("undefine", UndefineDomain(uuid=found.uuid, name=found.name))
-        after = (freed(Kind.VM, decision.target.name, host=decision.host),)
-    chain.add("define", DefineDomain(uuid=spec.uuid, name=decision.target.name, xml=xml), after=after)
+    name, after = decision.target.name, (freed(Kind.VM, decision.target.name, host=decision.host),)
+    # The definition of a transient guest is gone once it is off.
+    if name != found.name and found.persistent:
+        chain.add("rename", RenameDomain(uuid=found.uuid, name=found.name, new_name=name), after=after)
+    chain.add("define", DefineDomain(uuid=spec.uuid, name=name, xml=xml), after=after)
 
 
-def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
+def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain, *, handovers: Handovers) -> None:
     uuid, name, target = found.uuid, found.name, decision.target
     paths = {item.path for item in decision.differences}
+    added = {item.device for item in decision.differences if item.case is Case.HOT_PLUG}
+    for disk in decision.drop_disks:
+        chain.detach(disk.serial or disk.target, write_disk(disk), found=found)
+    for nic in decision.drop_nics:
+        chain.detach(nic.mac, write_nic(nic), found=found)
     if "vcpus" in paths:
         chain.add("vcpus", SetVcpus(uuid=uuid, name=name, vcpus=target.vcpus, live=True))
     if "memory" in paths:
@@ -207,33 +219,24 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
     if "description" in paths:
         effect = SetDescription(uuid=uuid, name=name, description=target.description, live=True)
         chain.add("description", effect)
-    for disk in decision.drop_disks:
-        detach = DetachDevice(uuid=uuid, name=name, device=disk.serial or disk.target, xml=write_disk(disk), live=True)
-        chain.add(f"detach:{disk.serial or disk.target}", detach)
-    for nic in decision.drop_nics:
-        chain.add(
-            f"detach:{nic.mac}", DetachDevice(uuid=uuid, name=name, device=nic.mac, xml=write_nic(nic), live=True)
-        )
-    for device, xml in _added(decision.differences, target=target):
-        chain.add(f"attach:{device}", AttachDevice(uuid=uuid, name=name, device=device, xml=xml, live=True))
+    for disk in target.disks:
+        if disk.serial in added:
+            attach = AttachDevice(uuid=uuid, name=name, device=disk.serial or "", xml=write_disk(disk), live=True)
+            chain.add(f"attach:{disk.serial}", attach, needs=handovers.before(decision, disks=(disk,)))
+    for nic in target.nics:
+        if nic.mac in added:
+            attach = AttachDevice(uuid=uuid, name=name, device=nic.mac, xml=write_nic(nic), live=True)
+            chain.add(f"attach:{nic.mac}", attach, needs=handovers.before(decision, nics=(nic,)))
 
 
-def _added(found: Iterable[Difference], *, target: DomainConfig) -> list[tuple[str, str]]:
-    wanted = {item.device for item in found if item.case is Case.HOT_PLUG}
-    disks = [(disk.serial or "", write_disk(disk)) for disk in target.disks if disk.serial in wanted]
-    nics = [(nic.mac, write_nic(nic)) for nic in target.nics if nic.mac in wanted]
-    return disks + nics
-
-
-def _end(decision: MachineDecision, chain: _Chain, *, context: Context) -> None:
+def _end(decision: MachineDecision, chain: _Chain, *, handovers: Handovers, context: Context) -> None:
     """Autostart, start and readiness, and what others wait for."""
     spec, uuid, name = decision.spec, decision.spec.uuid, decision.target.name
-    renamed = decision.observed is not None and decision.observed.name != name and decision.mode is not Mode.KEEP
-    if decision.autostart is not None or (renamed and spec.autostart):
-        enabled = spec.autostart if decision.autostart is None else decision.autostart
-        chain.add("autostart", SetDomainAutostart(uuid=uuid, name=name, enabled=enabled))
+    if decision.autostart is not None:
+        chain.add("autostart", SetDomainAutostart(uuid=uuid, name=name, enabled=decision.autostart))
     if decision.starts:
-        chain.add("start", StartDomain(uuid=uuid, name=name))
+        needs = handovers.before(decision, disks=decision.target.disks, nics=decision.target.nics)
+        chain.add("start", StartDomain(uuid=uuid, name=name), needs=needs)
     if decision.awaits and spec.ready_timeout is not None:
         addresses = tuple(address for nic in spec.nics for address in nic.addresses)
         chain.add(

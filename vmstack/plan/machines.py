@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from vmstack.errors import ConflictError
+from vmstack.errors import ConflictError, RefusedError
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
@@ -21,8 +21,9 @@ from vmstack.plan.disruption import Case, VmState, disruption_of
 from vmstack.plan.domain_diff import Difference, leftovers, settle_target, written_fields
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.machine_diff import find_differences
+from vmstack.plan.machine_remarks import remark, remark_leases
 from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
-from vmstack.plan.neighbours import check_macs
+from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.volumes import Fate, VolumeFate
@@ -123,6 +124,12 @@ def decide_machines(context: Context, *, around: Surroundings) -> dict[str, Mach
         decision = _decide(spec, around=around, context=context)
         if decision is not None:
             decisions[name] = decision
+    going_on = {
+        name: decision.observed
+        for name, decision in decisions.items()
+        if decision.observed is not None and decision.observed.active and not decision.stops
+    }
+    remark_leases(going_on, networks=around.networks, context=context)
     return decisions
 
 
@@ -153,6 +160,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         seed_path=seed.path if seed else None,
         network_label=network_label,
         observed=found.config if found else None,
+        live=found.live if found else None,
     )
     stamp = Stamp(
         path=context.stack.path(key),
@@ -194,7 +202,9 @@ def _decide_existing(
     ignored = ignored_fields(context.catalog.options(Kind.VM, spec.name).ignore_changes)
     names = {nic.mac: nic.name for nic in spec.nics}
     owned = frozenset(found.stamp.fields if found.stamp else ())
+    check_serials(design, found, owned=owned, host=spec.host, key=key, context=context)
     target = settle_target(design, observed=found.config, owned=owned, ignored=ignored, nic_names=names)
+    _check_rename(target, found, key=key, context=context)
     drop_disks, drop_nics, extras = _leftovers(target, found, owned=owned, ignored=ignored)
     for what in extras:
         context.draft.note(f"{what} was added outside vmstack and is kept", key=key)
@@ -216,11 +226,12 @@ def _decide_existing(
     anew = remade or (seed is not None and seed.reseeds) or (mode is Mode.RESTART and wants_running)
     stamp = msgspec.structs.replace(stamp, **readiness_after(found.stamp, spec=spec, anew=anew))
     waits_for_boot = seed_waits_for_boot(target, found) and mode is not Mode.RESTART
-    pending = found.stamp is not None and found.stamp.ready == "pending" and found.active and not waits_for_boot
+    pending = stamp.ready == "pending" and found.active and not waits_for_boot
     awaits = wants_running and spec.ready_timeout is not None and (move is PowerMove.START or pending)
     if search.waiting and mode is not Mode.RESTART:
         context.draft.note(f"pending restart: the running guest has another {', '.join(search.waiting)}", key=key)
-    _remark(found, stamp, state=state, mode=mode, move=move, context=context, key=key)
+    resumes_saved = mode is Mode.DEFINE or move is PowerMove.START
+    remark(spec, found, target=target, stamp=stamp, resumes_saved=resumes_saved, context=context)
     drifted = found.stamp is not None and found.stamp.digest == stamp.digest
     by_hand = drifted and any(
         item.case not in (Case.SEED, Case.VOLUME_UNDER, Case.NETWORK_REPLACE) for item in search.found
@@ -285,9 +296,9 @@ def _disturbances(spec: VmSpec, found: ObservedDomain, *, around: Surroundings) 
             result.append(Difference(f"disks[{disk.name}].content", before, "made anew", Case.VOLUME_UNDER))
     used = {nic.network for nic in live.nics}
     for name, network in sorted(around.networks.items()):
-        held = network.observed.name if network.observed else None
-        if network.restarts and network.spec.host == spec.host and held in used:
-            result.append(Difference(f"network.{name}", "as it is", "made anew", Case.NETWORK_REPLACE))
+        if network.restarts and network.spec.host == spec.host and network.held in used:
+            before = "as it is" if network.observed and network.observed.active else "not active"
+            result.append(Difference(f"network.{name}", before, "made anew", Case.NETWORK_REPLACE))
     return tuple(result)
 
 
@@ -328,21 +339,29 @@ def _name_is_free(spec: VmSpec, found: ObservedDomain | None, *, key: Key, conte
     return True
 
 
+def _check_rename(target: DomainConfig, found: ObservedDomain, *, key: Key, context: Context) -> None:
+    """Report a new libvirt name where a rename would lose a saved state or the UEFI variables (kept by name)."""
+    if target.name == found.name or not found.persistent:
+        return
+    what = resolution = None
+    if found.has_managed_save:
+        what = "it has a saved state, which is kept by its name"
+        resolution = f"start it (virsh start {found.name}) or drop the state (virsh managedsave-remove {found.name})"
+    elif found.config.firmware == "efi":
+        what, resolution = "the variables of its UEFI are kept by its name", "keep the old name in the program"
+    if what is not None:
+        context.draft.errors.append(
+            RefusedError(
+                f"{key}: the domain {found.name!r} cannot be renamed to {target.name!r}: {what}",
+                resolution=resolution,
+                place=context.catalog.place(Kind.VM, key.name),
+            )
+        )
+
+
 def _leaves(name: str, *, host: str, context: Context) -> bool:
     spec = context.catalog.vms.get(name)
     return spec is None or spec.host != host
-
-
-def _remark(
-    found: ObservedDomain, stamp: Stamp, *, state: VmState, mode: Mode, move: PowerMove, context: Context, key: Key
-) -> None:
-    if found.stamp is not None and found.stamp.ready == "failed" and stamp.ready == "failed":
-        report = f": {found.stamp.report}" if found.stamp.report else ""
-        context.draft.warn(f"cloud-init failed in this guest{report}", key=key)
-    if found.state == "pmsuspended":
-        context.draft.note("the guest has suspended itself; wake it up to have it running", key=key)
-    if found.has_managed_save and state is VmState.STOPPED and (mode is Mode.DEFINE or move is PowerMove.START):
-        context.draft.note("it has a saved state: its next start resumes that, and changes wait for a restart", key=key)
 
 
 def _generation(found: ObservedDomain | None) -> int:

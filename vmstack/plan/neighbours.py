@@ -4,10 +4,10 @@ import ipaddress
 from collections.abc import Iterable
 
 from vmstack.errors import ConflictError
-from vmstack.model.configs import NetworkConfig, NicConfig
+from vmstack.model.configs import DomainConfig, NetworkConfig, NicConfig
 from vmstack.model.identity import Key, Kind
-from vmstack.model.observed import ObservedNetwork
-from vmstack.model.specs import NetworkSpec
+from vmstack.model.observed import ObservedDomain, ObservedNetwork
+from vmstack.model.specs import NetworkMode, NetworkSpec
 from vmstack.plan.context import Context
 from vmstack.plan.index import HostIndex
 
@@ -26,7 +26,7 @@ def check_neighbours(design: NetworkConfig, *, host: str, key: Key, context: Con
         if not clashes:
             continue
         owner = own_network_name(index, other)
-        if owner is not None and not _stays(owner, host=host, context=context):
+        if owner is not None and leaves(owner, other, host=host, context=context):
             first.append(other.name)
         elif owner is None:
             context.draft.errors.append(
@@ -44,9 +44,15 @@ def own_network_name(index: HostIndex, network: ObservedNetwork) -> str | None:
     return next((name for name, own in index.own_networks.items() if own is network), None)
 
 
-def _stays(name: str, *, host: str, context: Context) -> bool:
+def leaves(name: str, network: ObservedNetwork, *, host: str, context: Context) -> bool:
+    """Whether a network of ours goes in this plan: the program does not make it there, nor refer to it as existing."""
     spec = context.catalog.networks.get(name)
-    return spec is not None and spec.host == host
+    if spec is not None and spec.host == host and spec.mode is not NetworkMode.EXISTING:
+        return False
+    return not any(
+        other.mode is NetworkMode.EXISTING and other.host == host and other.label == network.name
+        for other in context.catalog.networks.values()
+    )
 
 
 def check_macs(nics: Iterable[NicConfig], *, uuid: str, host: str, key: Key, context: Context) -> None:
@@ -62,6 +68,33 @@ def check_macs(nics: Iterable[NicConfig], *, uuid: str, host: str, key: Key, con
                         place=context.catalog.place(Kind.VM, key.name),
                     )
                 )
+
+
+def check_serials(
+    design: DomainConfig, found: ObservedDomain, *, owned: frozenset[str], host: str, key: Key, context: Context
+) -> None:
+    """Report disks that somebody else attached with the serial of one of ours, which is how ours are found."""
+    wanted = {disk.serial: disk.path for disk in design.disks if f"disks[{disk.serial}]" not in owned}
+    held = {
+        (disk.serial, disk.path): disk
+        for config in (found.live, found.config)
+        if config is not None
+        for disk in config.disks
+        if disk.serial in wanted and disk.path != wanted[disk.serial]
+    }
+    index = context.indexes[host]
+    # What a killed run plugged in is ours, though no stamp says so yet.
+    ours = {index.volume_path(slot) for slot in index.entries} if held else set()
+    for (serial, path), disk in held.items():
+        if path not in ours:
+            context.draft.errors.append(
+                ConflictError(
+                    f"{key}: somebody else attached {path or 'a drive'} to the domain {found.name!r} with the "
+                    f"serial {serial!r}, by which vmstack finds its own disk of that name",
+                    resolution=f"detach it (virsh detach-disk {found.name} {disk.target}), or name the disk otherwise",
+                    place=context.catalog.place(Kind.VM, key.name),
+                )
+            )
 
 
 def check_reserved(theirs: NetworkConfig, *, spec: NetworkSpec, context: Context) -> None:

@@ -1,6 +1,6 @@
 """Networks compared: what libvirt can change in place, and what needs the network made anew."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -33,13 +33,15 @@ class Update(NamedTuple):
 class NetworkDiff(NamedTuple):
     """`target` is the whole config to aim at. `fields` (path, before, after) need a replacement, `updates` do not.
 
-    `extras` are entries that somebody else added and that stay.
+    `extras` are entries that somebody else added and that stay. `waiting` are fields that the running network has
+    otherwise, and gets at its next start.
     """
 
     target: NetworkConfig
     fields: tuple[tuple[str, object, object], ...]
     updates: tuple[Update, ...]
     extras: tuple[str, ...]
+    waiting: tuple[str, ...] = ()
 
 
 _SCALARS = {"label": "name", "mode": "forward", "bridge": "bridge", "domain": "domain", "mtu": "mtu"}
@@ -95,7 +97,17 @@ def compare_networks(
         updates = []
     extras = [f"reservation {lease.reservation.ip}" for lease in extra_leases]
     extras += [f"DNS host {host.ip}" for host in extra_hosts]
-    return NetworkDiff(target, tuple(fields), tuple(updates), tuple(extras))
+    waiting = () if live is None or fields else tuple(_waiting(target, live))
+    return NetworkDiff(target, tuple(fields), tuple(updates), tuple(extras), waiting)
+
+
+def _waiting(target: NetworkConfig, live: NetworkConfig) -> Iterator[str]:
+    for path, name in _SCALARS.items():
+        wanted = getattr(target, name)
+        if wanted != getattr(live, name) and not (path == "bridge" and wanted is None):
+            yield path
+    if _frames(target.subnets) != _frames(live.subnets):
+        yield "subnets"
 
 
 def leases(config: NetworkConfig) -> dict[Identity, Lease]:

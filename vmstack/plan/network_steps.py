@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from vmstack.errors import InternalError
+from vmstack.errors import ConflictError, InternalError
 from vmstack.model.configs import DomainConfig
 from vmstack.model.effects import (
     DefineNetwork,
@@ -33,14 +33,14 @@ def plan_networks(
         if decision.fate is NetworkFate.KEEP:
             context.draft.unchanged += 1
         elif decision.fate is NetworkFate.CREATE:
-            _create(decision, context=context)
+            _create(decision, stops=stops.get(name, ()), context=context)
         elif decision.fate is NetworkFate.REPLACE:
             _replace(decision, stops=stops.get(name, ()), context=context)
         else:
-            _update(decision, context=context)
+            _update(decision, stops=stops.get(name, ()), context=context)
 
 
-def _create(decision: NetworkDecision, *, context: Context) -> None:
+def _create(decision: NetworkDecision, *, stops: tuple[str, ...], context: Context) -> None:
     spec, key, host, draft = decision.spec, decision.key, decision.spec.host, context.draft
     uuid = decision.design.uuid
     xml = write_network(decision.design, stamp=decision.stamp)
@@ -56,7 +56,7 @@ def _create(decision: NetworkDecision, *, context: Context) -> None:
             *(freed(Kind.NETWORK, label, host=host) for label in decision.first),
         ),
     )
-    last = draft.step(key, "start", StartNetwork(uuid=uuid, name=spec.label), host=host, needs=(define,))
+    last = draft.step(key, "start", StartNetwork(uuid=uuid, name=spec.label), host=host, needs=(*stops, define))
     if spec.autostart:
         effect = SetNetworkAutostart(uuid=uuid, name=spec.label, enabled=True)
         last = draft.step(key, "autostart", effect, host=host, needs=(last,))
@@ -90,7 +90,7 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
     if found is None or diff is None:
         return
     uuid, name = found.uuid, spec.label
-    _warn_foreign(decision, context=context)
+    _check_users(decision, context=context)
     draft.expect(host, found)
     last: str | None = None
     after = (
@@ -131,7 +131,7 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
     )
 
 
-def _update(decision: NetworkDecision, *, context: Context) -> None:
+def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Context) -> None:
     """Change in place what libvirt can change in place."""
     spec, key, host, draft = decision.spec, decision.key, decision.spec.host, context.draft
     found, diff = decision.observed, decision.diff
@@ -155,7 +155,7 @@ def _update(decision: NetworkDecision, *, context: Context) -> None:
         last = draft.step(key, verb, effect, host=host, needs=(last,), after=after)
     if not found.active:
         start = StartNetwork(uuid=uuid, name=name)
-        last = draft.step(key, "start", start, host=host, needs=(last,), after=after)
+        last = draft.step(key, "start", start, host=host, needs=(*stops, last), after=after)
         fields.append(FieldChange(path="active", before=False, after=True, disruption=Disruption.NONE))
     if found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored):
         autostart = SetNetworkAutostart(uuid=uuid, name=name, enabled=spec.autostart)
@@ -224,14 +224,21 @@ def _shown(entry: Lease | DnsHost) -> str:
     return " ".join(filter(None, (entry.reservation.ip, entry.reservation.name)))
 
 
-def _warn_foreign(decision: NetworkDecision, *, context: Context) -> None:
+def _check_users(decision: NetworkDecision, *, context: Context) -> None:
+    """Report other people's guests that would lose their network meanwhile, and not get it back by themselves."""
     index, found = context.indexes[decision.spec.host], decision.observed
+    if found is None or not found.active or decision.diff is None:
+        return
+    fields = ", ".join(path for path, _, _ in decision.diff.fields)
     for domain in index.domains.values():
-        on_it = found is not None and domain.live is not None and _has_nic_on(domain.live, found.name)
-        if on_it and not index.is_own(domain):
-            context.draft.warn(
-                f"the domain {domain.name!r}, which is not of this stack, loses its network meanwhile",
-                key=decision.key,
+        if not index.is_own(domain) and domain.live is not None and _has_nic_on(domain.live, found.name):
+            context.draft.errors.append(
+                ConflictError(
+                    f"{decision.key} cannot be made anew (for {fields}): the domain {domain.name!r} on host "
+                    f"{decision.spec.host}, which is not of this stack, is running on it",
+                    resolution="stop that domain, or take it off the network",
+                    place=context.catalog.place(Kind.NETWORK, decision.spec.name),
+                )
             )
 
 

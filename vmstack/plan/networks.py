@@ -13,7 +13,7 @@ from vmstack.plan.context import Context
 from vmstack.plan.design import design_network
 from vmstack.plan.digest import digest_of
 from vmstack.plan.ignore import ignored_fields, is_ignored
-from vmstack.plan.neighbours import check_neighbours, check_reserved, own_network_name
+from vmstack.plan.neighbours import check_neighbours, check_reserved, leaves, own_network_name
 from vmstack.plan.network_diff import NetworkDiff, compare_networks, written_fields
 
 
@@ -39,8 +39,19 @@ class NetworkDecision:
 
     @property
     def restarts(self) -> bool:
-        """Whether guests on it lose their network."""
-        return self.fate is NetworkFate.REPLACE and self.observed is not None and self.observed.active
+        """Whether guests that run on it need a start to be on it again: libvirt plugs their NICs in only then.
+
+        That is so while it is made anew, and where it was stopped or removed under them. Their NICs stay plugged
+        into a bridge of the host, which no network's end takes away.
+        """
+        if self.observed is not None and self.observed.active:
+            return self.fate is NetworkFate.REPLACE
+        return self.spec.mode is not NetworkMode.BRIDGE
+
+    @property
+    def held(self) -> str:
+        """The name in libvirt by which guests that run now are on it."""
+        return self.observed.name if self.observed is not None else self.spec.label
 
 
 def decide_networks(context: Context) -> dict[str, NetworkDecision]:
@@ -111,6 +122,13 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
     diff = compare_networks(design, found.config, live=found.live, owned=owned, ignored=ignored)
     for extra in diff.extras:
         context.draft.note(f"{extra} was added outside vmstack and is kept", key=key)
+    if diff.waiting:
+        what = ", ".join(diff.waiting)
+        context.draft.note(
+            f"the running network has another {what} than its definition; stop and start it "
+            f"(virsh net-destroy {found.name}, virsh net-start {found.name}) once no guest needs it",
+            key=key,
+        )
     fate = NetworkFate.KEEP
     if diff.fields:
         fate = NetworkFate.REPLACE
@@ -130,8 +148,7 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
 def _leaves(holder: ObservedNetwork, *, context: Context, host: str) -> bool:
     """Whether the network is ours and goes in this very plan, so that its name becomes free."""
     name = own_network_name(context.indexes[host], holder)
-    spec = context.catalog.networks.get(name) if name is not None else None
-    return name is not None and (spec is None or spec.host != host)
+    return name is not None and leaves(name, holder, host=host, context=context)
 
 
 def _restamps(old: Stamp | None, new: Stamp) -> bool:

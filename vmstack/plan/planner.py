@@ -13,7 +13,7 @@ from vmstack.plan.catalog import catalogue
 from vmstack.plan.check import check_plan
 from vmstack.plan.context import Context
 from vmstack.plan.deletions import plan_deletions
-from vmstack.plan.gates import check_empty, check_renames, check_replacements
+from vmstack.plan.gates import check_empty, check_files, check_renames, check_replacements
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
 from vmstack.plan.machines import Surroundings, decide_machines
@@ -53,6 +53,7 @@ def make_plan(
     draft.raise_errors()
     around = Surroundings(volumes=volumes, seeds=seeds, networks=networks)
     machines = decide_machines(context, around=around)
+    check_files(machines.values(), context=context)
     check_replacements(volumes, context=context)
     draft.raise_errors()
 
@@ -99,6 +100,9 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
         host for host, index in context.indexes.items() if host not in ledgers and (index.has_ledger or host in touched)
     )
     stored = stored_outputs(outputs)
+    intents = draft.intents()
+    for host in touched | {intent.host for intent in intents}:
+        draft.expect_ledger(host, name=str(context.stack), digest=context.indexes[host].ledger_digest)
     differ = False
     for host in ledgers:
         ledger = observed.hosts[host].ledger
@@ -107,7 +111,7 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
         stack=desired.stack,
         changes=draft.changes(),
         steps=draft.steps(),
-        intents=draft.intents(),
+        intents=intents,
         expectations=draft.expectations(),
         outputs=outputs,
         stored_outputs_differ=differ,

@@ -9,9 +9,9 @@ from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
 from vmstack.model.specs import PoolSpec
 from vmstack.plan.context import Context
 from vmstack.plan.design import clean_path, design_pool
-from vmstack.plan.entries import pending
+from vmstack.plan.entries import pending, resumes
 from vmstack.plan.ignore import ignored_fields, is_ignored
-from vmstack.plan.index import HostIndex
+from vmstack.plan.index import HostIndex, is_ready
 from vmstack.xmlio.pool import write_pool
 
 
@@ -78,24 +78,32 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
         built=entry.built if entry else False,
     )
     if found is None:
-        _create(spec, wanted, context=context, lost=entry is not None and entry.state is EntryState.READY)
+        if entry is not None and is_ready(entry) and clean_path(entry.path) != wanted.path:
+            _refuse_path(spec, entry.path, context=context)
+            return
+        _create(spec, wanted, context=context, entry=entry)
         return
     ignored = ignored_fields(options.ignore_changes)
     if found.config.path != clean_path(spec.path) and not is_ignored("path", ignored=ignored):
-        context.draft.errors.append(
-            RefusedError(
-                f"{key}: its directory cannot change from {found.config.path} to {spec.path}: "
-                "all volumes in it would have to be made anew",
-                resolution="add a pool of another name at the new path, and move the machines to it one by one",
-                place=place,
-            )
-        )
+        _refuse_path(spec, found.config.path, context=context)
         return
     _update(spec, found, wanted, context=context, index=index, ignored=ignored)
 
 
-def _create(spec: PoolSpec, wanted: LedgerEntry, *, context: Context, lost: bool) -> None:
+def _refuse_path(spec: PoolSpec, path: str | None, *, context: Context) -> None:
+    context.draft.errors.append(
+        RefusedError(
+            f"pool.{spec.name}: its directory cannot change from {path} to {spec.path}: "
+            "all volumes in it would have to be made anew",
+            resolution="add a pool of another name at the new path, and move the machines to it one by one",
+            place=context.catalog.place(Kind.POOL, spec.name),
+        )
+    )
+
+
+def _create(spec: PoolSpec, wanted: LedgerEntry, *, context: Context, entry: LedgerEntry | None) -> None:
     draft, key, host = context.draft, Key(Kind.POOL, spec.name), spec.host
+    lost = entry is not None and is_ready(entry)
     config = design_pool(spec, stack=context.stack)
     for other in context.indexes[host].pools.values():
         if other.config.path is not None and clean_path(other.config.path) == config.path:
@@ -107,7 +115,8 @@ def _create(spec: PoolSpec, wanted: LedgerEntry, *, context: Context, lost: bool
                 )
             )
     draft.expect_absent(host, "pool", id=spec.label, name=spec.label)
-    draft.intend(pending(wanted), host=host)
+    # A pool that was there before keeps its ready entry: its directory was made, and a missing one is not mounted.
+    draft.intend(wanted if lost else pending(wanted), host=host)
     define = draft.step(
         key,
         "define",
@@ -117,7 +126,8 @@ def _create(spec: PoolSpec, wanted: LedgerEntry, *, context: Context, lost: bool
     )
     # The mark is made durable at once, because it alone says who made the directory.
     mark = LedgerMark(action="ready", entry=wanted)
-    last = draft.step(key, "start", StartPool(pool=spec.label), host=host, needs=(define,), marks=(mark,), flush=True)
+    start = StartPool(pool=spec.label, build=not lost)
+    last = draft.step(key, "start", start, host=host, needs=(define,), marks=(mark,), flush=True)
     if spec.autostart:
         last = draft.step(key, "autostart", SetPoolAutostart(pool=spec.label, enabled=True), host=host, needs=(last,))
     draft.finish(key, last)
@@ -151,12 +161,12 @@ def _update(
     last: str | None = None
     entry = index.entries[spec.label, ""]
     if not found.active:
-        # An interrupted run may have ended before the directory was built; starting it builds what is missing.
+        # An interrupted run may have ended before the directory was built; then starting it builds what is missing.
         mark = LedgerMark(action="ready", entry=wanted)
         last = draft.step(
             key,
             "start",
-            StartPool(pool=spec.label),
+            StartPool(pool=spec.label, build=resumes(entry)),
             host=host,
             after=context.needs(Kind.POOL, spec.name),
             marks=(mark,),

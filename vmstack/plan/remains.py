@@ -11,6 +11,7 @@ from vmstack.plan.context import Context
 from vmstack.plan.index import HostIndex, Slot, stamped_name
 from vmstack.plan.machine_steps import Releases
 from vmstack.plan.machines import MachineDecision
+from vmstack.plan.neighbours import leaves
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.volumes import VolumeFate
 
@@ -73,7 +74,7 @@ def find_remains(index: HostIndex, *, wanted: Wanted, context: Context) -> Remai
         networks=tuple(
             (Key(Kind.NETWORK, name), network)
             for name, network in sorted(index.own_networks.items())
-            if name not in catalog.networks or catalog.networks[name].host != host
+            if leaves(name, network, host=host, context=context)
         ),
         entries=tuple(entry for slot, entry in sorted(index.entries.items()) if slot not in slots),
     )

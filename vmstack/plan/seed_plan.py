@@ -13,7 +13,7 @@ from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation, S
 from vmstack.model.specs import SeedPolicy, SeedSpec, VmSpec
 from vmstack.plan.context import Context
 from vmstack.plan.design import whole_sectors
-from vmstack.plan.entries import pending
+from vmstack.plan.entries import pending, resumes
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import HostIndex, Slot, is_ready
 from vmstack.plan.seeds import SEED_SERIAL, instance_id, seed_capacity, seed_documents
@@ -144,7 +144,7 @@ def _complete(entry: LedgerEntry | None, *, path: str, index: HostIndex) -> bool
         return is_ready(entry)
     if entry.slot not in index.volumes:
         return False
-    return is_ready(entry) or any(index.own_users(path))
+    return is_ready(entry) or (not entry.anew and any(index.own_users(path)))
 
 
 def _current_label(domain: ObservedDomain | None) -> str | None:
@@ -182,8 +182,11 @@ def _make(decision: SeedDecision, *, context: Context) -> None:
         lost = index.entries.get(decision.slot)
         if lost is not None and is_ready(lost):
             reasons.append("It was deleted outside vmstack.")
-    draft.intend(pending(decision.entry), host=host)
-    effect = CreateVolume(pool=pool, volume=label, xml=write_volume(config))
+    entry = index.entries.get(decision.slot)
+    anew = (entry is not None and entry.anew) or any(index.own_users(decision.path))
+    draft.intend(pending(decision.entry, anew=anew), host=host)
+    resume = resumes(index.entries.get(decision.slot))
+    effect = CreateVolume(pool=pool, volume=label, xml=write_volume(config), resume=resume)
     create = draft.step(key, "create", effect, host=host, needs=(first,), after=after)
     upload = draft.step(
         key,

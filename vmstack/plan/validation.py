@@ -60,6 +60,7 @@ def _unknown(catalog: Catalog) -> Iterator[VmstackError]:
         return InputError(
             f"{Key(kind, owner)} refers to {wanted.value} {name!r}, which the program does not define",
             details=[f"it defines: {some}"],
+            resolution=f"define that {wanted.value}, or refer to one that is there",
             place=catalog.place(kind, owner),
         )
 
@@ -88,7 +89,9 @@ def _unknown(catalog: Catalog) -> Iterator[VmstackError]:
         for need in resource.needs:
             if need not in catalog.resources:
                 yield InputError(
-                    f"{resource.key} depends on {need}, which the program does not define", place=resource.place
+                    f"{resource.key} depends on {need}, which the program does not define",
+                    resolution=f"define {need}, or take it out of depends_on",
+                    place=resource.place,
                 )
 
 
@@ -157,13 +160,29 @@ def _volume(volume: VolumeSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
     key, place = Key(Kind.VOLUME, volume.name), catalog.place(Kind.VOLUME, volume.name)
     blank = volume.source is VolumeSource.BLANK
     if volume.capacity is not None and volume.capacity <= 0:
-        yield InputError(f"{key}: a size of {volume.capacity} makes no sense", place=place)
+        yield InputError(
+            f"{key}: a size of {volume.capacity} makes no sense",
+            resolution="give it a size such as 20GiB",
+            place=place,
+        )
     if blank and volume.capacity is None:
-        yield InputError(f"{key}: a blank volume needs a size", place=place)
+        yield InputError(
+            f"{key}: a blank volume needs a size",
+            resolution="give it a size such as 20GiB",
+            place=place,
+        )
     if blank and volume.image is not None:
-        yield InputError(f"{key}: a blank volume has no image", place=place)
+        yield InputError(
+            f"{key}: a blank volume has no image",
+            resolution="take the image away, or make it a clone of the image",
+            place=place,
+        )
     if volume.source in _FROM_IMAGES and volume.image is None:
-        yield InputError(f"{key}: the source {volume.source.value!r} needs an image", place=place)
+        yield InputError(
+            f"{key}: the source {volume.source.value!r} needs an image",
+            resolution="give it image=...",
+            place=place,
+        )
     if volume.source is VolumeSource.OVERLAY:
         yield from _overlay(volume, catalog=catalog)
     if volume.source is VolumeSource.LINKED_CLONE and volume.format != "qcow2":
@@ -205,25 +224,51 @@ def _overlay(volume: VolumeSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
 def _vm(vm: VmSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
     key, place = Key(Kind.VM, vm.name), catalog.place(Kind.VM, vm.name)
     if vm.uuid != derive_uuid(catalog.stack, key):
-        yield InputError(f"{key}: its UUID is not the one that its name gives", place=place)
+        yield InputError(
+            f"{key}: its UUID is not the one that its name gives",
+            resolution="let vmstack derive it: a VM's UUID comes from the names of project, stack and VM",
+            place=place,
+        )
     if not 1 <= vm.vcpus <= vm.max_vcpus:
-        yield InputError(f"{key}: {vm.vcpus} vcpus are not between 1 and the maximum of {vm.max_vcpus}", place=place)
+        yield InputError(
+            f"{key}: {vm.vcpus} vcpus are not between 1 and the maximum of {vm.max_vcpus}",
+            resolution=f"give it 1 to {vm.max_vcpus} vcpus, or a higher max_vcpus",
+            place=place,
+        )
     if vm.memory < _LEAST_MEMORY:
-        yield InputError(f"{key}: {vm.memory} bytes of memory are too little", place=place)
+        yield InputError(
+            f"{key}: {vm.memory} bytes of memory are too little",
+            resolution='write the unit, as in memory="2GiB"',
+            place=place,
+        )
     if vm.memory > vm.max_memory:
-        yield InputError(f"{key}: its memory is larger than its maximum of memory", place=place)
+        yield InputError(
+            f"{key}: its memory is larger than its maximum of memory",
+            resolution="raise max_memory, or lower memory",
+            place=place,
+        )
     if vm.ready_timeout is not None and vm.ready_timeout <= 0:
-        yield InputError(f"{key}: a ready timeout of {vm.ready_timeout} seconds makes no sense", place=place)
+        yield InputError(
+            f"{key}: a ready timeout of {vm.ready_timeout} seconds makes no sense",
+            resolution="give wait= a number of seconds above 0, or wait=False",
+            place=place,
+        )
     yield from _twice((disk.name for disk in vm.disks), what="disks", key=key, place=place)
     yield from _twice((nic.name for nic in vm.nics), what="NICs", key=key, place=place)
     for disk in vm.disks:
         if disk.name == SEED_SERIAL:
-            yield InputError(f"{key}: {SEED_SERIAL!r} is the name of the cloud-init seed", place=place)
+            yield InputError(
+                f"{key}: {SEED_SERIAL!r} is the name of the cloud-init seed",
+                resolution="give the disk another name",
+                place=place,
+            )
         volume = catalog.volumes[disk.volume]
         host = catalog.pool_host(volume.pool)
         if host != vm.host:
             yield InputError(
-                f"{key} is on host {vm.host}, and its disk {disk.name} is in a pool on host {host}", place=place
+                f"{key} is on host {vm.host}, and its disk {disk.name} is in a pool on host {host}",
+                resolution=f"put the disk into a pool on host {vm.host}, or the VM on host {host}",
+                place=place,
             )
     for nic in vm.nics:
         if nic.network is None or nic.bridge is not None:
@@ -234,17 +279,26 @@ def _vm(vm: VmSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
         if network.host != vm.host:
             yield InputError(
                 f"{key} is on host {vm.host}, and its NIC {nic.name} is on a network on host {network.host}",
+                resolution=f"use a network on host {vm.host}, or put the VM on host {network.host}",
                 place=place,
             )
     if vm.seed is not None and catalog.pool_host(catalog.seeds[vm.seed].pool) != vm.host:
-        yield InputError(f"{key}: its seed is in a pool on another host", place=place)
+        yield InputError(
+            f"{key}: its seed is in a pool on another host",
+            resolution=f"put it into a pool on host {vm.host}",
+            place=place,
+        )
 
 
 def _twice(names: Iterable[str], *, what: str, key: Key, place: Place | None) -> Iterator[VmstackError]:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            yield ConflictError(f"{key}: two of its {what} are named {name!r}", place=place)
+            yield ConflictError(
+                f"{key}: two of its {what} are named {name!r}",
+                resolution="give one of them another name",
+                place=place,
+            )
         seen.add(name)
 
 
@@ -254,6 +308,7 @@ def _seeds(catalog: Catalog) -> Iterator[VmstackError]:
         if len(users) != 1:
             yield ConflictError(
                 f"{Key(Kind.SEED, name)}: a seed belongs to one VM, and {len(users)} have it",
+                resolution="give each VM a seed of its own",
                 place=catalog.place(Kind.SEED, name),
             )
 

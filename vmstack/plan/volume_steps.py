@@ -19,7 +19,7 @@ from vmstack.model.sizes import format_size
 from vmstack.model.specs import VolumeSource
 from vmstack.plan.context import Context
 from vmstack.plan.disruption import Case, VmState, disruption_of
-from vmstack.plan.entries import pending
+from vmstack.plan.entries import pending, resumes
 from vmstack.plan.machine_steps import stop_step
 from vmstack.plan.machines import MachineDecision
 from vmstack.plan.volumes import Fate, VolumeFate
@@ -114,35 +114,55 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
     after = [Key(Kind.POOL, fate.spec.pool), *context.needs(Kind.VOLUME, fate.spec.name)]
     if fate.base is not None:
         after.append(fate.base.key)
+        if fate.base.slot in index.volumes:
+            draft.expect(host, index.volumes[fate.base.slot])
     if fate.spec.base is not None:
         after.append(Key(Kind.VOLUME, fate.spec.base))
+        below = context.catalog.volumes[fate.spec.base]
+        slot = (context.catalog.pools[below.pool].label, below.label)
+        if slot in index.volumes:
+            draft.expect(host, index.volumes[slot])
     replaced = fate.fate is Fate.REPLACE and fate.moved is None
+    entry = index.entries.get(fate.slot)
+    anew = (entry is not None and entry.anew) or any(index.own_users(fate.path))
+    begun = pending(fate.entry, anew=anew)
     stops: list[str | None] = []
     if fate.disturbs and fate.moved is None:
         stops = [stop_step(machine) for machine in _users(fate, machines=machines, context=context)]
     first: str | None = None
     if replaced or fate.fate is Fate.REDO:
         effect = DeleteVolume(pool=pool, volume=label)
-        first = draft.step(fate.key, "delete", effect, host=host, needs=stops, after=after)
+        unused = draft.expect_unused(host, fate.slot, path=fate.path)
+        first = draft.step(
+            fate.key,
+            "delete",
+            effect,
+            host=host,
+            needs=stops,
+            after=after,
+            # With a pending entry before the deletion, a run that is interrupted would take the old content for the
+            # new; with the ready one after it, a half-made copy for a whole one.
+            marks=(LedgerMark(action="pending", entry=begun),) if replaced else (),
+            flush=replaced,
+            guards=(unused,),
+        )
         if fate.old is not None:
             draft.expect(host, fate.old)
     elif index.readable(pool) or pool not in index.pools:
         draft.expect_absent(host, "volume", id=f"{pool}/{label}", name=label)
     uploads = fate.spec.source is VolumeSource.UPLOAD
-    if not replaced or uploads:
-        # A pending upload is always made again. Any other replaced volume keeps its ready entry until the new one is
-        # there: with a pending one, a run that is interrupted before the old volume is deleted would take the old
-        # content for the new.
-        draft.intend(pending(fate.entry), host=host)
+    if not replaced:
+        draft.intend(begun, host=host)
     create = draft.step(
         fate.key,
         "create",
-        _creation(fate),
+        _creation(fate, resume=resumes(index.entries.get(fate.slot))),
         host=host,
         needs=(*stops, first),
         after=after,
         marks=() if uploads else (LedgerMark(action="ready", entry=fate.entry),),
-        flush=replaced and not uploads,
+        # Nothing else proves that it is whole, and a guest may write to it from now on.
+        flush=(replaced or anew) and not uploads,
     )
     if uploads and fate.base is not None:
         create = draft.step(
@@ -172,7 +192,7 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
     )
 
 
-def _creation(fate: VolumeFate) -> AnyEffect:
+def _creation(fate: VolumeFate, *, resume: bool) -> AnyEffect:
     pool, label = fate.slot
     xml = write_volume(
         VolumeConfig(
@@ -192,7 +212,7 @@ def _creation(fate: VolumeFate) -> AnyEffect:
             source_volume=fate.base.slot[1],
             capacity=fate.config.capacity,
         )
-    return CreateVolume(pool=pool, volume=label, xml=xml)
+    return CreateVolume(pool=pool, volume=label, xml=xml, resume=resume)
 
 
 def _created(fate: VolumeFate) -> list[FieldChange]:

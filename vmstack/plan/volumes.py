@@ -203,7 +203,9 @@ def _decide(
         if stale is not None:
             fate, fields = Fate.REPLACE, (stale,)
             reasons = (f"{below.key}, which it is over, holds something else.",)
-    moved = _moved_from(key, index=index, wanted=wanted) if entry is None else None
+    # A run that is killed while it moves a volume leaves both: the old one, and a pending entry of the new one.
+    begun = entry is not None and entry.state is EntryState.PENDING and old is None
+    moved = _moved_from(key, index=index, wanted=wanted) if entry is None or begun else None
     if moved is not None:
         fate = Fate.REPLACE
         fields = (("place", "/".join(moved.slot), "/".join(slot)),)
@@ -251,10 +253,10 @@ def _compare(
     interrupted = entry.state is EntryState.PENDING and entry.upload
     # Nothing is made of an upload before its mark is durable, so a pending one is never whole.
     uploading = spec.source is VolumeSource.UPLOAD
-    if interrupted and (uploading or not any(index.own_users(index.volume_path(entry.slot)))):
+    if interrupted and (uploading or entry.anew or not any(index.own_users(index.volume_path(entry.slot)))):
         return Fate.REDO, wanted, (), ("An earlier copy was interrupted, so it is made again.",)
     if found is None:
-        found = _assumed(spec, entry, wanted, base=base)
+        found = _assumed(spec, entry, wanted, index=index)
     ignored = _ignored(spec, context=context)
     fields: list[tuple[str, object, object]] = []
     if found.format != wanted.format and not is_ignored("format", ignored=ignored):
@@ -349,21 +351,28 @@ def _stale_below(entry: LedgerEntry | None, *, below: VolumeFate) -> tuple[str, 
     return None
 
 
-def _assumed(spec: VolumeSpec, entry: LedgerEntry, wanted: VolumeConfig, *, base: Base | None) -> VolumeConfig:
+def _assumed(spec: VolumeSpec, entry: LedgerEntry, wanted: VolumeConfig, *, index: HostIndex) -> VolumeConfig:
     """A volume of a pool that cannot be looked into, as the ledger has it.
 
     Of an overlay the ledger does not say what it is over; what is not known has not changed.
     """
-    linked = spec.source is VolumeSource.OVERLAY or (
-        wanted.backing_path is not None and base is not None and entry.sha256 == base.facts.sha256
+    over = spec.source is VolumeSource.OVERLAY
+    clone = over or (entry.image is not None and not entry.upload)
+    backing = next(
+        (
+            other.path
+            for other in index.entries.values()
+            if other.role == "base" and other.pool == entry.pool and other.sha256 == entry.sha256
+        ),
+        f"{entry.image} ({(entry.sha256 or '')[:12]})",
     )
     return VolumeConfig(
         name=wanted.name,
         format=entry.format,
         capacity=entry.capacity or wanted.capacity,
         path=entry.path,
-        backing_path=wanted.backing_path if linked else None,
-        backing_format=wanted.backing_format if linked else None,
+        backing_path=wanted.backing_path if over else backing if clone else None,
+        backing_format=wanted.backing_format if clone else None,
     )
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -26,6 +27,7 @@ def test_facts_of_this_machine(corner: Corner) -> None:
     flags = Path("/proc/cpuinfo").read_text()
     assert facts.uri == URI
     assert facts.arch == os.uname().machine
+    assert UUID(facts.uuid).int
     assert facts.cpus == os.cpu_count()
     assert facts.memory > 1 << 28
     if not any(flag in flags.split() for flag in ("vmx", "svm")):

@@ -1,8 +1,9 @@
 """Observing the real daemon, and the fence before executing."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,8 @@ from vmstack.hosts.connection import connect
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.expectations import check_expectations
 from vmstack.hosts.ledger import HostLedger
+from vmstack.hosts.libvirt_driver import LibvirtDriver
+from vmstack.hosts.link import Link
 from vmstack.hosts.lock import HostLock
 from vmstack.hosts.observe import observe, observe_host
 from vmstack.model.identity import StackId
@@ -175,7 +178,7 @@ def test_stale_plan_names_what_moved(corner: Corner, stack: StackId) -> None:
         Expectation(host="kvm1", object="volume", id="hst-nowhere/new", name="nowhere", fingerprint=None),
         Expectation(host="kvm1", object="domain", id=corner.uuid("new"), name="new-vm", fingerprint=None),
     ]
-    check_expectations({"kvm1": corner.driver}, expectations)
+    check_expectations({"kvm1": corner.driver}, expectations, stack=StackId("hst", "none"))
     corner.driver.set_vcpus(ours.uuid, 2, live=True, config=True)
     corner.driver.set_network_autostart(net.uuid, enabled=True)
     corner.driver.power_off_domain(ours.uuid)
@@ -184,7 +187,7 @@ def test_stale_plan_names_what_moved(corner: Corner, stack: StackId) -> None:
     corner.volume(pool.name, "new")
     corner.domain("new")
     with pytest.raises(StalePlanError) as caught:
-        check_expectations({"kvm1": corner.driver}, expectations)
+        check_expectations({"kvm1": corner.driver}, expectations, stack=StackId("hst", "none"))
     assert sorted(caught.value.details) == [
         "kvm1: domain new-vm has appeared",
         "kvm1: domain ours has changed",
@@ -207,8 +210,50 @@ def test_many_expectations_are_read_in_bulk(corner: Corner, stack: StackId) -> N
         )
         for found in volumes
     ]
-    check_expectations({"k": corner.driver}, expectations)
+    check_expectations({"k": corner.driver}, expectations, stack=StackId("hst", "none"))
     shutil.rmtree(corner.path("pool"))
     with pytest.raises(StalePlanError) as caught:
-        check_expectations({"k": corner.driver}, expectations)
+        check_expectations({"k": corner.driver}, expectations, stack=StackId("hst", "none"))
     assert len(caught.value.details) == 12
+
+
+@pytest.mark.parametrize("kind", ["domains", "networks", "pools", "volumes", "secrets"])
+def test_what_goes_away_between_list_and_read_is_left_out(
+    corner: Corner, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    driver = corner.driver
+    assert isinstance(driver, LibvirtDriver)
+    pool = corner.pool()
+    corner.volume(pool, "goes")
+    corner.volume(pool, "stays")
+    usage = f"{corner.prefix}:goes"
+    for part in ("goes", "stays"):
+        driver.define_secret(uuid=corner.uuid(part), usage=f"{corner.prefix}:{part}", description="x")
+    driver.define_pool(documents.pool(corner.name("goes"), corner.uuid("goes"), corner.path("goes")))
+    goes = {"domains": corner.domain("goes"), "networks": corner.network("goes")}
+    removals = {
+        "domains": lambda: driver.undefine_domain(goes["domains"]),
+        "networks": lambda: driver.undefine_network(goes["networks"]),
+        "pools": lambda: driver.undefine_pool(corner.name("goes")),
+        "volumes": lambda: driver.delete_volume(pool, "goes"),
+        "secrets": lambda: driver.undefine_secret(corner.uuid("goes")),
+    }
+    listings = {
+        "domains": lambda: [found.name for found in driver.domains()],
+        "networks": lambda: [found.name for found in driver.networks()],
+        "pools": lambda: [found.name for found in driver.pools()],
+        "volumes": lambda: [found.name for found in driver.volumes(pool)],
+        "secrets": lambda: [found.usage for found in driver.secrets(usage_prefix=corner.prefix)],
+    }
+    gone = {"volumes": "goes", "secrets": usage}.get(kind, corner.name("goes"))
+    assert gone in listings[kind]()
+    each = Link.each
+
+    def late(link: Link, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        handles = list(items)
+        monkeypatch.setattr(Link, "each", each)
+        removals[kind]()
+        return each(link, function, handles)
+
+    monkeypatch.setattr(Link, "each", late)
+    assert gone not in listings[kind]()

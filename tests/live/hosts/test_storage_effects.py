@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.contract import documents
@@ -57,7 +58,7 @@ def test_pool_is_made_and_removed_twice(corner: Corner) -> None:
     define = DefinePool(pool=name, xml=documents.pool(name, corner.uuid("pool"), str(folder)))
     for round_ in range(2):
         corner.do(define)
-        assert corner.do(StartPool(pool=name)).built == (round_ == 0)
+        assert corner.do(StartPool(pool=name, build=True)).built == (round_ == 0)
         corner.do(SetPoolAutostart(pool=name, enabled=True))
     record = corner.driver.pool(name)
     assert record.active
@@ -79,13 +80,39 @@ def test_pool_with_foreign_files_keeps_its_directory(corner: Corner) -> None:
 def test_volume_creation_may_be_repeated(corner: Corner) -> None:
     name, folder = pool_of(corner)
     base = corner.volume(name, "base.qcow2")
-    effect = CreateVolume(pool=name, volume="v.qcow2", xml=documents.volume("v.qcow2", capacity=2 * MIB, backing=base))
+    xml = documents.volume("v.qcow2", capacity=2 * MIB, backing=base)
+    effect = CreateVolume(pool=name, volume="v.qcow2", xml=xml, resume=True)
     corner.do(effect)
     before = (folder / "v.qcow2").read_bytes()
     corner.do(effect)
     assert (folder / "v.qcow2").read_bytes() == before
     with pytest.raises(ExistsError):
-        corner.do(CreateVolume(pool=name, volume="v.qcow2", xml=documents.volume("v.qcow2", capacity=3 * MIB)))
+        corner.do(msgspec.structs.replace(effect, xml=documents.volume("v.qcow2", capacity=3 * MIB)))
+    with pytest.raises(ExistsError, match="did not make"):
+        corner.do(msgspec.structs.replace(effect, resume=False))
+    assert (folder / "v.qcow2").read_bytes() == before
+
+
+def test_pool_without_its_directory_is_not_built_unasked(corner: Corner) -> None:
+    name, folder = pool_of(corner)
+    corner.driver.stop_pool(name)
+    folder.rmdir()
+    with pytest.raises(HostError, match="is missing") as caught:
+        corner.do(StartPool(pool=name))
+    assert "mounted" in str(caught.value)
+    assert not folder.exists()
+
+
+def test_equal_volume_that_somebody_put_there_is_not_taken(corner: Corner) -> None:
+    name, folder = pool_of(corner)
+    effect = CreateVolume(pool=name, volume="v.qcow2", xml=documents.volume("v.qcow2"))
+    corner.do(effect)
+    content = (folder / "v.qcow2").read_bytes()
+    corner.driver.delete_volume(name, "v.qcow2")
+    (folder / "v.qcow2").write_bytes(content)
+    with pytest.raises(ExistsError, match="did not make"):
+        corner.do(effect)
+    assert (folder / "v.qcow2").read_bytes() == content
 
 
 def test_volume_whose_file_vanished_is_made_again(corner: Corner) -> None:

@@ -25,7 +25,7 @@ from vmstack.hosts.lock import HostLock
 from vmstack.model.effects import CreateVolume, DefinePool, DeleteVolume, StartPool, UploadImage
 from vmstack.model.graph import Output
 from vmstack.model.identity import Key, Kind, StackId
-from vmstack.model.ownership import EntryState, LedgerEntry, RunRecord, StoredOutput
+from vmstack.model.ownership import EntryState, Ledger, LedgerEntry, RunRecord, StoredOutput
 from vmstack.model.plan import Change, Expectation, Intent, LedgerMark, Operation, Plan, Step
 
 STACK = StackId("shop", "prod")
@@ -61,7 +61,7 @@ def make_plan(*volumes: str, host: str = "kvm1", **fields: object) -> Plan:
             id=f"{host}/start",
             host=host,
             key=pool,
-            effect=StartPool(pool="web"),
+            effect=StartPool(pool="web", build=True),
             needs=(f"{host}/define",),
             marks=(LedgerMark(action="ready", entry=POOL),),
             flush=True,
@@ -239,6 +239,32 @@ def test_an_unexpected_exception_ends_its_step_and_no_other():
     assert len(result.done) == 4
 
 
+def test_a_listener_that_fails_leaves_nothing_running_behind():
+    """Somebody closes the pipe (`vmstack apply | head`): what runs is finished before the locks go."""
+    slow = threading.Event()
+
+    def before(call) -> None:
+        if call.method == "create_volume":
+            slow.wait(0.3)
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepStarted) and event.step.id == "kvm1/b":
+            raise BrokenPipeError
+
+    host = FakeHost(faults=Faults(before=before))
+    with pytest.raises(BrokenPipeError):
+        run(make_plan("a", "b", "c", "d"), {"kvm1": host}, listener=listen, limits=Limits(pool=2))
+    assert {record.name for record in host.volumes("web")} == {"a", "b"}
+    assert entries(host) == {
+        "": EntryState.READY,
+        "a": EntryState.READY,
+        "b": EntryState.READY,
+        "c": EntryState.PENDING,
+        "d": EntryState.PENDING,
+    }
+    assert usages(host) == ["vmstack:shop/prod"]
+
+
 def test_an_interrupted_apply_finishes_what_runs_and_starts_nothing():
     interruption = Interruption()
     events: list[Event] = []
@@ -335,6 +361,41 @@ def test_a_stale_plan_is_refused_before_anything_is_changed():
     assert caught.value.exit_code == 6
     assert {call.method for call in host.changes[before:]} == {"define_secret", "undefine_secret"}
     assert usages(host) == ["vmstack:shop/prod"]
+
+
+def test_a_guard_that_fails_stops_its_step_and_what_needs_it():
+    """Somebody attaches the volume while the plan runs: it stays."""
+    other = StackId("blog", "prod")
+
+    def before(call) -> None:
+        if call.method == "create_volume":
+            HostLedger(watcher, other).write(Ledger(stack=other, entries=(volume_entry("a"),)))
+
+    host = FakeHost(faults=Faults(before=before))
+    watcher = host.connect()
+    unused = Expectation(host="kvm1", object="unused", id="web/a", name="/pools/web/a", fingerprint=None)
+    plan = make_plan("a", "b", expectations=(unused,))
+    delete = Step(
+        id="delete",
+        host="kvm1",
+        key=Key(Kind.VOLUME, "a"),
+        effect=DeleteVolume(pool="web", volume="a"),
+        needs=("kvm1/a",),
+        guards=(unused,),
+    )
+    upload = Step(
+        id="upload",
+        host="kvm1",
+        key=Key(Kind.IMAGE, "x"),
+        effect=UploadImage(pool="web", volume="b", image="x"),
+        needs=("delete",),
+    )
+    result = run(make_plan(steps=(*plan.steps, delete, upload), intents=plan.intents), {"kvm1": host})
+    (failure,) = result.failed
+    assert isinstance(failure.error, StalePlanError)
+    assert "the stack blog/prod lists it" in str(failure.error)
+    assert [one.id for one in result.left] == ["upload"]
+    assert {record.name for record in host.volumes("web")} == {"a", "b"}
 
 
 def test_an_empty_plan_changes_nothing_and_takes_no_lock():

@@ -8,7 +8,8 @@ from vmstack.cli.values import show_duration, show_value
 from vmstack.errors import Place
 from vmstack.model.graph import Output
 from vmstack.model.identity import Key, Kind, StackId
-from vmstack.model.plan import Change, Diagnostic, Disruption, FieldChange, Operation, Plan
+from vmstack.model.ownership import LedgerEntry
+from vmstack.model.plan import Change, Diagnostic, Disruption, FieldChange, Intent, Operation, Plan
 
 STACK = StackId("shop", "prod")
 
@@ -27,6 +28,14 @@ def vm(name: str) -> Key:
 
 def test_an_empty_plan_says_what_scripts_look_for():
     assert text(Plan(stack=STACK)) == NO_CHANGES == "No changes. Your infrastructure matches the program."
+
+
+def test_a_plan_that_only_settles_ledgers_says_so():
+    entries = tuple(LedgerEntry(name=name, role="volume", pool="web", label=name) for name in "abc")
+    settling = Plan(stack=STACK, intents=(Intent(host="kvm1", entries=entries[:1], forget=entries[1:]),))
+    assert text(settling) == "No resource changes; 3 entries of an interrupted run are settled."
+    releasing = Plan(stack=STACK, releases=("kvm1",))
+    assert text(releasing) == "No resource of the stack is left on kvm1; its ledger there is removed."
 
 
 def test_a_plan_shows_symbols_fields_classes_reasons_and_the_summary():

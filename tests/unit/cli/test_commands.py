@@ -270,6 +270,40 @@ def test_an_empty_program_deletes_nothing_without_a_word(stack, host, capsys):
     assert vms(host) == {}
 
 
+@pytest.mark.parametrize("command", [("plan",), ("apply", "--yes"), ("destroy", "--yes"), ("apply", "--allow-empty")])
+def test_a_program_without_a_host_is_an_error(stack, host, capsys, command):
+    write_stack(stack, "import vmstack\n")
+    assert run(command[0], stack, *command[1:]) == 1
+    captured = capsys.readouterr()
+    assert "__main__.py defines no Host" in captured.err
+    assert 'Host("kvm", uri="qemu:///system")' in captured.err
+    assert captured.out == ""
+
+
+def test_a_program_of_hosts_alone_defines_nothing(stack, host, capsys):
+    write_stack(stack, 'from vmstack import Host\n\nHost("kvm1", uri="qemu:///system")\n')
+    for command in (("plan",), ("apply", "--yes")):
+        assert run(command[0], stack, *command[1:]) == 1
+        captured = capsys.readouterr()
+        assert "defines no resources" in captured.err
+        assert captured.out == ""
+    for command in (("plan", "--allow-empty"), ("apply", "--allow-empty", "--yes"), ("destroy", "--yes")):
+        assert run(command[0], stack, *command[1:]) == 0
+        assert "No changes." in capsys.readouterr().out
+
+
+def test_an_interruption_after_the_apply_does_not_say_that_nothing_changed(stack, host, monkeypatch, capsys):
+    def interrupt(result):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vmstack.cli.applying.remember_guests", interrupt)
+    assert run("apply", stack, "--yes") == 130
+    err = capsys.readouterr().err
+    assert "nothing was changed" not in err
+    assert "after the apply had ended" in err
+    assert vms(host) == {"web-0": "running"}
+
+
 def test_an_interrupted_apply_ends_in_130_and_goes_on_later(stack, host, capsys):
     def before(call) -> None:
         if call.method == "define_domain":

@@ -16,7 +16,7 @@ from vmstack.cli.terminal import Terminal
 from vmstack.errors import HostUnreachableError
 from vmstack.model.configs import DomainConfig, NetworkConfig, NicConfig, PoolConfig, SubnetConfig, VolumeConfig
 from vmstack.model.graph import DesiredGraph, Resource
-from vmstack.model.identity import Key, Kind, StackId
+from vmstack.model.identity import Key, Kind, StackId, derive_uuid
 from vmstack.model.observed import (
     HostFacts,
     HostSnapshot,
@@ -43,7 +43,11 @@ def terminal() -> Terminal:
     return Terminal(out=io.StringIO(), err=io.StringIO(), colour=False, colour_err=False, interactive=False)
 
 
-def domain(path: str | None, *, name: str = "web-0", uuid: str = "u0") -> ObservedDomain:
+UUID = derive_uuid(STACK, VM)
+LAN_UUID = derive_uuid(STACK, Key(Kind.NETWORK, "lan"))
+
+
+def domain(path: str | None, *, name: str = "web-0", uuid: str = UUID) -> ObservedDomain:
     config = DomainConfig(
         name=name, uuid=uuid, vcpus=2, max_vcpus=2, memory_kib=1048576, max_memory_kib=1048576,
         nics=(NicConfig(mac="52:00:00:00:00:01", network="lan"),),
@@ -58,8 +62,8 @@ def observed() -> Observed:
     reservation = Reservation(ip="10.0.0.5", mac="52:00:00:00:00:01", name=None)
     subnet = SubnetConfig(family="ipv4", gateway="10.0.0.1", prefix=24, reservations=(reservation,))
     network = ObservedNetwork(
-        uuid="n", name="lan", active=True, persistent=True, autostart=True,
-        config=NetworkConfig(name="lan", uuid="n", subnets=(subnet,)),
+        uuid=LAN_UUID, name="lan", active=True, persistent=True, autostart=True,
+        config=NetworkConfig(name="lan", uuid=LAN_UUID, subnets=(subnet,)),
         stamp=Stamp(path="shop/prod/network/lan", digest="d"),
     )  # fmt: skip
     root = VolumeConfig(name="web-0-root.qcow2", format="qcow2", capacity=2**33, path="/p/web-0-root.qcow2")
@@ -77,7 +81,10 @@ def observed() -> Observed:
     run = RunRecord(run="r", who="me", where="here", when="2026-01-01T00:00:00+00:00")
     snapshot = HostSnapshot(
         host="kvm1", facts=FACTS, networks=(network,), pools=(pool,),
-        domains=(domain("shop/prod/vm/web-0"), domain(None, name="x", uuid="x"), domain("shop/dev/vm/y", uuid="y")),
+        domains=(
+            domain("shop/prod/vm/web-0", name="a-clone", uuid="c"), domain("shop/prod/vm/web-0"),
+            domain(None, name="x", uuid="x"), domain("shop/dev/vm/y", uuid="y"),
+        ),
         ledger=Ledger(stack=STACK, entries=entries, last_run=run),
     )  # fmt: skip
     return Observed(hosts={"kvm1": snapshot})
@@ -86,7 +93,7 @@ def observed() -> Observed:
 def desired(*, user_data: str = "#cloud-config\n", addresses: tuple[str, ...] = ()) -> DesiredGraph:
     nic = NicSpec(name="lan", mac="52:00:00:00:00:01", network="lan", addresses=addresses)
     vm = VmSpec(
-        name="web-0", label="web-0", uuid="u0", host="kvm1", vcpus=2, max_vcpus=2, memory=2**30, max_memory=2**30,
+        name="web-0", label="web-0", uuid=UUID, host="kvm1", vcpus=2, max_vcpus=2, memory=2**30, max_memory=2**30,
         nics=(nic,), seed="web-0",
     )  # fmt: skip
     seed = SeedSpec(name="web-0", pool="web", user_data=user_data, vendor_data=None, network_config=None, meta_data={})
@@ -139,7 +146,7 @@ def test_addresses_come_from_the_program_first():
 def test_a_domain_is_found_by_its_stamp():
     found = find_domain(observed(), stack=STACK, key=VM)
     assert found is not None
-    assert found[1].uuid == "u0"
+    assert found[1].uuid == UUID
     assert find_domain(observed(), stack=STACK, key=Key(Kind.VM, "x")) is None
 
 

@@ -270,3 +270,18 @@ def test_markup_is_data(stack):
         """
     )
     assert [resource.spec.description for resource in graph.resources if resource.key.kind == "vm"] == [MARKUP]
+
+
+@pytest.mark.parametrize("wrong", ['memory="1GG"', 'memroy="1GiB"', "networks=[lan.at(7000)]"])
+@pytest.mark.parametrize("also", ["", "import pulumi"])
+def test_an_error_that_the_program_catches_still_counts(stack, wrong, also):
+    """What failed would be missing from the graph, and so be deleted."""
+    error = stack.fail(f"""
+        {also}
+        VirtualMachine("a", image=image, pool=pool)
+        try:
+            VirtualMachine("b", image=image, pool=pool, {wrong})  # here
+        except Exception:
+            pass
+    """)
+    assert "the program caught this error and went on" in str(error)

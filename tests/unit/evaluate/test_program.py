@@ -50,9 +50,15 @@ def test_failures_show_the_programs_own_frames(stack):
     error = stack.fail("import helper\nhelper.build(0)", prelude="")
     assert error.place == Place(str(stack.folder / "helper.py"), 2)
     assert error.details == (
-        f"{stack.folder}/__main__.py:2 in the program: helper.build(0)",
-        f"{stack.folder}/helper.py:2 in build(): return 1 // n",
+        f"{stack.folder}/__main__.py:2 in the program",
+        f"{stack.folder}/helper.py:2 in build()",
     )
+
+
+def test_failures_show_no_literals_of_the_program(stack):
+    error = stack.fail('def login(password):\n    return int(len(password) / 0)\n\nlogin("hunter2")', prelude="")
+    assert "division by zero" in str(error)
+    assert "hunter2" not in str(error)
 
 
 def test_paths_are_shown_from_where_the_user_stands(stack, monkeypatch):
@@ -249,6 +255,21 @@ INPUTS = {
         'Host("kvm", opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="x")]))  # here', "aliases has no effect",
     ),
     "no options": ('Host("kvm", opts={"protect": True})  # here', "opts: a dict is not a pulumi.ResourceOptions"),
+    "a host protected": (
+        'Host("kvm", opts=pulumi.ResourceOptions(protect=True))  # here', "protect has no effect on a host",
+    ),
+    "an image protected": (
+        'Image("a", source="/a", opts=pulumi.ResourceOptions(protect=True))  # here',
+        "protect has no effect on an image",
+    ),
+    "an existing pool protected": (
+        'StoragePool.existing("a", host=Host("kvm"), opts=pulumi.ResourceOptions(protect=True))  # here',
+        "protect has no effect on an existing pool",
+    ),
+    "changes of an existing network ignored": (
+        'Network.existing("a", host=Host("kvm"), opts=pulumi.ResourceOptions(ignore_changes=["mtu"]))  # here',
+        "ignore_changes has no effect on an existing network",
+    ),
     "an ignored field that is none": (
         'VirtualMachine("a", host=Host("kvm"), opts=pulumi.ResourceOptions(ignore_changes=["memroy"]))  # here',
         "memroy",

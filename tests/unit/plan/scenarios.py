@@ -36,7 +36,7 @@ from vmstack.apply.runner import apply_plan
 from vmstack.hosts.ledger import HostLedger
 from vmstack.images.seed import build_seed
 from vmstack.model.graph import DesiredGraph, Options, Output
-from vmstack.model.identity import Key, Kind, derive_uuid
+from vmstack.model.identity import Key, Kind, StackId, base_volume_name, derive_uuid
 from vmstack.model.observed import ImageFacts
 from vmstack.model.ownership import EntryState, Ledger, RunRecord
 from vmstack.model.plan import Payload
@@ -53,6 +53,8 @@ from vmstack.model.specs import (
 )
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
+from vmstack.xmlio.safe import parse_xml, serialise
+from vmstack.xmlio.stamp import NAMESPACE, read_stamp, write_stamp
 
 Act = Callable[[FakeHost], None]
 _RUN = RunRecord(run="r1", who="tester", where="here", when="2026-01-01T00:00:00+00:00")
@@ -158,8 +160,16 @@ def ledger_edit(**states: EntryState) -> Act:
     return act
 
 
-def _volume_xml(name: str) -> str:
+def volume_xml(name: str) -> str:
     return f"<volume><name>{name}</name><capacity>1048576</capacity><target><format type='raw'/></target></volume>"
+
+
+def _clone_xml(name: str) -> str:
+    base = f"/pools/web/{base_volume_name('debian', sha256=FACTS.sha256, format='qcow2')}"
+    return (
+        f"<volume><name>{name}</name><capacity>{GIB}</capacity><target><format type='qcow2'/></target>"
+        f"<backingStore><path>{base}</path><format type='qcow2'/></backingStore></volume>"
+    )
 
 
 def _foreign_domain(fake: FakeHost) -> None:
@@ -170,7 +180,6 @@ def _foreign_domain(fake: FakeHost) -> None:
 
 def _forged_stamp(fake: FakeHost) -> None:
     from vmstack.model.ownership import Stamp
-    from vmstack.xmlio.stamp import NAMESPACE, write_stamp
 
     stamp = Stamp(path=STACK.path(Key(Kind.VM, "web-9")), digest="x")
     fake.set_domain_metadata(foreign.STOPPED_UUID, xml=write_stamp(stamp), namespace=NAMESPACE, live=False)
@@ -184,7 +193,7 @@ def _foreign_pool(fake: FakeHost) -> None:
 
 
 def _foreign_volume(fake: FakeHost) -> None:
-    fake.create_volume("web", _volume_xml("web-0-data.qcow2"))
+    fake.create_volume("web", volume_xml("web-0-data.qcow2"))
 
 
 def _reserve(fake: FakeHost) -> None:
@@ -192,6 +201,42 @@ def _reserve(fake: FakeHost) -> None:
         foreign.NETWORK_UUID, command="add", section="ip-dhcp-host", parent_index=0, live=True, config=True,
         xml="<host mac='52:54:00:00:00:01' ip='10.99.0.7'/>",
     )  # fmt: skip
+
+
+def _guest_of_others(fake: FakeHost) -> None:
+    xml = "<interface type='network'><mac address='52:54:00:00:00:78'/><source network='lan'/></interface>"
+    fake.attach_device(foreign.RUNNING_UUID, xml, live=True, config=True)
+
+
+def _network_edited(fake: FakeHost) -> None:
+    lan = fake.machine.networks[NET_UUID]
+    assert lan.live_xml is not None
+    lan.live_xml = lan.live_xml.replace("10.20.0.200", "10.20.0.150")
+
+
+def _fail(fake: FakeHost) -> None:
+    record = fake.domain(UUID)
+    stamp = read_stamp(record.xml)
+    assert stamp is not None
+    failed = msgspec.structs.replace(stamp, ready="failed", report="cloud-init: ('packages', 'E: no nginx')")
+    fake.set_domain_metadata(UUID, xml=write_stamp(failed), namespace=NAMESPACE, live=True)
+
+
+def _no_channel(fake: FakeHost) -> None:
+    domain = fake.machine.domains[UUID]
+    domain.xml, domain.live_xml = (_without_channel(xml or "") for xml in (domain.xml, domain.live_xml))
+
+
+def _without_channel(xml: str) -> str:
+    root = parse_xml(xml, what="a domain")
+    for target in root.findall("devices/channel/target[@name='org.vmstack.ready.0']"):
+        channel = target.getparent()
+        channel.getparent().remove(channel)
+    return serialise(root)
+
+
+def _save(fake: FakeHost) -> None:
+    fake.machine.domains[UUID].managed_save = True
 
 
 def _pause(fake: FakeHost) -> None:
@@ -207,7 +252,6 @@ def _extra_nic(fake: FakeHost) -> None:
 
 def _ready_ledger(fake: FakeHost, *, state: EntryState) -> None:
     """Another stack's ledger that has the base image in this stack's (existing) pool."""
-    from vmstack.model.identity import StackId, base_volume_name
     from vmstack.model.ownership import LedgerEntry
 
     label = base_volume_name("debian", sha256=FACTS.sha256, format="qcow2")
@@ -221,6 +265,23 @@ def _ready_ledger(fake: FakeHost, *, state: EntryState) -> None:
     )  # fmt: skip
     other = StackId("shop", "prod")
     HostLedger(fake, other).write(Ledger(stack=other, entries=(entry,)))
+
+
+def _snapshot(fake: FakeHost, *, persistent: bool) -> None:
+    """What an external snapshot of the running guest leaves behind, or a transient block copy."""
+    domain = fake.machine.domains[UUID]
+    assert domain.live_xml is not None
+    domain.live_xml = domain.live_xml.replace("web-0-root.qcow2", "web-0-root.snap1")
+    if persistent:
+        domain.xml = domain.xml.replace("web-0-root.qcow2", "web-0-root.snap1")
+
+
+def _foreign_overlay(fake: FakeHost) -> None:
+    """A domain of somebody else whose disk, in a pool of theirs, is on top of our base image."""
+    xml = foreign.domain(foreign.STOPPED_UUID, "other-stopped", disk=f"{foreign.POOL_PATH}/stopped.qcow2", mac_end="02")
+    base = f"/pools/web/{base_volume_name('debian', sha256=FACTS.sha256, format='qcow2')}"
+    chain = f"<backingStore type='file'><format type='qcow2'/><source file='{base}'/></backingStore>"
+    fake.define_domain(xml.replace("<target dev", f"{chain}<target dev", 1))
 
 
 EXISTING = pool(label=foreign.POOL, path=None, existing=True)
@@ -251,12 +312,24 @@ SCENARIOS: dict[str, Scenario] = {
     "vcpus-stopped": Scenario("a stopped VM has no live or restart", stopped(vcpus=2), stopped()),
     "memory-live": Scenario("memory by balloon", full(memory=1024 * MIB), full()),
     "memory-restart": Scenario("memory beyond the maximum", full(memory=2 * GIB, max_memory=2 * GIB), full()),
+    "memory-with-its-maximum": Scenario("a maximum that only follows is one line with its field",
+        full(memory=2 * GIB, max_memory=2 * GIB, vcpus=2, max_vcpus=2),
+        full(memory=GIB, max_memory=GIB, vcpus=4, max_vcpus=4)),
     "description": Scenario("only people read it", full(description="a <web> server"), full()),
     "description-removed": Scenario("what was written and is not any more is removed", full(),
                                     full(description="old")),
     "description-foreign": Scenario("what others wrote stays", full(), full(),
                                     lambda fake: fake.set_description(UUID, "by hand", live=True)),
     "autostart": Scenario("autostart", full(autostart=True), full()),
+    "wait-added": Scenario("a wait that is new waits at once", full(), full(ready_timeout=None)),
+    "wait-added-stopped": Scenario("and at the next start of a stopped VM", full(power=Power.STOPPED),
+                                   full(power=Power.STOPPED, ready_timeout=None)),
+    "cloud-init-failed": Scenario("no difference, and yet not as wanted", full(), full(), _fail),
+    "channel-removed": Scenario("somebody took the readiness channel", full(), full(), _no_channel),
+    "disk-before-the-first": Scenario("firmware boots from the first slot, not from the program's first disk",
+        full(), full(disks=(DATA,))),
+    "ignored-disks": Scenario("a new disk of a VM whose disks are ignored", full(options={
+        "vm.web-0": Options(ignore_changes=("disks",))}), full(disks=(ROOT,))),
     "power-off": Scenario("wanted off", full(power=Power.STOPPED), full()),
     "power-on": Scenario("wanted on", full(), full(power=Power.STOPPED)),
     "resume": Scenario("somebody paused it", full(), full(),
@@ -280,6 +353,11 @@ SCENARIOS: dict[str, Scenario] = {
     "nic-model": Scenario("another model of NIC", full(nics=(nic(model="e1000e"),)), full()),
     "machine-type": Scenario("another machine", full(machine="pc"), full()),
     "renamed-in-libvirt": Scenario("another name in libvirt", full(label="www"), full()),
+    "renamed-to-a-freed-name": Scenario("the name of a VM that goes", graph(*small(label="www")),
+        graph(*small(root("old-root"), vm("old", label="www", disks=(DiskSpec(name="root", volume="old-root"),))))),
+    "renamed-saved": Scenario("a saved state is kept by name", stopped(label="www"), stopped(), _save),
+    "renamed-uefi": Scenario("so are the variables of UEFI", full(label="www", firmware="uefi"),
+                             full(firmware="uefi")),
     "seed-report": Scenario("new content, nothing runs again", full(edited()), full()),
     "seed-report-stopped": Scenario("new content for a stopped VM", full(edited(), power=Power.STOPPED),
                                     full(power=Power.STOPPED)),
@@ -308,6 +386,15 @@ SCENARIOS: dict[str, Scenario] = {
         lambda fake: fake.stop_network(NET_UUID)),
     "network-replaced": Scenario("another domain: the machines on it restart",
                                  full(lan={"reservations": (lease(),), "domain": "lab.internal"}), full()),
+    "network-replaced-under-others": Scenario("as a deletion, it takes nothing from running guests of others",
+        graph(network(domain="lab.internal")), graph(network()), _guest_of_others),
+    "network-to-existing": Scenario("ours goes when the program takes somebody else's instead",
+        full(lan={"label": foreign.NETWORK, "mode": NetworkMode.EXISTING, "subnets": (), "reservations": ()},
+             nics=(nic(addresses=()),)), full()),
+    "network-to-existing-self": Scenario("ours stays while the program refers to it as existing",
+        full(lan={"mode": NetworkMode.EXISTING, "reservations": ()}), full()),
+    "network-live-drift": Scenario("a running network that is not as its definition says", graph(network()),
+        graph(network()), _network_edited),
     "network-protected": Scenario("a protected network is not made anew",
         full(lan={"reservations": (lease(),), "domain": "x.y"}, options={"network.lan": Options(protect=True)}),
         full(options={"network.lan": Options(protect=True)})),
@@ -335,6 +422,11 @@ SCENARIOS: dict[str, Scenario] = {
                                              lambda fake: fake.delete_volume("web", "web-0-root.qcow2")),
     "drift-network-stopped": Scenario("somebody stopped the network", graph(network()), graph(network()),
                                       lambda fake: fake.stop_network(NET_UUID)),
+    "drift-network-stopped-running": Scenario("somebody stopped the network under a guest", full(), full(),
+                                              lambda fake: fake.stop_network(NET_UUID)),
+    "drift-network-removed-running": Scenario("somebody removed the network under a guest", full(), full(),
+                                              lambda fake: (fake.stop_network(NET_UUID),
+                                                            fake.undefine_network(NET_UUID))),
     "drift-powered-off": Scenario("somebody powered it off", full(), full(),
                                   lambda fake: fake.power_off_domain(UUID)),
     "drift-vcpus": Scenario("somebody took a vcpu in the definition", full(vcpus=2), full(vcpus=2),
@@ -342,6 +434,24 @@ SCENARIOS: dict[str, Scenario] = {
     "drift-extra-nic": Scenario("somebody added a NIC; it is kept", full(), full(), _extra_nic),
     "drift-pool-stopped": Scenario("somebody stopped the pool", stopped(), stopped(),
                                    lambda fake: fake.stop_pool("web")),
+    "drift-external-snapshot": Scenario("a backup tool put the guest on an overlay", full(), full(),
+                                        lambda fake: _snapshot(fake, persistent=True)),
+    "drift-snapshot-stopped": Scenario("a guest that was shut down on an overlay", full(power=Power.STOPPED), full(),
+        lambda fake: (_snapshot(fake, persistent=True), fake.power_off_domain(UUID))[0]),
+    "drift-block-copy": Scenario("only the running guest is on another file", full(), full(),
+                                 lambda fake: _snapshot(fake, persistent=False)),
+    "drift-pool-removed": Scenario("a pool that was there is defined again, and builds no directory", stopped(),
+        stopped(), lambda fake: (fake.stop_pool("web"), fake.undefine_pool("web"))[0]),
+    "drift-pool-removed-moved": Scenario("a pool that is gone does not move either",
+        graph(pool(path="/pools/new"), data()), graph(pool(), data()),
+        lambda fake: (fake.stop_pool("web"), fake.undefine_pool("web"))[0]),
+    "pool-never-started": Scenario("what was never made in a pool that never ran is forgotten", graph(),
+        graph(pool(), data()), lambda fake: (ledger_edit(web=EntryState.PENDING, web_0_data=EntryState.PENDING)(fake),
+                                             fake.stop_pool("web"))[0], policy=PlanPolicy(allow_empty=True)),
+    "base-under-foreign-domain": Scenario("a base image that is under a disk of somebody else", graph(pool()),
+        graph(*small()), _foreign_overlay),
+    "base-under-foreign-volume": Scenario("a base image that a volume of somebody else is backed by", graph(pool()),
+        graph(*small()), lambda fake: fake.create_volume("web", _clone_xml("theirs.qcow2"))),
     "foreign-domain": Scenario("the name is taken", graph(*small()), None, _foreign_domain),
     "foreign-forged": Scenario("a stamp alone proves nothing", graph(*small()), None, _forged_stamp),
     "foreign-pool": Scenario("the pool's name is taken", graph(*small()), None, _foreign_pool),

@@ -1,6 +1,7 @@
 """Every file in tests/cases/plan: what is wanted and what is there, and the plan that follows.
 
-With `UPDATE=1` in the environment the files are written anew from `scenarios`; read the difference before keeping it.
+With `UPDATE=1` in the environment the files are written anew from `scenarios`, with `UPDATE=no-op,create` only those;
+read the difference before keeping it.
 """
 
 import json
@@ -68,6 +69,8 @@ def _expected(plan: Plan) -> dict[str, Any]:
         del shown["address"], shown["host"]
         if step.flush:
             shown["flush"] = True
+        if step.guards:
+            shown["guards"] = [f"{guard.object} {guard.name}" for guard in step.guards]
     for change in encoded["changes"]:
         del change["place"], change["kind"], change["name"]
     return {
@@ -80,7 +83,8 @@ def _expected(plan: Plan) -> dict[str, Any]:
             *(f"forget {'/'.join(entry.slot)}" for intent in plan.intents for entry in intent.forget),
         ],
         "expects": [
-            f"{'no ' if found.fingerprint is None else ''}{found.object} {found.name}" for found in plan.expectations
+            f"{'no ' if found.fingerprint is None and found.object != 'unused' else ''}{found.object} {found.name}"
+            for found in plan.expectations
         ],
         "empty": plan.empty,
         "outputs_differ": plan.stored_outputs_differ,
@@ -122,8 +126,8 @@ def _write(name: str) -> None:
     (CASES / f"{name}.json").write_text(json.dumps(case, indent=1, ensure_ascii=False) + "\n")
 
 
-if os.environ.get("UPDATE"):
-    for _name in SCENARIOS:
+if _chosen := os.environ.get("UPDATE"):
+    for _name in SCENARIOS if _chosen == "1" else _chosen.split(","):
         _write(_name)
 
 

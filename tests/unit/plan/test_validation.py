@@ -158,6 +158,9 @@ BAD = [
           InputError, "ends before"),
     cased("range with broadcast", graph(network(subnets=(subnet("10.20.0.0/24", "10.20.0.1", "10.20.0.9",
                                                                 "10.20.0.255"),))), InputError, "broadcast"),
+    cased("no network", graph(network(subnets=(subnet("10.20.0.0/99", "10.20.0.1"),))), InputError, "10.20.0.0/99"),
+    cased("no range", graph(network(subnets=(subnet("10.20.0.0/24", "10.20.0.1", "10.20.0.9", "x"),))), InputError,
+          "'x'"),
     cased("bridge without a name", graph(network(mode=NetworkMode.BRIDGE, subnets=())), InputError, "bridge's name"),
     cased("one bridge twice", graph(network(bridge="br9", subnets=()), network("b", bridge="br9", subnets=())),
           ConflictError, "br9"),
@@ -180,6 +183,7 @@ def test_bad_graph(wrong: DesiredGraph, kind: type[VmstackError], words: tuple[s
     assert any(isinstance(item, kind) for item in found)
     assert all(word in str(error) for word in words), str(error)
     assert any(item.place is not None and item.place.file == "__main__.py" for item in found)
+    assert all(item.resolution for item in found), str(error)
 
 
 GOOD = [

@@ -11,7 +11,7 @@ from vmstack.errors import InputError, Place, VmstackError
 from vmstack.evaluate.engine.inputs import settle_arguments
 from vmstack.evaluate.places import find_place, locate
 from vmstack.evaluate.recorder import Entry, Recorder, Wishes
-from vmstack.evaluate.session import current
+from vmstack.evaluate.session import SESSION, current
 from vmstack.model.identity import Key, Kind, derive_uuid
 from vmstack.model.specs import Spec
 from vmstack.model.text import check_name
@@ -73,7 +73,9 @@ class Native:
 
 def validated(function: Callable[P, R]) -> Callable[P, R]:
     """Make a constructor or method of the vocabulary: Pulumi outputs among its arguments are resolved, and every
-    error carries the place of the call in the stack program and the resource's address."""
+    error carries the place of the call in the stack program and the resource's address.
+
+    Every error is noted, too: a program that catches it has not said all that it wants."""
     owner = function.__qualname__.removesuffix(".__init__")
     secrets_welcome = owner.startswith("CloudInit")
 
@@ -86,16 +88,24 @@ def validated(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except VmstackError as error:
             locate(error, subject=_subject(owner, args))
+            _note(error)
             raise
         except TypeError as error:
             # Raised by the call itself, not by anything inside it.
             if error.__traceback__ is not None and error.__traceback__.tb_next is None:
                 wrong = _explain_call(function, owner=owner, kwargs=kwargs, error=error)
                 locate(wrong)
+                _note(wrong)
                 raise wrong from None
             raise
 
     return call
+
+
+def _note(error: VmstackError) -> None:
+    recorder = SESSION.get()
+    if recorder is not None:
+        recorder.note_error(error)
 
 
 def _subject(owner: str, args: tuple[object, ...]) -> str:

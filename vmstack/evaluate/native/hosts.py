@@ -38,7 +38,7 @@ class Host(Native):
         self.record(
             HostSpec(name=self.name, uri=self.uri, insecure=check_flag(insecure, field="insecure")),
             needs=(),
-            wishes=read_options(opts),
+            wishes=read_options(opts, reference="a host"),
         )
         recorder.hosts.append(self)
 

@@ -58,7 +58,7 @@ class Image(Native):
                 compression=_read_compression(compression, source=self.source, remote=remote),
             ),
             needs=(),
-            wishes=read_options(opts),
+            wishes=read_options(opts, reference="an image"),
         )
 
 

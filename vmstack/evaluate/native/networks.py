@@ -164,7 +164,8 @@ class Network(Native):
             bridge=None,
             subnets=tuple(subnet.spec() for subnet in network.subnets),
         )
-        network.record(spec, needs=(network.host.key,), wishes=read_options(opts))
+        wishes = read_options(opts, reference="an existing network")
+        network.record(spec, needs=(network.host.key,), wishes=wishes)
         return network
 
     def fill(self, *, host: object, label: object, nameservers: object) -> None:

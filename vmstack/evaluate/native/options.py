@@ -17,9 +17,10 @@ _ARGUMENTS: Final = {"running": "power", "size": "capacity", "full_copy": "sourc
 NOTHING: Final = Wishes()
 
 
-def read_options(opts: Any) -> Wishes:
+def read_options(opts: Any, *, reference: str | None = None) -> Wishes:
     """Read resource options.
 
+    `reference` names what a resource is that vmstack only refers to, and so neither changes nor deletes ("an image").
     Raises `InputError` for an option that would have no effect: nothing is ignored silently.
     """
     if opts is None:
@@ -36,6 +37,8 @@ def read_options(opts: Any) -> Wishes:
             f"opts: {', '.join(unknown)} has no effect on a native resource",
             resolution=f"native resources know {', '.join(sorted(HONOURED))}",
         )
+    if reference is not None:
+        _refuse_idle(opts, reference=reference)
     parent = opts.parent
     protect = opts.protect if opts.protect is not None else _inherited(parent)
     if protect is not None and not isinstance(protect, bool):
@@ -45,6 +48,16 @@ def read_options(opts: Any) -> Wishes:
         parent=parent.key if isinstance(parent, Native) else parent,
         after=_after(opts.depends_on),
     )
+
+
+def _refuse_idle(opts: Any, *, reference: str) -> None:
+    """What is never changed or deleted needs no protection from it. (Protection from a parent is not refused.)"""
+    for name, value in (("protect", opts.protect), ("ignore_changes", opts.ignore_changes)):
+        if value:
+            raise InputError(
+                f"opts: {name} has no effect on {reference}, which vmstack neither changes nor deletes",
+                resolution=f"leave {name} out",
+            )
 
 
 def _inherited(parent: Any) -> bool | None:

@@ -77,7 +77,8 @@ class StoragePool(Native):
             existing=existing,
             autostart=check_flag(autostart, field="autostart"),
         )
-        self.record(spec, needs=(self.host.key,), wishes=read_options(opts))
+        wishes = read_options(opts, reference="an existing pool" if existing else None)
+        self.record(spec, needs=(self.host.key,), wishes=wishes)
 
     @property
     def path(self) -> str:

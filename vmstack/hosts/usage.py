@@ -1,0 +1,146 @@
+"""Who on a host has a volume in use, as it is now: what forbids to delete it."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from vmstack.errors import NotFoundError
+from vmstack.hosts.driver import DomainRecord, Driver
+from vmstack.hosts.ledger import USAGE_PREFIX, split_ledgers
+from vmstack.model.identity import Key, Kind, StackId, derive_uuid
+from vmstack.model.ownership import LedgerEntry
+from vmstack.plan.index import stamped_name
+from vmstack.xmlio.safe import parse_xml
+from vmstack.xmlio.stamp import read_stamp
+from vmstack.xmlio.volume import read_volume
+
+# A reading may be this old (seconds), or this many times as old as it took: many deletions share one.
+_AGE: Final = 1.0
+_AGE_BY_COST: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _User:
+    """A domain or volume that has a file."""
+
+    name: str
+    own: bool
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The host at one time. `began` and `took` are seconds; volumes are read of the pools that are asked about."""
+
+    began: float
+    own: Mapping[tuple[str, str], LedgerEntry]
+    others: Mapping[tuple[str, str], tuple[StackId, ...]]
+    domains: Mapping[str, tuple[_User, ...]]
+    volumes: dict[str, Mapping[str, tuple[_User, ...]]] = field(default_factory=dict)
+    took: float = 0.0
+
+
+class UsageReader:
+    """Reads a host in bulk, at most about once a second, whoever asks and how often. Thread-safe."""
+
+    def __init__(self, driver: Driver, *, stack: StackId, clock: Callable[[], float] = time.monotonic) -> None:
+        self._driver = driver
+        self.stack = stack
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._latest: _Reading | None = None
+        self._parsed: dict[str, tuple[str, tuple[tuple[str, ...], bool]]] = {}
+
+    def users(self, pool: str, volume: str, *, path: str, bases_free: bool) -> tuple[str, ...]:
+        """Who else has the volume with the file `path`, in words for people.
+
+        What is this stack's own does not count; with `bases_free` it does where the volume is a base image of ours,
+        whose clones must have gone by then.
+        """
+        now = self._clock()
+        found = self._find(pool, volume, path=path, bases_free=bases_free, since=None)
+        # What an older reading shows may have gone meanwhile, by our own doing.
+        return found and self._find(pool, volume, path=path, bases_free=bases_free, since=now)
+
+    def _find(self, pool: str, volume: str, *, path: str, bases_free: bool, since: float | None) -> tuple[str, ...]:
+        with self._guard:
+            reading = self._read(since)
+            if pool not in reading.volumes:
+                reading.volumes[pool] = self._volumes(pool, own=reading.own)
+                reading.took = max(reading.took, self._clock() - reading.began)
+        slot = (pool, volume)
+        entry = reading.own.get(slot)
+        strict = bases_free and entry is not None and entry.role == "base"
+        backed = reading.volumes[pool]
+        found = [f"the stack {other} lists it" for other in reading.others.get(slot, ())]
+        found += [f"domain {user.name} has it" for user in _counted(reading.domains, path, own=strict)]
+        found += [f"volume {user.name} is backed by it" for user in _counted(backed, path, own=strict)]
+        return tuple(found)
+
+    def _read(self, since: float | None) -> _Reading:
+        latest = self._latest
+        if latest is not None:
+            age = max(_AGE, latest.took * _AGE_BY_COST)
+            if latest.began >= (self._clock() - age if since is None else since):
+                return latest
+        began = self._clock()
+        ledger, others = split_ledgers(self._driver.secrets(usage_prefix=USAGE_PREFIX), stack=self.stack)
+        holders: dict[tuple[str, str], list[StackId]] = defaultdict(list)
+        for other in others:
+            for entry in other.entries:
+                holders[entry.slot].append(other.stack)
+        self._latest = _Reading(
+            began=began,
+            own={entry.slot: entry for entry in ledger.entries} if ledger else {},
+            others={slot: tuple(stacks) for slot, stacks in holders.items()},
+            domains=_gathered(self._domains(self._driver.domains())),
+        )
+        self._latest.took = self._clock() - began
+        return self._latest
+
+    def _domains(self, records: Iterable[DomainRecord]) -> Iterator[tuple[str, _User]]:
+        """Every file that a domain's disks have, or their backing files and mirrors, live or persistent."""
+        for record in records:
+            text = record.xml + (record.live_xml or "")
+            known, facts = self._parsed.get(record.uuid, ("", ((), False)))
+            if known != text:
+                facts = self._parse(record)
+                self._parsed[record.uuid] = (text, facts)
+            paths, own = facts
+            for path in paths:
+                yield path, _User(record.name, own)
+
+    def _parse(self, record: DomainRecord) -> tuple[tuple[str, ...], bool]:
+        root = parse_xml(record.xml, what=f"the XML of domain {record.name}")
+        roots = [root]
+        if record.live_xml is not None:
+            roots.append(parse_xml(record.live_xml, what=f"the live XML of domain {record.name}"))
+        sources = [node for each in roots for node in each.iterfind("devices/disk//source")]
+        paths = [path for node in sources for path in (node.get("file"), node.get("dev")) if path]
+        name = stamped_name(read_stamp(root), stack=self.stack, kind=Kind.VM)
+        own = name is not None and record.uuid == derive_uuid(self.stack, Key(Kind.VM, name))
+        return tuple(dict.fromkeys(paths)), own
+
+    def _volumes(self, pool: str, *, own: Mapping[tuple[str, str], LedgerEntry]) -> Mapping[str, tuple[_User, ...]]:
+        """Every file that a volume of the pool is backed by. A pool that is missing or not active has no volumes."""
+        try:
+            records = self._driver.volumes(pool) if self._driver.pool(pool).active else []
+        except NotFoundError:
+            records = []
+        pairs = ((read_volume(record.xml).backing_path, record.name) for record in records)
+        return _gathered(
+            (path, _User(f"{pool}/{name}", (pool, name) in own)) for path, name in pairs if path is not None
+        )
+
+
+def _gathered(pairs: Iterable[tuple[str, _User]]) -> Mapping[str, tuple[_User, ...]]:
+    found: dict[str, list[_User]] = defaultdict(list)
+    for path, user in pairs:
+        found[path].append(user)
+    return {path: tuple(users) for path, users in found.items()}
+
+
+def _counted(users: Mapping[str, tuple[_User, ...]], path: str, *, own: bool) -> list[_User]:
+    return [user for user in users.get(path, ()) if own or not user.own]

@@ -1,0 +1,63 @@
+"""Disks and MACs that move from one VM of the stack to another: who must have let go before the other may take."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from vmstack.model.configs import DiskConfig, NicConfig
+from vmstack.model.identity import Key, Kind
+from vmstack.model.observed import ObservedDomain
+from vmstack.plan.context import Context
+from vmstack.plan.draft import step_id
+from vmstack.plan.index import stamped_name
+from vmstack.plan.machines import MachineDecision
+
+
+@dataclass(frozen=True, slots=True)
+class Handovers:
+    """What VMs take from each other, by the decisions on all of them."""
+
+    decisions: Mapping[str, MachineDecision]
+    context: Context
+
+    def before(
+        self, taker: MachineDecision, *, disks: Iterable[DiskConfig] = (), nics: Iterable[NicConfig] = ()
+    ) -> tuple[str, ...]:
+        """The ids of the steps that must come before one that plugs these in, or starts the guest with them."""
+        index = self.context.indexes[taker.host]
+        found: list[str] = []
+        for disk in disks:
+            for holder in self._others(index.own_users(disk.path), taker=taker):
+                found += self._release(holder, host=taker.host, path=disk.path)
+        for nic in nics:
+            for holder in self._others(index.macs.get(nic.mac, ()), taker=taker):
+                found += self._release(holder, host=taker.host, mac=nic.mac)
+        return tuple(dict.fromkeys(found))
+
+    def _others(self, holders: Iterable[ObservedDomain], *, taker: MachineDecision) -> Iterator[ObservedDomain]:
+        index = self.context.indexes[taker.host]
+        return (other for other in holders if other is not taker.observed and other.active and index.is_own(other))
+
+    def _release(
+        self, holder: ObservedDomain, *, host: str, path: str | None = None, mac: str | None = None
+    ) -> Iterator[str]:
+        name = stamped_name(holder.stamp, stack=self.context.stack, kind=Kind.VM) or ""
+        machine = self.decisions.get(name)
+        if machine is None or machine.observed is not holder:
+            yield step_id(Key(Kind.VM, name), "undefine", host=host)
+            return
+        disks = [disk for disk in machine.target.disks if disk.path == path and path is not None]
+        if disks or any(nic.mac == mac for nic in machine.target.nics):
+            return  # it keeps the device: they share it
+        if machine.stops:
+            yield step_id(machine.key, "stop", host=host)
+            return
+        for disk in machine.drop_disks:
+            if path is not None and disk.path == path:
+                yield detach_step(machine, disk.serial or disk.target)
+        if any(nic.mac == mac for nic in machine.drop_nics):
+            yield detach_step(machine, mac or "")
+
+
+def detach_step(machine: MachineDecision, device: str) -> str:
+    """The id of the step that takes a device out of the running guest."""
+    return step_id(machine.key, f"detach:{device}", host=machine.host)
