@@ -287,6 +287,16 @@ def test_options(run):
     assert resource(graph, "network.n").options.ignore_changes == ("subnets", "dns_hosts")
 
 
+def test_downloads_need_a_digest_that_the_configuration_gives(run):
+    url = "https://images.test/debian.qcow2"
+    graph = run(
+        f'libvirt.Volume("v", pool=pool.name, source="{url}", opts=on)',
+        config={"vmstack:sha256": f'{{"{url}": "{"AB" * 32}"}}'},
+    )
+    image = specs(graph, Kind.IMAGE)["v"]
+    assert (image.source, image.sha256, image.format) == (url, "ab" * 32, "qcow2")
+
+
 def test_a_protected_component_protects_what_holds_data(run):
     graph = run("""
         class Group(pulumi.ComponentResource):
