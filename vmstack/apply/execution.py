@@ -23,12 +23,12 @@ from vmstack.apply.frontier import Frontier, Limits
 from vmstack.apply.interruption import Interruption
 from vmstack.apply.journal import Journal
 from vmstack.apply.result import Failure
-from vmstack.errors import InternalError, VmstackError
+from vmstack.errors import ErrorGroup, ExistsError, InternalError, VmstackError
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.execute import EffectResult, Supply, execute
 from vmstack.hosts.expectations import Guards
 from vmstack.model.base import Data
-from vmstack.model.effects import AwaitReady, StartPool
+from vmstack.model.effects import AwaitReady, CopyVolume, CreateVolume, StartPool
 from vmstack.model.identity import Key
 from vmstack.model.ownership import EntryState
 from vmstack.model.plan import Step
@@ -214,11 +214,11 @@ class Execution:
         result: EffectResult | None = None
         failure: VmstackError | None = None
         try:
-            self._guards.check(step.guards)
+            self._guards.check(step)
             report = self._reporter(step)
             result = execute(step.effect, self._drivers[step.host], supply=self._supply, report=report)
         except VmstackError as error:
-            failure = error
+            failure = self._disown(step, error) if isinstance(error, ExistsError) else error
         except Abandoned:
             failure = None
         except Exception as error:  # noqa: BLE001 - whatever it is, it must end this step and no other
@@ -228,6 +228,19 @@ class Execution:
             self._inbox.put(_Died(error=error))
             return
         self._inbox.put(_Ended(step=step, seconds=monotonic() - began, result=result, error=failure))
+
+    def _disown(self, step: Step, error: ExistsError) -> VmstackError:
+        """Take a volume out of the ledger that is there already, and not by this stack: else it would pass for ours.
+
+        Returns what went wrong in all.
+        """
+        effect = step.effect
+        if isinstance(effect, CopyVolume) or (isinstance(effect, CreateVolume) and not effect.resume):
+            try:
+                self._journals[step.host].disown((effect.pool, effect.volume))
+            except VmstackError as failure:
+                return ErrorGroup([error, failure])
+        return error
 
     def _announce_directory(self, step: Step) -> None:
         """Before a pool's directory is built: say in the ledger that it will be ours to remove."""

@@ -48,19 +48,11 @@ class Journal:
 
     def announce(self, entries: Iterable[LedgerEntry]) -> None:
         """Like `intend`, while effects run: durable before it returns. Raises the failure of the write."""
-        written = threading.Event()
-        failures: list[VmstackError] = []
+        self._write_now(lambda: self._entries.update({entry.slot: entry for entry in entries}))
 
-        def durable(error: VmstackError | None) -> None:
-            failures.extend([error] if error else [])
-            written.set()
-
-        with self._wake:
-            self._entries.update({entry.slot: entry for entry in entries})
-            self._write_soon(durable)
-        written.wait()
-        if failures:
-            raise failures[0]
+    def disown(self, slot: tuple[str, str]) -> None:
+        """Take out what was announced and turned out to be somebody else's. Durable, and raises, as `announce`."""
+        self._write_now(lambda: self._entries.pop(slot, None))
 
     def mark(self, marks: Sequence[LedgerMark], *, built: bool = False, durable: Durable | None = None) -> None:
         """Record what a finished step means; `durable` is called once it is on the host, with an error if it is not.
@@ -103,6 +95,21 @@ class Journal:
         if self._exists:
             self._store.remove()
         return True
+
+    def _write_now(self, change: Callable[[], object]) -> None:
+        written = threading.Event()
+        failures: list[VmstackError] = []
+
+        def durable(error: VmstackError | None) -> None:
+            failures.extend([error] if error else [])
+            written.set()
+
+        with self._wake:
+            change()
+            self._write_soon(durable)
+        written.wait()
+        if failures:
+            raise failures[0]
 
     def _write_soon(self, durable: Durable | None) -> None:
         self._dirty = True

@@ -11,8 +11,9 @@ from vmstack.hosts.driver import Driver
 from vmstack.hosts.fingerprints import domain_fingerprint, network_fingerprint, pool_fingerprint, volume_fingerprint
 from vmstack.hosts.ledger import HostLedger
 from vmstack.hosts.usage import UsageReader
+from vmstack.model.effects import StopNetwork
 from vmstack.model.identity import StackId
-from vmstack.model.plan import Expectation
+from vmstack.model.plan import Expectation, Step
 from vmstack.plan.digest import digest_of_ledger
 
 # From so many on, reading all objects in bulk is faster than reading these one by one.
@@ -31,10 +32,15 @@ class Guards:
         self._drivers = drivers
         self._usage = {host: UsageReader(driver, stack=stack) for host, driver in drivers.items()}
 
-    def check(self, expectations: Iterable[Expectation]) -> None:
-        """Raise `StalePlanError` when one of them does not hold now. Reads only."""
+    def check(self, step: Step) -> None:
+        """Raise `StalePlanError` when a guard of the step does not hold now, or when it would take a network away
+        from a running guest that is not this stack's (which no plan ever wants). Reads only.
+        """
         moved: list[str] = []
-        for expectation in expectations:
+        if isinstance(step.effect, StopNetwork):
+            guests = self._usage[step.host].guests_on(step.effect.name)
+            moved += [f"{step.host}: domain {guest} runs on network {step.effect.name}" for guest in guests]
+        for expectation in step.guards:
             driver, usage = self._drivers[expectation.host], self._usage[expectation.host]
             moved += _moved_on(driver, [expectation], usage=usage, bases_free=True)
         if moved:

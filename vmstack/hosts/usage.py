@@ -1,9 +1,9 @@
-"""Who on a host has a volume in use, as it is now: what forbids to delete it."""
+"""Who on a host has a volume or network in use, as it is now: what forbids to delete or stop it."""
 
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,6 +30,16 @@ class _User:
     own: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a domain has: files of its disks, live or persistent, and networks that it runs on. `text` is its XML."""
+
+    text: str
+    own: bool
+    paths: tuple[str, ...]
+    networks: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class _Reading:
     """The host at one time. `began` and `took` are seconds; volumes are read of the pools that are asked about."""
@@ -38,6 +48,7 @@ class _Reading:
     own: Mapping[tuple[str, str], LedgerEntry]
     others: Mapping[tuple[str, str], tuple[StackId, ...]]
     domains: Mapping[str, tuple[_User, ...]]
+    guests: Mapping[str, tuple[_User, ...]]
     volumes: dict[str, Mapping[str, tuple[_User, ...]]] = field(default_factory=dict)
     took: float = 0.0
 
@@ -51,7 +62,7 @@ class UsageReader:
         self._clock = clock
         self._guard = threading.Lock()
         self._latest: _Reading | None = None
-        self._parsed: dict[str, tuple[str, tuple[tuple[str, ...], bool]]] = {}
+        self._facts: dict[str, _Facts] = {}
 
     def users(self, pool: str, volume: str, *, path: str, bases_free: bool) -> tuple[str, ...]:
         """Who else has the volume with the file `path`, in words for people.
@@ -63,6 +74,17 @@ class UsageReader:
         found = self._find(pool, volume, path=path, bases_free=bases_free, since=None)
         # What an older reading shows may have gone meanwhile, by our own doing.
         return found and self._find(pool, volume, path=path, bases_free=bases_free, since=now)
+
+    def guests_on(self, network: str) -> tuple[str, ...]:
+        """The names of running domains on the network that are not this stack's."""
+        now = self._clock()
+        found: list[_User] = []
+        for since in (None, now):
+            with self._guard:
+                found = _counted(self._read(since).guests, network, own=False)
+            if not found:
+                break
+        return tuple(user.name for user in found)
 
     def _find(self, pool: str, volume: str, *, path: str, bases_free: bool, since: float | None) -> tuple[str, ...]:
         with self._guard:
@@ -91,37 +113,46 @@ class UsageReader:
         for other in others:
             for entry in other.entries:
                 holders[entry.slot].append(other.stack)
+        known = self._look(self._driver.domains())
         self._latest = _Reading(
             began=began,
             own={entry.slot: entry for entry in ledger.entries} if ledger else {},
             others={slot: tuple(stacks) for slot, stacks in holders.items()},
-            domains=_gathered(self._domains(self._driver.domains())),
+            domains=_gathered((path, user) for facts, user in known for path in facts.paths),
+            guests=_gathered((network, user) for facts, user in known for network in facts.networks),
         )
         self._latest.took = self._clock() - began
         return self._latest
 
-    def _domains(self, records: Iterable[DomainRecord]) -> Iterator[tuple[str, _User]]:
-        """Every file that a domain's disks have, or their backing files and mirrors, live or persistent."""
+    def _look(self, records: Iterable[DomainRecord]) -> list[tuple[_Facts, _User]]:
+        """Read what is new; of most domains the XML is as it was."""
+        known, self._facts = self._facts, {}
+        found = []
         for record in records:
-            text = record.xml + (record.live_xml or "")
-            known, facts = self._parsed.get(record.uuid, ("", ((), False)))
-            if known != text:
+            facts = known.get(record.uuid)
+            if facts is None or facts.text != _text(record):
                 facts = self._parse(record)
-                self._parsed[record.uuid] = (text, facts)
-            paths, own = facts
-            for path in paths:
-                yield path, _User(record.name, own)
+            self._facts[record.uuid] = facts
+            found.append((facts, _User(record.name, facts.own)))
+        return found
 
-    def _parse(self, record: DomainRecord) -> tuple[tuple[str, ...], bool]:
+    def _parse(self, record: DomainRecord) -> _Facts:
         root = parse_xml(record.xml, what=f"the XML of domain {record.name}")
-        roots = [root]
+        roots, networks = [root], []
         if record.live_xml is not None:
-            roots.append(parse_xml(record.live_xml, what=f"the live XML of domain {record.name}"))
+            live = parse_xml(record.live_xml, what=f"the live XML of domain {record.name}")
+            roots.append(live)
+            networks = [node.get("network") for node in live.iterfind("devices/interface/source")]
+        # All sources below a disk: backing files and the targets of a running copy are in use as well.
         sources = [node for each in roots for node in each.iterfind("devices/disk//source")]
         paths = [path for node in sources for path in (node.get("file"), node.get("dev")) if path]
         name = stamped_name(read_stamp(root), stack=self.stack, kind=Kind.VM)
-        own = name is not None and record.uuid == derive_uuid(self.stack, Key(Kind.VM, name))
-        return tuple(dict.fromkeys(paths)), own
+        return _Facts(
+            text=_text(record),
+            own=name is not None and record.uuid == derive_uuid(self.stack, Key(Kind.VM, name)),
+            paths=tuple(dict.fromkeys(paths)),
+            networks=tuple(dict.fromkeys(network for network in networks if network)),
+        )
 
     def _volumes(self, pool: str, *, own: Mapping[tuple[str, str], LedgerEntry]) -> Mapping[str, tuple[_User, ...]]:
         """Every file that a volume of the pool is backed by. A pool that is missing or not active has no volumes."""
@@ -133,6 +164,10 @@ class UsageReader:
         return _gathered(
             (path, _User(f"{pool}/{name}", (pool, name) in own)) for path, name in pairs if path is not None
         )
+
+
+def _text(record: DomainRecord) -> str:
+    return record.xml + (record.live_xml or "")
 
 
 def _gathered(pairs: Iterable[tuple[str, _User]]) -> Mapping[str, tuple[_User, ...]]:

@@ -33,6 +33,8 @@ def base_slot(facts: ImageFacts, *, pool: str) -> Slot:
 def base_status(slot: Slot, *, index: HostIndex) -> BaseStatus:
     """Judge the base volume at the slot."""
     own = index.entries.get(slot)
+    if own is not None and index.is_displaced(own):
+        own = None
     others = index.others.get(slot, ())
     anew = own is not None and own.anew
     busy = any(entry.anew and not is_ready(entry) for entry in others)

@@ -299,6 +299,12 @@ class _Deletions:
                 f"pool {entry.pool!r} is gone from host {self._host}; the file {entry.path} may still be there",
                 key=entry_key(entry),
             )
+        elif self._index.is_displaced(entry):
+            self._draft.warn(
+                f"pool {entry.pool!r} on host {self._host} is at another directory now; "
+                f"the file {entry.path} may still be there",
+                key=entry_key(entry),
+            )
         elif entry.slot in self._index.volumes:
             return True
         elif not self._index.readable(entry.pool):
@@ -342,6 +348,12 @@ class _Deletions:
         key, label = entry_key(entry), entry.pool
         found = self._index.pools.get(label)
         if found is None or not self._index.owns_pool(label):
+            if entry.built:
+                self._draft.warn(
+                    f"it was removed outside vmstack; the directory {entry.path} that vmstack made for it "
+                    f"may still be on host {self._host}",
+                    key=key,
+                )
             self._draft.forget(entry, host=self._host)
             return
         others = sorted({slot[1] for slot in self._index.others if slot[0] == label and slot[1]})
@@ -371,7 +383,7 @@ class _Deletions:
         id_ = self._draft.step(
             key,
             "remove",
-            RemovePool(pool=label, remove_directory=entry.built),
+            RemovePool(pool=label, remove_directory=entry.built and found.config.path == entry.path),
             host=self._host,
             needs=[self._starts.get(label), *(self._deleted[slot] for slot in stays if slot in self._deleted)],
             marks=(LedgerMark(action="forget", entry=entry),),

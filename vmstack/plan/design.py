@@ -19,6 +19,8 @@ AGENT_CHANNEL: Final = "org.qemu.guest_agent.0"
 CLOUD_INIT_SERIAL: Final = "ds=nocloud"
 # Room for hot-plugged disks and NICs; every port costs a little boot time.
 SPARE_PORTS: Final = 8
+# Machines of these names have a PCIe bus, with one device to a port; the others have slots, and no place for ports.
+_PCIE_MACHINES: Final = ("q35", "pc-q35-", "virt")
 _MACHINES: Final = {"x86_64": "q35", "aarch64": "virt", "riscv64": "virt"}
 _KIB: Final = 1024
 # QEMU rounds the sizes of qcow2 images up to whole sectors, so whoever compares sizes must do it too.
@@ -101,6 +103,7 @@ def design_domain(
     """
     kind = spec.domain_type or (observed.type if observed and observed.type else facts.domain_type)
     arch = (observed.arch if observed else None) or facts.arch
+    machine = spec.machine or _MACHINES.get(arch)
     wanted = [disks(disk) for disk in spec.disks]
     if seed_path is not None:
         wanted.append(seed_disk(path=seed_path, target=""))
@@ -114,7 +117,7 @@ def design_domain(
         max_memory_kib=spec.max_memory // _KIB,
         cpu_mode=spec.cpu_mode or ("maximum" if kind == "qemu" else "host-passthrough"),
         arch=arch,
-        machine=spec.machine or _MACHINES.get(arch),
+        machine=machine,
         firmware="efi" if spec.firmware == "uefi" else None,
         description=spec.description,
         smbios_serial=CLOUD_INIT_SERIAL if seed_path is not None else None,
@@ -133,7 +136,7 @@ def design_domain(
         serial_log=spec.serial_log,
         virtio_console=True if spec.virtio_console else None,
         channels=(AGENT_CHANNEL, READY_CHANNEL),
-        pcie_ports=SPARE_PORTS,
+        pcie_ports=SPARE_PORTS if (machine or "").startswith(_PCIE_MACHINES) else None,
     )
 
 

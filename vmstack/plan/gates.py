@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 
-from vmstack.errors import Place, RefusedError
+from vmstack.errors import ConflictError, Place, RefusedError
 from vmstack.model.identity import Key, Kind
+from vmstack.model.observed import ObservedDomain
+from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
 from vmstack.plan.domain_diff import disk_path
 from vmstack.plan.index import HostIndex
 from vmstack.plan.machines import MachineDecision
+from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.seeds import SEED_SERIAL
 from vmstack.plan.volumes import Fate, VolumeFate
 
@@ -56,21 +59,97 @@ def _holds(index: HostIndex, key: Key) -> bool:
 
 
 def check_replacements(fates: Mapping[str, VolumeFate], *, context: Context) -> None:
-    """Report volumes whose content would be lost against their protection."""
+    """Report volumes whose content would be lost against their protection, or that others use."""
     for fate in fates.values():
-        if fate.fate is not Fate.REPLACE:
-            continue
-        name = fate.spec.name
-        guards = [vm for vm, _ in context.catalog.disk_users.get(name, ()) if _guarded(vm, context=context)]
-        why = fate.reasons[0] if fate.reasons else ", ".join(path for path, _, _ in fate.fields)
-        check_loss(
-            fate.key,
-            protect=fate.entry.protect or bool(guards),
-            data=fate.entry.data,
-            what=f"cannot be made anew ({why})",
-            place=context.catalog.place(Kind.VOLUME, name),
-            context=context,
+        if fate.fate in (Fate.REPLACE, Fate.REDO):
+            _check_users(fate, context=context)
+        if fate.fate is Fate.REPLACE:
+            _check_replaced(fate, context=context)
+        elif fate.fate is Fate.REMAKE:
+            # What it held is gone already, if it is gone: it may only be out of sight.
+            check_loss(
+                fate.key,
+                protect=fate.entry.protect,
+                data=fate.entry.data,
+                what="is missing on its host, so that an empty one would be made",
+                resolution="bring it back (is its file system mounted?)",
+                place=context.catalog.place(Kind.VOLUME, fate.spec.name),
+                context=context,
+            )
+
+
+def _check_replaced(fate: VolumeFate, *, context: Context) -> None:
+    """What the ledger and the stamps say counts as well as the program: protection goes in an apply of its own."""
+    index = context.indexes[fate.host]
+    held = index.entries.get(fate.slot) if fate.moved is None else fate.moved
+    guards = [
+        vm
+        for vm, _ in context.catalog.disk_users.get(fate.spec.name, ())
+        if context.catalog.options(Kind.VM, vm).protect is True or _was_guarded(index.own_domains.get(vm))
+    ]
+    why = fate.reasons[0] if fate.reasons else ", ".join(path for path, _, _ in fate.fields)
+    check_loss(
+        fate.key,
+        protect=fate.entry.protect or bool(guards) or (held is not None and held.protect),
+        data=fate.entry.data or (held is not None and held.data),
+        what=f"cannot be made anew ({why})",
+        place=context.catalog.place(Kind.VOLUME, fate.spec.name),
+        context=context,
+    )
+
+
+def _check_users(fate: VolumeFate, *, context: Context) -> None:
+    index = context.indexes[fate.host]
+    path = index.volume_path(fate.slot) if fate.moved is None else fate.moved.path
+    users = [f"the domain {domain.name!r}" for domain in index.foreign_users(path)]
+    users += [f"the volume {slot[1]!r}" for slot in index.backed.get(path or "", ()) if slot not in index.entries]
+    if users:
+        context.draft.errors.append(
+            ConflictError(
+                f"{fate.key} cannot be made anew: {min(users)} on host {fate.host}, "
+                "which is not of this stack, uses it",
+                resolution="remove it there first, or leave the volume as it is in the program",
+                place=context.catalog.place(Kind.VOLUME, fate.spec.name),
+            )
         )
+
+
+def check_saved_states(
+    machines: Iterable[MachineDecision], *, volumes: Mapping[str, VolumeFate], context: Context
+) -> None:
+    """Report guests whose saved memory would be resumed on another disk than it was saved with."""
+    for machine in machines:
+        if machine.observed is None or not machine.observed.has_managed_save:
+            continue
+        made = [disk.name for disk in machine.spec.disks if volumes[disk.volume].disturbs]
+        if made:
+            context.draft.errors.append(
+                ConflictError(
+                    f"{machine.key}: its memory is saved on host {machine.host}, and would be resumed on disks "
+                    f"made anew ({', '.join(made)})",
+                    resolution=f"start and shut it down, or drop what was saved: "
+                    f"virsh managedsave-remove {machine.observed.name}",
+                    place=context.catalog.place(Kind.VM, machine.spec.name),
+                )
+            )
+
+
+def check_slots(
+    *, bases: Iterable[Base], seeds: Iterable[SeedDecision], volumes: Iterable[VolumeFate], context: Context
+) -> None:
+    """Report volumes that would be the same file as a base image or a seed."""
+    held = {(base.host, base.slot): base.key for base in bases}
+    held |= {(seed.host, seed.slot): seed.key for seed in seeds}
+    for fate in volumes:
+        other = held.get((fate.host, fate.slot))
+        if other is not None:
+            context.draft.errors.append(
+                ConflictError(
+                    f"{fate.key} and {other} have the same name {fate.slot[1]!r} in pool {fate.slot[0]!r}",
+                    resolution="give the volume another name",
+                    place=context.catalog.place(Kind.VOLUME, fate.spec.name),
+                )
+            )
 
 
 def check_files(machines: Iterable[MachineDecision], *, context: Context) -> None:
@@ -108,17 +187,31 @@ def check_files(machines: Iterable[MachineDecision], *, context: Context) -> Non
             )
 
 
-def _guarded(vm: str, *, context: Context) -> bool:
-    return context.catalog.options(Kind.VM, vm).protect is True
+def _was_guarded(domain: ObservedDomain | None) -> bool:
+    return domain is not None and domain.stamp is not None and domain.stamp.protect
 
 
-def check_loss(key: Key, *, protect: bool, data: bool, what: str, context: Context, place: Place | None = None) -> None:
-    """Report the loss of something protected, or of data without the policy's leave."""
+def check_loss(
+    key: Key,
+    *,
+    protect: bool,
+    data: bool,
+    what: str,
+    context: Context,
+    place: Place | None = None,
+    resolution: str | None = None,
+) -> None:
+    """Report the loss of something protected, or of data without the policy's leave.
+
+    `resolution` is what to do other than to give that leave.
+    """
     if protect:
         context.draft.errors.append(
             RefusedError(
                 f"{key} is protected and {what}",
-                resolution="set protect=False on it in the program and apply that first",
+                resolution=f"{resolution}, or set protect=False on it in the program"
+                if resolution
+                else "set protect=False on it in the program and apply that first",
                 place=place,
             )
         )
@@ -126,7 +219,7 @@ def check_loss(key: Key, *, protect: bool, data: bool, what: str, context: Conte
         context.draft.errors.append(
             RefusedError(
                 f"{key} holds data and {what}",
-                resolution="allow it with --allow-data-loss, or keep it in the program",
+                resolution=f"{resolution or 'keep it in the program'}, or allow it with --allow-data-loss",
                 place=place,
             )
         )

@@ -1,5 +1,6 @@
 """One host's snapshot, indexed, with the question that everything hangs on answered: what of it is ours."""
 
+import posixpath
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -83,6 +84,16 @@ class HostIndex:
     def own_chain_users(self, path: str | None) -> Iterator[ObservedDomain]:
         """Our domains that have the file under a disk, as its backing file."""
         return (domain for domain in self.chain_users.get(path or "", ()) if self.is_own(domain))
+
+    def is_displaced(self, entry: LedgerEntry) -> bool:
+        """Whether the pool is at another directory than the one where this stack made the volume.
+
+        Then a volume of that name in it is somebody else's, and ours may still be where it was.
+        """
+        pool = self.pools.get(entry.pool)
+        if entry.path is None or pool is None or pool.config.path is None:
+            return False
+        return posixpath.normpath(pool.config.path) != posixpath.normpath(posixpath.dirname(entry.path))
 
     def volume_path(self, slot: Slot) -> str | None:
         """The file of a volume: as observed, else as the ledger says, else by the pool's directory."""

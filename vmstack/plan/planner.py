@@ -13,7 +13,14 @@ from vmstack.plan.catalog import catalogue
 from vmstack.plan.check import check_plan
 from vmstack.plan.context import Context
 from vmstack.plan.deletions import plan_deletions
-from vmstack.plan.gates import check_empty, check_files, check_renames, check_replacements
+from vmstack.plan.gates import (
+    check_empty,
+    check_files,
+    check_renames,
+    check_replacements,
+    check_saved_states,
+    check_slots,
+)
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
 from vmstack.plan.machines import Surroundings, decide_machines
@@ -23,8 +30,10 @@ from vmstack.plan.outputs import stored_outputs
 from vmstack.plan.placement import place
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.pools import plan_pools
+from vmstack.plan.premises import check_premises
 from vmstack.plan.remains import Wanted, wanted_slots
 from vmstack.plan.seed_plan import decide_seeds, plan_seeds, reseeded_volumes
+from vmstack.plan.space import check_space
 from vmstack.plan.volume_steps import plan_volumes
 from vmstack.plan.volumes import decide_volumes
 
@@ -40,6 +49,8 @@ def make_plan(
     place(desired, observed)
     context = _open(desired, observed, policy=policy, images=images)
     draft = context.draft
+    check_premises(context)
+    draft.raise_errors()
     check_empty(context)
     check_renames(context)
     for warning in desired.warnings:
@@ -49,11 +60,14 @@ def make_plan(
     bases = plan_bases(context)
     seeds = decide_seeds(context)
     volumes = decide_volumes(context, bases=bases, reseeded=reseeded_volumes(seeds, context=context))
+    check_slots(bases=bases.values(), seeds=seeds.values(), volumes=volumes.values(), context=context)
+    check_space(volumes.values(), bases=bases.values(), context=context)
     networks = decide_networks(context)
     draft.raise_errors()
     around = Surroundings(volumes=volumes, seeds=seeds, networks=networks)
     machines = decide_machines(context, around=around)
     check_files(machines.values(), context=context)
+    check_saved_states(machines.values(), volumes=volumes, context=context)
     check_replacements(volumes, context=context)
     draft.raise_errors()
 

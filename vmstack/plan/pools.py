@@ -47,8 +47,14 @@ def _check_existing(spec: PoolSpec, *, context: Context) -> None:
         context.draft.errors.append(
             InputError(
                 f"pool.{spec.name}: the storage pool {spec.label!r} is at {found.config.path}, not at {spec.path}",
+                resolution=f"give {found.config.path} as its path, or none",
                 place=place,
             )
+        )
+    elif context.indexes[spec.host].owns_pool(spec.label):
+        context.draft.note(
+            "this stack made the pool that the program calls an existing one; it goes when the stack is destroyed",
+            key=Key(Kind.POOL, spec.name),
         )
 
 
@@ -63,6 +69,16 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
             ConflictError(
                 f"{key}: a storage pool {spec.label!r} exists on host {spec.host}, and this stack did not make it",
                 resolution="give yours another name, refer to that one as an existing pool, or remove it there",
+                place=place,
+            )
+        )
+        return
+    if entry is not None and entry.name != spec.name:
+        context.draft.errors.append(
+            RefusedError(
+                f"{key}: this stack made the storage pool {spec.label!r} as pool.{entry.name}, "
+                "and a pool keeps its name",
+                resolution=f"call it {entry.name!r} in the program again",
                 place=place,
             )
         )

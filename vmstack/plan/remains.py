@@ -51,8 +51,7 @@ def wanted_slots(
     """The pools and volumes that stay, by host."""
     slots: dict[str, set[Slot]] = {host: set() for host in context.indexes}
     for spec in context.catalog.pools.values():
-        if not spec.existing:
-            slots[spec.host].add((spec.label, ""))
+        slots[spec.host].add((spec.label, ""))  # of an existing one, too: it may be our own
     held = [(base.host, base.slot) for base in bases]
     held += [(volume.host, volume.slot) for volume in volumes]
     held += [(seed.host, seed.slot) for seed in seeds]

@@ -95,12 +95,14 @@ def _decide(spec: SeedSpec, vm: VmSpec, *, context: Context) -> SeedDecision | N
     path = context.volume_path(spec.pool, label)
     key = Key(Kind.SEED, spec.name)
     entry, present = index.entries.get(slot), slot in index.volumes
+    if entry is not None and index.is_displaced(entry):
+        entry = None
     if present and entry is None:
         context.draft.errors.append(
             ConflictError(
                 f"{key}: a volume {label!r} exists in pool {slot[0]!r} on host {index.host}, "
                 "and this stack did not make it",
-                resolution="remove that volume",
+                resolution="find out whose that one is and move it away",
                 place=context.catalog.place(Kind.VM, vm.name),
             )
         )

@@ -177,7 +177,9 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
         draft.images[fate.base.facts.name] = fate.base.facts
     draft.finish(fate.key, create)
     state = next((machine.state for machine in _users(fate, machines=machines, context=context)), VmState.STOPPED)
-    loss = disruption_of(Case.VOLUME_REPLACE, state=state) if fate.fate is Fate.REPLACE else Disruption.NONE
+    # What is missing may only be out of sight, on a file system that is not mounted.
+    lost = fate.fate is Fate.REPLACE or (fate.fate is Fate.REMAKE and (fate.spec.data or fate.entry.protect))
+    loss = disruption_of(Case.VOLUME_REPLACE, state=state) if lost else Disruption.NONE
     fields = [
         FieldChange(path=path, before=before, after=value, disruption=loss) for path, before, value in fate.fields
     ]

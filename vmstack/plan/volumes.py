@@ -10,7 +10,7 @@ from vmstack.model.configs import VolumeConfig
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedVolume
 from vmstack.model.ownership import EntryState, LedgerEntry
-from vmstack.model.sizes import MIB, format_size
+from vmstack.model.sizes import format_size
 from vmstack.model.specs import VolumeSource, VolumeSpec
 from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
@@ -18,6 +18,7 @@ from vmstack.plan.design import whole_sectors
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import HostIndex, Slot
 
+_ROLES: Final = {"base": "base image", "seed": "seed", "pool": "pool"}
 # What a volume on a host looks the same as: an overlay is an overlay, and a whole image is a whole image.
 _ALIKE: Final = {
     VolumeSource.OVERLAY: VolumeSource.LINKED_CLONE,
@@ -98,7 +99,6 @@ def decide_volumes(
         if fate is not None:
             fates[name] = fate
     fates = {name: fates[name] for name in context.catalog.volumes if name in fates}
-    _check_space(fates, context=context)
     return fates
 
 
@@ -172,12 +172,32 @@ def _decide(
     capacity = _capacity(spec, base=base, below=below, context=context)
     if capacity is None:
         return None
+    if entry is not None and entry.role != "volume":
+        context.draft.errors.append(
+            ConflictError(
+                f"{key}: this stack has its {_ROLES[entry.role]} {entry.name} in the volume {spec.label!r} "
+                f"of pool {slot[0]!r} on host {index.host}",
+                resolution="give the volume another name",
+                place=place,
+            )
+        )
+        return None
+    if entry is not None and index.is_displaced(entry):
+        context.draft.errors.append(
+            ConflictError(
+                f"{key}: this stack made it at {entry.path}, and pool {slot[0]!r} on host {index.host} "
+                f"is at {index.pools[slot[0]].config.path} now",
+                resolution="define the pool at its old directory again, or give the volume another name",
+                place=place,
+            )
+        )
+        return None
     if entry is None and old is not None:
         owner = "another stack made it" if index.held_by_other(slot) else "this stack did not make it"
         context.draft.errors.append(
             ConflictError(
                 f"{key}: a volume {spec.label!r} exists in pool {slot[0]!r} on host {index.host}, and {owner}",
-                resolution="give yours another name, or remove that volume there",
+                resolution="give yours another name, or find out whose that one is and move it away",
                 place=place,
             )
         )
@@ -385,7 +405,13 @@ def _capacity(spec: VolumeSpec, *, base: Base | None, below: VolumeFate | None, 
         least, name = base.facts.virtual_size, f"image {base.facts.name}"
     else:
         if spec.capacity is None:
-            context.draft.errors.append(InputError(f"volume.{spec.name}: a blank volume needs a size", place=place))
+            context.draft.errors.append(
+                InputError(
+                    f"volume.{spec.name}: a blank volume needs a size",
+                    resolution="give it one, such as size='20GiB'",
+                    place=place,
+                )
+            )
             return None
         return whole_sectors(spec.capacity)
     if spec.capacity is not None and spec.capacity < least:
@@ -442,41 +468,6 @@ def _entry(
         protect=protect is True,
         upload=spec.source in (VolumeSource.FULL_COPY, VolumeSource.UPLOAD),
     )
-
-
-def _check_space(fates: Mapping[str, VolumeFate], *, context: Context) -> None:
-    """Refuse volumes that are larger than what their pool has free."""
-    copied: dict[tuple[str, str], int] = {}
-    for fate in fates.values():
-        pool = context.indexes[fate.host].pools.get(fate.slot[0])
-        if pool is None or pool.available is None or fate.fate in (Fate.KEEP, Fate.REDO, Fate.REFER):
-            continue
-        has = fate.old.config.capacity if fate.old else 0
-        if fate.fate is Fate.REPLACE:
-            has = fate.old.config.allocation or 0 if fate.old else 0
-        needed = fate.config.capacity - has
-        # An overlay or a sparse qcow2 takes its space little by little; a copy and a raw volume can take it all.
-        thick = fate.config.format == "raw" or fate.spec.source in (VolumeSource.FULL_COPY, VolumeSource.UPLOAD)
-        total = copied.get((fate.host, pool.name), 0) + (needed if thick else 0)
-        if thick:
-            copied[fate.host, pool.name] = total
-        if needed > pool.available or (thick and total > pool.available):
-            context.draft.errors.append(
-                InputError(
-                    f"{fate.key}: it asks for {format_size(fate.config.capacity)}, "
-                    f"and pool {pool.name!r} on host {fate.host} has {_rough(pool.available)} free",
-                    details=[f"raw volumes and full copies of this plan need {format_size(total)} together"]
-                    if thick and total > needed
-                    else (),
-                    resolution="ask for less, or use a pool with more space",
-                    place=context.catalog.place(Kind.VOLUME, fate.spec.name),
-                )
-            )
-
-
-def _rough(size: int) -> str:
-    """A size for people who ask how much is free: whole MiB, rounded down."""
-    return format_size(size - size % MIB)
 
 
 def _short(sha256: str | None, image: str | None) -> str:

@@ -3,16 +3,19 @@
 import threading
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 
 from tests.fake.faults import CrashNow, Faults, at_change, crash_at
 from tests.fake.host import FakeHost, fleet
+from tests.fake.machine import Content, File
 from vmstack.apply.events import Event, Finished, PlanStarted, StepDone, StepFailed, StepStarted, Stopping
 from vmstack.apply.frontier import Limits
 from vmstack.apply.interruption import Interruption
 from vmstack.apply.result import ApplyResult
 from vmstack.apply.runner import apply_plan
 from vmstack.errors import (
+    ExistsError,
     HostError,
     InternalError,
     InterruptedApplyError,
@@ -214,6 +217,22 @@ def test_a_failure_stops_what_needs_it_and_nothing_else():
     ledger = HostLedger(hosts["kvm1"], STACK).read()
     assert ledger is not None
     assert ledger.outputs == {}, "outputs of an apply that did not converge are not stored"
+
+
+def test_a_volume_that_somebody_else_made_is_not_in_the_ledger():
+    """It would pass for a pending one of ours, and so be taken, or deleted."""
+    host = FakeHost()
+    run(make_plan(), {"kvm1": host})
+    foreign = File("/pools/web/a", "raw", 1024, Content.blank(1024))
+    host.machine.files[foreign.path] = foreign
+    plan = make_plan("a", "b")
+    steps = tuple(msgspec.structs.replace(step, needs=()) for step in plan.steps[2:])
+    result = run(msgspec.structs.replace(plan, steps=steps), {"kvm1": host})
+    (failure,) = result.failed
+    assert isinstance(failure.error, ExistsError)
+    assert "did not make" in failure.error.brief
+    assert entries(host) == {"": EntryState.PENDING, "b": EntryState.READY}
+    assert host.machine.files[foreign.path] is foreign
 
 
 def test_an_unexpected_exception_ends_its_step_and_no_other():

@@ -12,9 +12,10 @@ from vmstack.errors import StalePlanError
 from vmstack.hosts.expectations import Guards, check_expectations
 from vmstack.hosts.ledger import HostLedger
 from vmstack.hosts.usage import UsageReader
+from vmstack.model.effects import DeleteVolume, StopNetwork
 from vmstack.model.identity import Key, Kind, StackId, derive_uuid
 from vmstack.model.ownership import Ledger, LedgerEntry, Stamp
-from vmstack.model.plan import Expectation
+from vmstack.model.plan import Expectation, Step
 from vmstack.plan.digest import digest_of_ledger
 from vmstack.xmlio.stamp import NAMESPACE, write_stamp
 
@@ -29,6 +30,14 @@ OWN = Ledger(
     ),
 )
 FREE = Expectation(host="kvm1", object="unused", id="web/base.qcow2", name=BASE, fingerprint=None)
+
+STEP = Step(
+    id="delete",
+    host="kvm1",
+    key=Key(Kind.IMAGE, "debian"),
+    effect=DeleteVolume(pool="web", volume="base.qcow2"),
+    guards=(FREE,),
+)
 
 
 def make_host(faults: Faults | None = None) -> FakeHost:
@@ -101,7 +110,7 @@ def test_users(case: str) -> None:
     drivers = {"kvm1": host}
     checks: list[tuple[str | None, Callable[[], None]]] = [
         (planned, lambda: check_expectations(drivers, [FREE], stack=STACK)),
-        (guarded, lambda: Guards(drivers, stack=STACK).check([FREE])),
+        (guarded, lambda: Guards(drivers, stack=STACK).check(STEP)),
     ]
     for words, check in checks:
         if words is None:
@@ -145,3 +154,27 @@ def test_a_ledger_that_moved_is_seen() -> None:
         with pytest.raises(StalePlanError, match="stale") as caught:
             check_expectations({"kvm1": host}, [wrong], stack=STACK)
         assert "the ledger of stack shop/prod has changed" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("own", "running", "refused"), [(False, True, True), (False, False, False), (True, True, False)]
+)
+def test_a_network_is_not_taken_from_other_peoples_guests(own: bool, running: bool, refused: bool) -> None:
+    host = make_host()
+    net, uuid = "7c3f5f0e-0000-4000-8000-000000000009", derive_uuid(STACK, Key(Kind.VM, "a"))
+    host.define_network(documents.network("lan", net, bridge="br9", subnet="10.9.0"))
+    host.start_network(net)
+    host.define_domain(documents.domain("a", uuid, documents.nic("52:00:00:00:00:09", "lan")))
+    if own:
+        stamp = Stamp(path=STACK.path(Key(Kind.VM, "a")), digest="d")
+        host.set_domain_metadata(uuid, xml=write_stamp(stamp), namespace=NAMESPACE, live=False)
+    if running:
+        host.start_domain(uuid)
+    step = msgspec.structs.replace(STEP, effect=StopNetwork(uuid=net, name="lan"), guards=())
+    guards = Guards({"kvm1": host}, stack=STACK)
+    if refused:
+        with pytest.raises(StalePlanError) as caught:
+            guards.check(step)
+        assert "domain a runs on network lan" in str(caught.value)
+        host.power_off_domain(uuid)
+    guards.check(step)

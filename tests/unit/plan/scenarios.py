@@ -276,6 +276,35 @@ def _snapshot(fake: FakeHost, *, persistent: bool) -> None:
         domain.xml = domain.xml.replace("web-0-root.qcow2", "web-0-root.snap1")
 
 
+def _managed_save(fake: FakeHost) -> None:
+    fake.machine.domains[UUID].managed_save = True
+
+
+def _moved_pool(fake: FakeHost) -> None:
+    """Somebody defines the existing pool at another directory, where a volume of the same name is."""
+    found = fake.pool(foreign.POOL)
+    fake.stop_pool(foreign.POOL)
+    fake.define_pool(found.xml.replace(foreign.POOL_PATH, "/srv/elsewhere"))
+    fake.build_pool(foreign.POOL)
+    fake.start_pool(foreign.POOL)
+    fake.create_volume(foreign.POOL, volume_xml("web-0-data.qcow2"))
+
+
+def _lose_ledger(fake: FakeHost) -> None:
+    HostLedger(fake, STACK).remove()
+
+
+def _empty_pool(fake: FakeHost) -> None:
+    for name in sorted(fake.machine.pools["web"].names, reverse=True):
+        fake.delete_volume("web", name)
+
+
+def _foreign_user(fake: FakeHost) -> None:
+    fake.define_domain(
+        foreign.domain(foreign.STOPPED_UUID, "other-stopped", disk="/pools/web/web-0-data.qcow2", mac_end="02")
+    )
+
+
 def _foreign_overlay(fake: FakeHost) -> None:
     """A domain of somebody else whose disk, in a pool of theirs, is on top of our base image."""
     xml = foreign.domain(foreign.STOPPED_UUID, "other-stopped", disk=f"{foreign.POOL_PATH}/stopped.qcow2", mac_end="02")
@@ -452,6 +481,59 @@ SCENARIOS: dict[str, Scenario] = {
         graph(*small()), _foreign_overlay),
     "base-under-foreign-volume": Scenario("a base image that a volume of somebody else is backed by", graph(pool()),
         graph(*small()), lambda fake: fake.create_volume("web", _clone_xml("theirs.qcow2"))),
+    "drift-data-deleted-refused": Scenario("data that is out of sight is not made anew", graph(pool(), data()),
+        graph(pool(), data()), lambda fake: fake.delete_volume("web", "web-0-data.qcow2")),
+    "drift-data-deleted": Scenario("data that is gone is made anew, with leave", graph(pool(), data()),
+        graph(pool(), data()), lambda fake: fake.delete_volume("web", "web-0-data.qcow2"),
+        policy=PlanPolicy(allow_data_loss=True)),
+    "drift-protected-deleted": Scenario("protected data is not made anew, whatever is allowed",
+        graph(pool(), data(), options={"volume.web-0-data": Options(protect=True)}),
+        graph(pool(), data(), options={"volume.web-0-data": Options(protect=True)}),
+        lambda fake: fake.delete_volume("web", "web-0-data.qcow2"), policy=PlanPolicy(allow_data_loss=True)),
+    "drift-unprotected-deleted": Scenario("unprotected data that is gone is made anew, and the plan says what that is",
+        graph(pool(), data(), options={"volume.web-0-data": Options(protect=False)}),
+        graph(pool(), data(), options={"volume.web-0-data": Options(protect=False)}),
+        lambda fake: fake.delete_volume("web", "web-0-data.qcow2")),
+    "drift-not-mounted": Scenario("everything is gone at once", stopped(), stopped(), _empty_pool),
+    "drift-not-mounted-destroy": Scenario("everything is gone at once, and destroy does not forget it",
+        stopped(), stopped(), _empty_pool, policy=PlanPolicy(destroy=True)),
+    "drift-disk-lost": Scenario("everything is gone at once and is made anew, with leave", stopped(), stopped(),
+        _empty_pool, policy=PlanPolicy(allow_data_loss=True)),
+    "ledger-lost": Scenario("nothing tells which disks are ours", full(), full(), _lose_ledger),
+    "ledger-lost-destroy": Scenario("nothing tells which disks are ours, and they are not left behind",
+        full(), full(), _lose_ledger, policy=PlanPolicy(destroy=True, allow_data_loss=True)),
+    "ledger-never-written": Scenario("a network alone needs no ledger", graph(network()), graph(network()),
+                                     _lose_ledger),
+    "pool-renamed": Scenario("another name for the pool in the program", graph(
+        pool("store", label="web", path="/pools/web"), data(pool="store")), graph(pool(), data())),
+    "pool-made-existing": Scenario("an own pool that the program calls an existing one stays",
+        graph(pool(path=None, existing=True), data("other")), graph(pool(), data("other"))),
+    "pool-removed-outside": Scenario("the directory of a pool that is gone and not wanted", graph(), graph(pool()),
+        lambda fake: (fake.stop_pool("web"), fake.undefine_pool("web"))[0], policy=PlanPolicy(allow_empty=True)),
+    "pool-elsewhere": Scenario("a volume of the name in another directory is somebody else's",
+        graph(EXISTING, data()), graph(EXISTING, data()), _moved_pool),
+    "pool-elsewhere-removed": Scenario("a volume of the name in another directory is not deleted",
+        graph(EXISTING), graph(EXISTING, data()), _moved_pool, policy=PlanPolicy(allow_data_loss=True)),
+    "replace-was-protected": Scenario("protection goes in an apply of its own",
+        graph(pool(), data(format="raw"), options={"volume.web-0-data": Options(protect=False)}),
+        graph(pool(), data(), options={"volume.web-0-data": Options(protect=True)}),
+        policy=PlanPolicy(allow_data_loss=True)),
+    "replace-was-protected-vm": Scenario("so does that of a VM", full(), full(options=PROTECTED),
+        images={"debian": OTHER_IMAGE}),
+    "replace-foreign-user": Scenario("somebody else has the volume that is to be made anew",
+        graph(pool(), data(format="raw")), graph(pool(), data()), _foreign_user,
+        policy=PlanPolicy(allow_data_loss=True)),
+    "replace-managed-save": Scenario("saved memory is not resumed on another disk", stopped(), stopped(),
+        _managed_save, images={"debian": OTHER_IMAGE}),
+    "volume-named-as-base": Scenario("a volume and a base image of one name", graph(
+        *small(), data(label=base_volume_name("debian", sha256=FACTS.sha256, format="qcow2")))),
+    "volume-takes-base": Scenario("a volume of the name that our base image has", graph(pool(), data(
+        label=base_volume_name("debian", sha256=FACTS.sha256, format="qcow2"))), graph(*small())),
+    "too-large-together": Scenario("raw volumes that fit one by one", graph(EXISTING, *(
+        data(name, format="raw", capacity=1 << 39) for name in ("one", "two", "three")))),
+    "too-large-with-image": Scenario("a raw image and a raw volume that fit one by one", graph(
+        EXISTING, image(format="raw"), root(format="raw", source=VolumeSource.FULL_COPY, capacity=3 << 38)),
+        images={"debian": msgspec.structs.replace(FACTS, format="raw", virtual_size=3 << 38)}),
     "foreign-domain": Scenario("the name is taken", graph(*small()), None, _foreign_domain),
     "foreign-forged": Scenario("a stamp alone proves nothing", graph(*small()), None, _forged_stamp),
     "foreign-pool": Scenario("the pool's name is taken", graph(*small()), None, _foreign_pool),
