@@ -126,7 +126,7 @@ def render_outputs(outputs: dict[str, Output], terminal: Terminal, *, show_secre
     """One line per output, secret values hidden unless asked for."""
     for name, output in sorted(outputs.items()):
         hidden = output.secret and not show_secrets
-        value = "(sensitive value)" if hidden else show_value(output.value)
+        value = "(sensitive value)" if hidden else show_value(output.value) if output.known else "(not known)"
         yield f"{terminal.paint(escape(name), 'bold')} = {value}"
 
 

@@ -8,6 +8,7 @@ import typer
 
 from vmstack import __version__
 from vmstack.cli.collector import relax_collector
+from vmstack.cli.config_commands import config_app
 from vmstack.cli.failures import report_bug, report_failure
 from vmstack.cli.options import (
     AllowDataLoss,
@@ -35,6 +36,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(config_app, name="config")
 
 
 @app.command()
@@ -179,6 +181,19 @@ def validate(
     from vmstack.cli.validation import validate_stack
 
     return validate_stack(target_of(folder, stack, config, connect), open_terminal(no_color=no_color), json=json)
+
+
+@app.command()
+def stack(
+    folder: Folder = Path(),
+    stack: StackName = None,
+    json: AsJson = False,
+    no_color: NoColor = False,
+) -> int:
+    """List the project's stacks, and which one is chosen."""
+    from vmstack.cli.stacks import list_project_stacks
+
+    return list_project_stacks(folder, open_terminal(no_color=no_color), stack=stack, json=json)
 
 
 @app.command()

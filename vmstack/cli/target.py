@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmstack.cli.terminal import open_terminal
+
 if TYPE_CHECKING:
     from vmstack.model.graph import DesiredGraph
 
@@ -20,6 +22,8 @@ class Target:
 
 def load(target: Target) -> "DesiredGraph":
     """Evaluate the stack program. Touches no host; its warnings are in the graph, and in every plan made from it."""
+    from vmstack.cli.configuring import ask_hidden
     from vmstack.evaluate.program import evaluate
 
-    return evaluate(target.folder, stack=target.stack, config=target.config, connect=target.connect)
+    ask = ask_hidden(open_terminal())
+    return evaluate(target.folder, stack=target.stack, config=target.config, connect=target.connect, ask=ask)

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -39,11 +39,12 @@ class _Tripwire(MetaPathFinder):
 
 
 @contextlib.contextmanager
-def isolated(folder: Path, *, main: Path) -> Iterator[None]:
+def isolated(folder: Path, *, main: Path, libraries: Sequence[Path] = ()) -> Iterator[None]:
     """Make the process look like one that runs `main`, and put everything back afterwards.
 
     The program stands in `folder` and imports from there first; what it imports from there is forgotten, so that the
-    next evaluation runs it again. What it prints goes to stderr: stdout belongs to vmstack's own answer.
+    next evaluation runs it again. `libraries` are searched last. What it prints goes to stderr: stdout belongs to
+    vmstack's own answer.
     """
     with _TURN, contextlib.ExitStack() as stack:
         try:
@@ -67,6 +68,7 @@ def isolated(folder: Path, *, main: Path) -> Iterator[None]:
         sys.dont_write_bytecode = True
         importlib.invalidate_caches()
         sys.path.insert(0, str(main.parent))
+        sys.path.extend(map(str, libraries))
         sys.argv[:] = [str(main)]
         yield
 

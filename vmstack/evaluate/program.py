@@ -6,9 +6,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from vmstack.errors import ProgramError, VmstackError
+from vmstack.evaluate.config.redaction import Redactor
+from vmstack.evaluate.config.secrets import Ask
 from vmstack.evaluate.failures import explain_failure, place_failure
 from vmstack.evaluate.isolation import PulumiWantedError, execute, isolated, tripwire
 from vmstack.evaluate.project import Project, read_project
@@ -17,40 +21,68 @@ from vmstack.evaluate.session import SESSION
 from vmstack.model.graph import DesiredGraph
 from vmstack.plan.validation import check_graph
 
+if TYPE_CHECKING:
+    from vmstack.evaluate.engine.references import StackOutputs
+
 _NO_CONFIG: Final[Mapping[str, str]] = MappingProxyType({})
 _IMPORTS_PULUMI: Final = re.compile(rb"^\s*(?:import|from)\s+pulumi\b", re.MULTILINE)
 
 
 def evaluate(
-    folder: Path, *, stack: str | None = None, config: Mapping[str, str] = _NO_CONFIG, connect: str | None = None
+    folder: Path,
+    *,
+    stack: str | None = None,
+    config: Mapping[str, str] = _NO_CONFIG,
+    connect: str | None = None,
+    ask: Ask | None = None,
+    references: "StackOutputs | None" = None,
 ) -> DesiredGraph:
     """Run the stack program of a project folder and return what it wants, whole or not at all.
 
-    `stack` chooses the stack, `config` overrides its configuration, `connect` the URI of the only host. Raises
-    `InputError`, `ConflictError` or `ProgramError` (or a group of them).
+    `stack` chooses the stack, `config` overrides its configuration, `connect` the URI of the only host, `ask` gets the
+    passphrase of encrypted configuration where the environment has none, `references` finds the outputs of other
+    stacks for `StackReference`. Raises `InputError`, `ConflictError` or
+    `ProgramError` (or a group of them), and no text of theirs holds a secret of the configuration.
     """
     origin = Path.cwd()
-    project = read_project(folder, stack=stack, overrides=config)
-    graph = contextvars.copy_context().run(_evaluate, project, origin=origin, connect=connect)
-    check_graph(graph)
-    return graph
+    project = read_project(folder, stack=stack, overrides=config, ask=ask)
+    redactor = Redactor(project.hidden)
+    try:
+        graph = contextvars.copy_context().run(
+            _evaluate, project, origin=origin, connect=connect, references=references
+        )
+        check_graph(graph)
+    except VmstackError as error:
+        redactor.clean_error(error)
+        raise
+    warnings = tuple(map(redactor.clean, (*project.notes, *graph.warnings)))
+    return graph if warnings == graph.warnings else msgspec.structs.replace(graph, warnings=warnings)
 
 
-def _evaluate(project: Project, *, origin: Path, connect: str | None) -> DesiredGraph:
+def _evaluate(
+    project: Project, *, origin: Path, connect: str | None, references: "StackOutputs | None"
+) -> DesiredGraph:
     """Pulumi takes longer to import than most programs to run, so it is set up only for those that import it."""
     if "pulumi" not in sys.modules and not _IMPORTS_PULUMI.search(project.main.read_bytes()):
         try:
             return _attempt(project, origin=origin, connect=connect, with_pulumi=False)
         except PulumiWantedError:
             pass  # a module of the program or a library imports it: start over, with the runtime
-    return _attempt(project, origin=origin, connect=connect, with_pulumi=True)
+    return _attempt(project, origin=origin, connect=connect, with_pulumi=True, references=references)
 
 
-def _attempt(project: Project, *, origin: Path, connect: str | None, with_pulumi: bool) -> DesiredGraph:
+def _attempt(
+    project: Project,
+    *,
+    origin: Path,
+    connect: str | None,
+    with_pulumi: bool,
+    references: "StackOutputs | None" = None,
+) -> DesiredGraph:
     recorder = Recorder(project.stack, folder=project.main.parent, origin=origin, connect=connect)
     token = SESSION.set(recorder)
     try:
-        with isolated(project.main.parent, main=project.main):
+        with isolated(project.main.parent, main=project.main, libraries=project.libraries):
             if not with_pulumi:
                 with tripwire():
                     module = execute(project.main)
@@ -59,7 +91,7 @@ def _attempt(project: Project, *, origin: Path, connect: str | None, with_pulumi
                 return graph
             from vmstack.evaluate.engine.runtime import run_program
 
-            run = run_program(project, recorder=recorder)
+            run = run_program(project, recorder=recorder, references=references)
             return recorder.graph(outputs=run.outputs, lineages=run.lineages)
     except (PulumiWantedError, KeyboardInterrupt):
         raise

@@ -1,22 +1,24 @@
 """The project folder: `Pulumi.yaml`, the chosen stack's `Pulumi.<stack>.yaml`, and configuration."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from vmstack.errors import InputError
+from vmstack.evaluate.config.declared import Declaration, check_values, complete, read_declarations
+from vmstack.evaluate.config.loader import SUFFIXES, find_file, load_document
+from vmstack.evaluate.config.redaction import gather_texts
+from vmstack.evaluate.config.runtime import Runtime, read_runtime
+from vmstack.evaluate.config.secrets import Ask
+from vmstack.evaluate.config.stack_file import StackFile
+from vmstack.evaluate.config.values import as_text, holds_ciphertext, qualify
 from vmstack.model.base import Data
 from vmstack.model.identity import StackId
 from vmstack.model.text import check_name
 
 VARIABLE: Final = "VMSTACK_STACK"
 _DEFAULT_STACK: Final = "dev"
-_SUFFIXES: Final = (".yaml", ".yml")
-_SECURE: Final = "secure"
 
 
 class Project(Data, frozen=True, kw_only=True):
@@ -26,33 +28,105 @@ class Project(Data, frozen=True, kw_only=True):
     folder: Path
     main: Path
     config: dict[str, str]
+    secret_keys: frozenset[str] = frozenset()
+    """The keys whose values the program gets as secrets."""
+    hidden: frozenset[str] = frozenset()
+    """Decrypted texts that no message may show."""
+    libraries: tuple[Path, ...] = ()
+    """Further folders that the program imports from, after vmstack's own."""
+    notes: tuple[str, ...] = ()
+    """Warnings about the project files."""
+
+    def __repr__(self) -> str:
+        return f"Project({self.stack})"
 
 
-def read_project(folder: Path, *, stack: str | None, overrides: Mapping[str, str]) -> Project:
-    """Read a project folder. Raises `InputError` for anything in it that is wrong or not supported."""
-    path = _find(folder, stem="Pulumi")
+class Manifest(Data, frozen=True, kw_only=True):
+    """`Pulumi.yaml`. `settings` is the folder of the stacks' files."""
+
+    name: str
+    path: Path
+    folder: Path
+    settings: Path
+    main: object = None
+    declarations: tuple[Declaration, ...] = ()
+    runtime: Runtime = Runtime()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read a project folder's `Pulumi.yaml`. Raises `InputError` for anything in it that is wrong or not supported.
+
+    Keys that Pulumi does not know are tolerated, as it does. `backend` and `options.refresh` have no effect: the
+    hypervisor is the state, and it is always read.
+    """
+    path = find_file(folder, stem="Pulumi")
     if path is None:
         where = "is no folder" if not folder.is_dir() else "holds no Pulumi.yaml"
         raise InputError(
             f"{folder} {where}", resolution="name a project folder: one with Pulumi.yaml and __main__.py in it"
         )
-    document = _load(path)
+    document = load_document(path)
     if "name" not in document:
         raise InputError(f"{path} has no name", resolution="add 'name: my-project'")
     name = check_name(document["name"], field=f"{path}: name")
-    _check_runtime(document.get("runtime"), path=path)
-    settings = folder / str(document.get("stackConfigDir", "."))
-    chosen = choose_stack(settings, wanted=stack)
-    config = _read_stack(settings, stack=chosen, project=name)
-    config = _complete(config, declared=document.get("config"), project=name, path=path)
-    for key, value in overrides.items():
-        config[_qualify(key, project=name, what="-c")] = value
-    return Project(
-        stack=StackId(name, chosen),
-        folder=folder.resolve(),
-        main=_find_main(folder, wanted=document.get("main"), path=path).resolve(),
-        config=config,
+    runtime = read_runtime(document.get("runtime"), folder=folder, path=path)
+    _refuse_plugins(document.get("plugins"), path=path)
+    config, settings = document.get("config"), document.get("stackConfigDir")
+    if isinstance(config, str):  # what stackConfigDir was called once
+        if settings is not None:
+            raise InputError(f"{path} names the folder of the stacks' files twice", resolution="leave 'config' out")
+        config, settings = None, config
+    if settings is not None and not isinstance(settings, str):
+        raise InputError(f"{path}: stackConfigDir is not a path")
+    return Manifest(
+        name=name,
+        path=path,
+        folder=folder,
+        settings=folder / (settings or "."),
+        main=document.get("main"),
+        declarations=read_declarations(config, project=name, path=path),
+        runtime=runtime,
     )
+
+
+def read_project(folder: Path, *, stack: str | None, overrides: Mapping[str, str], ask: Ask | None = None) -> Project:
+    """Read a project folder. Raises `InputError` for anything in it that is wrong or not supported.
+
+    `ask` is for the passphrase, where the environment has none and the stack has encrypted values.
+    """
+    manifest = read_manifest(folder)
+    chosen = choose_stack(manifest.settings, wanted=stack)
+    file = StackFile(manifest.settings, stack=chosen, project=manifest.name)
+    given = {qualify(key, project=manifest.name, what="-c"): value for key, value in overrides.items()}
+    # What the command line replaces need not be decrypted.
+    kept = {name: value for name, value in file.values.items() if name not in given}
+    encrypted = frozenset(name for name, value in kept.items() if holds_ciphertext(value))
+    secrets = file.secrets(ask=ask)
+    opened: dict[str, Any] = {
+        name: secrets.reveal(value, key=name) if name in encrypted else value for name, value in kept.items()
+    }
+    values = complete({**opened, **given}, manifest.declarations, stack=chosen, path=manifest.path)
+    check_values(values, manifest.declarations, encrypted=encrypted, given=frozenset(given), stack=chosen)
+    secret_keys = encrypted.union(
+        (name for name in given if holds_ciphertext(file.values.get(name))),
+        (one.name for one in manifest.declarations if one.secret and one.name in values),
+    )
+    return Project(
+        stack=StackId(manifest.name, chosen),
+        folder=folder.resolve(),
+        main=_find_main(folder, wanted=manifest.main, path=manifest.path).resolve(),
+        config={name: as_text(value) for name, value in values.items()},
+        secret_keys=secret_keys,
+        hidden=frozenset().union(*(gather_texts(values[name]) for name in secret_keys)),
+        libraries=manifest.runtime.libraries,
+        notes=manifest.runtime.notes,
+    )
+
+
+def list_stacks(folder: Path) -> tuple[str, ...]:
+    """The names of the stacks that have a file in the folder, sorted."""
+    files = [path for suffix in SUFFIXES for path in folder.glob(f"Pulumi.?*{suffix}") if path.is_file()]
+    return tuple(sorted({path.name.split(".", 1)[1].rsplit(".", 1)[0] for path in files}))
 
 
 def choose_stack(folder: Path, *, wanted: str | None) -> str:
@@ -60,7 +134,7 @@ def choose_stack(folder: Path, *, wanted: str | None) -> str:
 
     A name without a file is refused where other stacks have files: a slip of the keyboard would be a new stack.
     """
-    known = sorted({path.name.split(".", 1)[1].rsplit(".", 1)[0] for path in _stack_files(folder)})
+    known = list_stacks(folder)
     name = wanted or os.environ.get(VARIABLE) or None
     if name is None:
         if len(known) > 1:
@@ -78,36 +152,13 @@ def choose_stack(folder: Path, *, wanted: str | None) -> str:
     return name
 
 
-def _stack_files(folder: Path) -> list[Path]:
-    return [path for suffix in _SUFFIXES for path in folder.glob(f"Pulumi.?*{suffix}") if path.is_file()]
-
-
-def _find(folder: Path, *, stem: str) -> Path | None:
-    return next((path for suffix in _SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()), None)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise InputError(f"{path}{line} is not valid YAML: {error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError):
-        raise InputError(f"{path} is not valid YAML") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    if document is None:
-        return {}
-    if not isinstance(document, dict):
-        raise InputError(f"{path} is not a mapping of names to values")
-    return document
-
-
-def _check_runtime(runtime: object, *, path: Path) -> None:
-    name = runtime.get("name") if isinstance(runtime, dict) else runtime
-    if name != "python":
+def _refuse_plugins(plugins: object, *, path: Path) -> None:
+    """Other provider or policy plugins than usual would change what the program means."""
+    if isinstance(plugins, dict) and any(plugins.values()):
+        kinds = ", ".join(sorted(str(kind) for kind, wanted in plugins.items() if wanted))
         raise InputError(
-            f"{path}: the runtime is {name!r}", resolution="vmstack runs Python programs: 'runtime: python'"
+            f"{path}: plugins: {kinds} cannot be replaced here",
+            resolution="leave 'plugins' out: vmstack runs no plugins, it knows the libvirt resources itself",
         )
 
 
@@ -120,70 +171,3 @@ def _find_main(folder: Path, *, wanted: object, path: Path) -> Path:
     if not main.is_file():
         raise InputError(f"{main} does not exist", resolution="write the stack program there")
     return main
-
-
-def _read_stack(folder: Path, *, stack: str, project: str) -> dict[str, str]:
-    path = _find(folder, stem=f"Pulumi.{stack}")
-    if path is None:
-        return {}
-    document = _load(path)
-    if document.get("environment"):
-        raise InputError(
-            f"{path}: environments of Pulumi ESC are not supported", resolution="put the values under 'config:'"
-        )
-    config = document.get("config") or {}
-    if not isinstance(config, dict):
-        raise InputError(f"{path}: config is not a mapping of keys to values")
-    return {
-        _qualify(key, project=project, what=f"{path}: config"): _as_text(value, key=str(key), path=path)
-        for key, value in config.items()
-    }
-
-
-def _complete(config: dict[str, str], *, declared: object, project: str, path: Path) -> dict[str, str]:
-    """Add what `Pulumi.yaml` says about configuration: a plain value, or `default`, `value` and `type` of a key."""
-    if declared is None:
-        return config
-    if not isinstance(declared, dict):
-        raise InputError(f"{path}: config is not a mapping of keys to values")
-    complete = dict(config)
-    for key, wish in declared.items():
-        name = _qualify(key, project=project, what=f"{path}: config")
-        if name in complete:
-            continue
-        if isinstance(wish, dict) and wish.keys() & {"type", "default", "value", "description", "secret", "items"}:
-            given = wish.get("value", wish.get("default"))
-            if given is None:
-                raise InputError(
-                    f"the stack has no value for {key!r}, which {path} asks for",
-                    resolution=f"set it in the stack's Pulumi.<stack>.yaml, or with -c {key}=...",
-                )
-            wish = given
-        complete[name] = _as_text(wish, key=str(key), path=path)
-    return complete
-
-
-def _qualify(key: object, *, project: str, what: str) -> str:
-    if not isinstance(key, str) or not key.strip(":") or key.count(":") > 1 or not key.isprintable():
-        raise InputError(f"{what}: {key!r} is not a configuration key", resolution="write 'key' or 'namespace:key'")
-    return key if ":" in key else f"{project}:{key}"
-
-
-def _as_text(value: object, *, key: str, path: Path) -> str:
-    """Pulumi keeps every configuration value as text; structured ones as JSON."""
-    if _holds_secret(value):
-        raise InputError(
-            f"{path}: {key}: encrypted values ('secure:') cannot be read yet",
-            resolution=f"leave the value out of the file and give it with -c {key}=... from a secret store",
-        )
-    if isinstance(value, str):
-        return value
-    if value is None:
-        raise InputError(f"{path}: {key} has no value")
-    return json.dumps(value, default=str)
-
-
-def _holds_secret(value: object) -> bool:
-    if isinstance(value, dict):
-        return (set(value) == {_SECURE} and isinstance(value[_SECURE], str)) or any(map(_holds_secret, value.values()))
-    return isinstance(value, list) and any(map(_holds_secret, value))

@@ -41,7 +41,7 @@ class DomainConfig(Data, frozen=True, kw_only=True):
 
     `pcie_ports` counts the spare `pcie-root-port` controllers that a designed domain asks for; it is written at
     creation and never read back (libvirt adds and numbers controllers as it likes).
-    `channels` are the names of virtio-serial channels.
+    `channels` are the names of virtio-serial channels. `virtio_console` is a paravirtual console beside the serial one.
     """
 
     name: str
@@ -61,6 +61,7 @@ class DomainConfig(Data, frozen=True, kw_only=True):
     nics: tuple[NicConfig, ...] = ()
     graphics: GraphicsSpec | None = None
     serial_log: str | None = None
+    virtio_console: bool | None = None
     channels: tuple[str, ...] = ()
     pcie_ports: int | None = None
 

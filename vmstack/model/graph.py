@@ -10,10 +10,12 @@ class Options(Data, frozen=True, kw_only=True):
     """What the program says about a resource besides its spec (a subset of `pulumi.ResourceOptions`).
 
     `protect` None means the kind's default (data volumes are protected). `ignore_changes` holds field paths.
+    `aliases` are names that the resource had before.
     """
 
     protect: bool | None = None
     ignore_changes: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
 
 class Resource(Data, frozen=True, kw_only=True):
@@ -31,10 +33,14 @@ class Resource(Data, frozen=True, kw_only=True):
 
 
 class Output(Data, frozen=True, kw_only=True):
-    """An exported value: JSON-able; `secret` ones are never stored or printed unasked."""
+    """An exported value: JSON-able; `secret` ones are never stored or printed unasked.
+
+    A value that is not `known` (an address that a guest gets by itself) is `None`.
+    """
 
     value: object
     secret: bool = False
+    known: bool = True
 
 
 class DesiredGraph(Data, frozen=True, kw_only=True):

@@ -35,7 +35,8 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     """A pool or volume that this stack made, or is about to make, on this host.
 
     `pool` and `label` are libvirt names; a pool's own entry has an empty `label`. `role` says what it is for.
-    Of a base image: `sha256`, `capacity` (virtual size, bytes) and `format` are its verified facts.
+    Of a base image: `sha256`, `capacity` (virtual size, bytes) and `format` are its verified facts; an overlay has the
+    `sha256` of the image below it.
     `built` says that vmstack made the pool's directory. `digest` is the seed's. `upload` marks a volume whose
     content comes by upload, which a pending entry never proves complete, unless something was made with it since;
     `anew` marks a pending one whose users may be older than its content, so that they prove nothing.

@@ -50,9 +50,19 @@ class ImageSpec(Data, frozen=True, kw_only=True):
 
 
 class VolumeSource(enum.StrEnum):
+    """Where a volume's content comes from.
+
+    blank: nowhere. linked-clone: an overlay over an image's base volume. full-copy: a copy of that base volume.
+    upload: the image itself, without a base volume. overlay: an overlay over another volume (`VolumeSpec.base`).
+    existing: the volume is there already and is never changed.
+    """
+
     BLANK = "blank"
     LINKED_CLONE = "linked-clone"
     FULL_COPY = "full-copy"
+    UPLOAD = "upload"
+    OVERLAY = "overlay"
+    EXISTING = "existing"
 
 
 class VolumeSpec(Data, frozen=True, kw_only=True):
@@ -60,6 +70,7 @@ class VolumeSpec(Data, frozen=True, kw_only=True):
 
     `capacity` is in bytes; `None` takes the image's virtual size and is refused for a blank volume.
     `data` tells a data volume (protected by default) from a root overlay that can be made again from its image.
+    `base` names the volume that an overlay is over.
     """
 
     name: str
@@ -68,6 +79,7 @@ class VolumeSpec(Data, frozen=True, kw_only=True):
     format: ImageFormat
     source: VolumeSource
     image: str | None = None
+    base: str | None = None
     capacity: int | None = None
     data: bool = True
 
@@ -88,7 +100,7 @@ class SeedPolicy(enum.StrEnum):
 class SeedSpec(Data, frozen=True, kw_only=True):
     """A NoCloud seed: the documents as they go on the disk, but for meta-data's instance-id, which the plan knows.
 
-    `meta_data` is the YAML mapping's items as a JSON-able dict (without `instance-id`).
+    `meta_data` is the YAML mapping's items as a JSON-able dict; an `instance-id` in it replaces the plan's own.
     """
 
     name: str
@@ -167,11 +179,15 @@ class DiskSpec(Data, frozen=True, kw_only=True):
 
 
 class NicSpec(Data, frozen=True, kw_only=True):
-    """A VM's NIC on a network of the stack. `addresses` are the fixed ones (reserved or static), without prefix."""
+    """A VM's NIC: on a network of the stack, or (`bridge`) on a bridge of the host without a network of libvirt's.
+
+    `addresses` are the fixed ones (reserved or static), without prefix.
+    """
 
     name: str
     mac: str
-    network: str
+    network: str | None = None
+    bridge: str | None = None
     addresses: tuple[str, ...] = ()
     model: Literal["virtio", "e1000e", "e1000"] = "virtio"
     mtu: int | None = None
@@ -215,6 +231,7 @@ class VmSpec(Data, frozen=True, kw_only=True):
     firmware: Literal["bios", "uefi"] = "bios"
     graphics: GraphicsSpec | None = None
     serial_log: str | None = None
+    virtio_console: bool = False
     description: str | None = None
     autostart: bool = False
     power: Power = Power.RUNNING

@@ -18,6 +18,7 @@ from vmstack.model.specs import (
     SeedSpec,
     Spec,
     VmSpec,
+    VolumeSource,
     VolumeSpec,
 )
 
@@ -28,8 +29,8 @@ SpecT = TypeVar("SpecT", HostSpec, PoolSpec, ImageSpec, VolumeSpec, SeedSpec, Ne
 class Catalog:
     """What a stack wants, by kind and name. All mappings are in the graph's (sorted) order.
 
-    `disk_users`, `nic_users` and `seed_users` say which VMs use a volume, a network and a seed. `realised` holds the
-    pairs of image and pool in which a base volume is needed.
+    `disk_users`, `nic_users` and `seed_users` say which VMs use a volume, a network and a seed, and `overlays` which
+    volumes are over a volume. `realised` holds the pairs of image and pool in which a base volume is needed.
     """
 
     stack: StackId
@@ -45,6 +46,7 @@ class Catalog:
     nic_users: Mapping[str, tuple[tuple[str, NicSpec], ...]]
     seed_users: Mapping[str, tuple[str, ...]]
     realised: tuple[tuple[str, str], ...]
+    overlays: Mapping[str, tuple[str, ...]]
 
     def place(self, kind: Kind, name: str) -> Place | None:
         """Where the program made the resource."""
@@ -73,11 +75,20 @@ def catalogue(desired: DesiredGraph) -> Catalog:
         for disk in vm.disks:
             disk_users[disk.volume].append((vm.name, disk))
         for nic in vm.nics:
-            nic_users[nic.network].append((vm.name, nic))
+            if nic.network is not None:
+                nic_users[nic.network].append((vm.name, nic))
         if vm.seed is not None:
             seed_users[vm.seed].append(vm.name)
     volumes = _of_kind(desired, VolumeSpec)
-    realised = {(volume.image, volume.pool) for volume in volumes.values() if volume.image is not None}
+    realised = {
+        (volume.image, volume.pool)
+        for volume in volumes.values()
+        if volume.image is not None and volume.source is not VolumeSource.UPLOAD
+    }
+    overlays: dict[str, list[str]] = defaultdict(list)
+    for volume in volumes.values():
+        if volume.base is not None:
+            overlays[volume.base].append(volume.name)
     return Catalog(
         stack=desired.stack,
         resources={resource.key: resource for resource in desired.resources},
@@ -92,6 +103,7 @@ def catalogue(desired: DesiredGraph) -> Catalog:
         nic_users={name: tuple(users) for name, users in nic_users.items()},
         seed_users={name: tuple(users) for name, users in seed_users.items()},
         realised=tuple(sorted(realised)),
+        overlays={name: tuple(found) for name, found in overlays.items()},
     )
 
 
@@ -100,7 +112,7 @@ def parts_of(spec: Spec) -> tuple[Key, ...]:
     if not isinstance(spec, VmSpec):
         return ()
     parts = [Key(Kind.VOLUME, disk.volume) for disk in spec.disks]
-    parts += [Key(Kind.NETWORK, nic.network) for nic in spec.nics]
+    parts += [Key(Kind.NETWORK, nic.network) for nic in spec.nics if nic.network is not None]
     if spec.seed is not None:
         parts.append(Key(Kind.SEED, spec.seed))
     return tuple(parts)

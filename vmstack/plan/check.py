@@ -85,7 +85,7 @@ def _step_faults(step: Step, change: Change, *, plan: Plan, pending: set[tuple[s
         yield f"step {step.id}: uploads image {effect.image}, of which the plan has nothing"
     if isinstance(effect, UploadSeed) and effect.digest not in plan.payload.seeds:
         yield f"step {step.id}: uploads a seed of which the plan has nothing"
-    if isinstance(effect, UploadImage) and step.key.kind is not Kind.IMAGE:
+    if isinstance(effect, UploadImage) and step.key.kind is not Kind.IMAGE and not _made_before(step, plan=plan):
         yield f"step {step.id}: writes over a volume that is no base image"
     if isinstance(effect, UploadSeed) and step.key.kind is not Kind.SEED:
         yield f"step {step.id}: writes over a volume that is no seed"
@@ -110,6 +110,18 @@ def _may_delete(step: Step, change: Change) -> bool:
     # An interrupted copy is deleted and copied again.
     redone = change.operation is Operation.CREATE and not forgotten
     return unfinished or redone
+
+
+def _made_before(step: Step, *, plan: Plan) -> bool:
+    """Whether the volume that an upload writes to is made by the step right before it."""
+    effect = step.effect
+    return isinstance(effect, UploadImage) and any(
+        isinstance(other.effect, CreateVolume)
+        and (other.host, other.effect.pool, other.effect.volume) == (step.host, effect.pool, effect.volume)
+        and other.id in step.needs
+        and other.key == step.key
+        for other in plan.steps
+    )
 
 
 def _redefined(step: Step, *, plan: Plan) -> bool:

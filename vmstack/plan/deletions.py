@@ -57,9 +57,8 @@ class _Deletions:
         self._leaving = {entry.slot for entry in pools.values()}
         self._starts = self._start_pools(pools)
         # What is backed by a base image goes before the image, and all of them before their pool.
-        for entry in entries:
-            if entry.role in ("volume", "seed"):
-                self._delete_volume(entry)
+        for entry in self._overlays_first([entry for entry in entries if entry.role in ("volume", "seed")]):
+            self._delete_volume(entry)
         for entry in entries:
             if entry.role == "base":
                 self._delete_base(entry)
@@ -168,6 +167,15 @@ class _Deletions:
                 return
             needs += self._release(domain)
             used = True
+        over = self._needs_of_overlays(path)
+        if over is None:
+            self._kept.add(entry.slot)
+            self._draft.note(
+                f"volume {entry.label!r} is not wanted any more and is deleted once no volume is over it",
+                key=entry_key(entry),
+            )
+            return
+        needs += over
         if self._is_foreign(entry, path=path):
             return
         # A mark may be late: what is pending and in use may hold data as well as what is ready.
@@ -182,6 +190,32 @@ class _Deletions:
                 context=self._context,
             )
         self._delete(entry, needs=needs)
+
+    def _overlays_first(self, entries: list[LedgerEntry]) -> list[LedgerEntry]:
+        """The entries, each after those of the volumes that are over it."""
+        leaving = {entry.slot: entry for entry in entries}
+        ordered: dict[Slot, LedgerEntry] = {}
+        for entry in entries:
+            above = [entry.slot]
+            for slot in above:
+                path = self._index.volume_path(slot) or ""
+                above += [
+                    other for other in self._index.backed.get(path, ()) if other in leaving and other not in above
+                ]
+            ordered.update({slot: leaving[slot] for slot in reversed(above) if slot not in ordered})
+        return list(ordered.values())
+
+    def _needs_of_overlays(self, path: str | None) -> list[str] | None:
+        """The steps after which no volume of ours is over the file any more; `None` when one stays over it."""
+        needs: list[str] = []
+        for slot in self._index.backed.get(path or "", ()):
+            if slot not in self._index.entries:
+                continue
+            step = self._deleted.get(slot) or self._remaking(slot)
+            if step is None:
+                return None
+            needs.append(step)
+        return needs
 
     def _keep(self, entry: LedgerEntry, *, domain: ObservedDomain) -> None:
         self._kept.add(entry.slot)

@@ -123,11 +123,18 @@ def design_domain(
         smbios_serial=CLOUD_INIT_SERIAL if seed_path is not None else None,
         disks=tuple(_slotted(wanted, configs=(live, observed))),
         nics=tuple(
-            NicConfig(mac=nic.mac, network=network_label(nic.network), model=nic.model, mtu=nic.mtu)
+            NicConfig(
+                mac=nic.mac,
+                network=network_label(nic.network) if nic.network is not None else None,
+                bridge=nic.bridge,
+                model=nic.model,
+                mtu=nic.mtu,
+            )
             for nic in spec.nics
         ),
         graphics=spec.graphics,
         serial_log=spec.serial_log,
+        virtio_console=True if spec.virtio_console else None,
         channels=(AGENT_CHANNEL, READY_CHANNEL),
         pcie_ports=SPARE_PORTS if (machine or "").startswith(_PCIE_MACHINES) else None,
     )

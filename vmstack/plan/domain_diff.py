@@ -36,12 +36,13 @@ _SCALARS: Final = {
     "cloud_init_marker": "smbios_serial",
     "graphics": "graphics",
     "serial_log": "serial_log",
+    "virtio_console": "virtio_console",
 }
-_OPTIONAL: Final = ("description", "cloud_init_marker", "graphics", "serial_log")
+_OPTIONAL: Final = ("description", "cloud_init_marker", "graphics", "serial_log", "virtio_console")
 _DISK_FIELDS: Final = {
     "volume": "path", "format": "format", "bus": "bus", "cache": "cache", "discard": "discard", "readonly": "readonly",
 }  # fmt: skip
-_NIC_FIELDS: Final = {"network": "network", "model": "model", "mtu": "mtu"}
+_NIC_FIELDS: Final = {"network": "network", "bridge": "bridge", "model": "model", "mtu": "mtu"}
 # A program may leave these open; libvirt never fills `cache`, `discard` and `mtu` in by itself.
 _OPTIONAL_DEVICE_FIELDS: Final = ("cache", "discard", "mtu")
 
@@ -162,7 +163,7 @@ def differences(
     for nic, old_nic in _pair_nics(target.nics, observed.nics):
         path = nic_path(nic, names=nic_names)
         if old_nic is None:
-            yield Difference(path, None, nic.network, Case.HOT_PLUG, nic.mac)
+            yield Difference(path, None, nic.network or nic.bridge, Case.HOT_PLUG, nic.mac)
             continue
         for field, name in _NIC_FIELDS.items():
             before, after = getattr(old_nic, name), getattr(nic, name)

@@ -10,10 +10,10 @@ from vmstack.model.specs import NetworkSpec, PoolSpec, VmSpec, VolumeSpec
 
 _VM_FIELDS: Final = frozenset({
     "vcpus", "max_vcpus", "memory", "max_memory", "domain_type", "cpu_mode", "machine", "firmware", "graphics",
-    "serial_log", "description", "autostart", "power", "cloud_init", "disks", "nics", "label",
+    "serial_log", "virtio_console", "description", "autostart", "power", "cloud_init", "disks", "nics", "label",
 })  # fmt: skip
 _DISK_FIELDS: Final = frozenset({"capacity", "volume", "bus", "cache", "discard", "readonly"})
-_NIC_FIELDS: Final = frozenset({"network", "model", "mtu"})
+_NIC_FIELDS: Final = frozenset({"network", "bridge", "model", "mtu"})
 _FIELDS: Final[dict[type, frozenset[str]]] = {
     VmSpec: _VM_FIELDS,
     VolumeSpec: frozenset({"capacity", "format", "source", "image"}),

@@ -1,11 +1,14 @@
 """Which images need local facts or a file before a plan can be made."""
 
+from collections.abc import Mapping
+
 from vmstack.model.base import Data
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.observed import ImageFacts, Observed
+from vmstack.model.specs import ImageSpec, VolumeSource, VolumeSpec
 from vmstack.plan.bases import BaseStatus, base_slot, base_status, ledger_facts
-from vmstack.plan.catalog import catalogue
-from vmstack.plan.index import index_host
+from vmstack.plan.catalog import Catalog, catalogue
+from vmstack.plan.index import HostIndex, index_host, is_ready
 
 
 class ImageNeeds(Data, frozen=True, kw_only=True):
@@ -35,7 +38,31 @@ def image_needs(desired: DesiredGraph, observed: Observed) -> ImageNeeds:
             known[image] = facts
         else:
             missing.add(image)
+    for volume in catalog.volumes.values():
+        if volume.source is VolumeSource.UPLOAD and volume.image is not None:
+            facts = _uploaded(volume, catalog.images[volume.image], catalog=catalog, indexes=indexes)
+            if facts is None:
+                missing.add(volume.image)
+            else:
+                known[volume.image] = facts
     return ImageNeeds(
         known={name: facts for name, facts in sorted(known.items()) if name not in missing},
         missing=tuple(sorted(missing)),
     )
+
+
+def _uploaded(
+    volume: VolumeSpec, spec: ImageSpec, *, catalog: Catalog, indexes: Mapping[str, HostIndex]
+) -> ImageFacts | None:
+    """The facts of an image that was uploaded into a volume, from the volume's ledger entry, if it is there whole."""
+    pool = catalog.pools[volume.pool]
+    index = indexes.get(pool.host)
+    if index is None or spec.sha256 is None:
+        return None
+    slot = (pool.label, volume.label)
+    entry = index.entries.get(slot)
+    if entry is None or not is_ready(entry) or entry.capacity is None or entry.sha256 != spec.sha256:
+        return None
+    if index.readable(pool.label) and slot not in index.volumes:
+        return None
+    return ImageFacts(name=spec.name, sha256=spec.sha256, format=spec.format, virtual_size=entry.capacity)

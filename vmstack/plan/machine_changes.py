@@ -90,7 +90,9 @@ def _created(config: DomainConfig, *, decision: MachineDecision) -> Iterator[Fie
         ("firmware", decision.spec.firmware),
     ]
     values += [(disk_path(disk), _file(disk.path)) for disk in config.disks if disk.serial != SEED_SERIAL]
-    values += [(f"nics[{nic.name}]", " ".join((nic.network, *nic.addresses))) for nic in decision.spec.nics]
+    values += [
+        (f"nics[{nic.name}]", " ".join((nic.network or nic.bridge or "", *nic.addresses))) for nic in decision.spec.nics
+    ]
     values += [("cloud_init", _file(disk.path)) for disk in config.disks if disk.serial == SEED_SERIAL]
     values += [("autostart", decision.spec.autostart), ("power", decision.spec.power.value)]
     for path, value in values:

@@ -13,7 +13,14 @@ from vmstack.plan.catalog import catalogue
 from vmstack.plan.check import check_plan
 from vmstack.plan.context import Context
 from vmstack.plan.deletions import plan_deletions
-from vmstack.plan.gates import check_empty, check_files, check_replacements, check_saved_states, check_slots
+from vmstack.plan.gates import (
+    check_empty,
+    check_files,
+    check_renames,
+    check_replacements,
+    check_saved_states,
+    check_slots,
+)
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
 from vmstack.plan.machines import Surroundings, decide_machines
@@ -45,6 +52,7 @@ def make_plan(
     check_premises(context)
     draft.raise_errors()
     check_empty(context)
+    check_renames(context)
     for warning in desired.warnings:
         draft.warn(warning)
 

@@ -25,9 +25,10 @@ def instance_id(stack: StackId, vm: str, *, generation: int) -> str:
 def seed_documents(spec: SeedSpec, *, instance: str) -> SeedDocuments:
     """The files of the seed ISO and the digest over their sorted names and contents, instance-id included.
 
-    meta-data is written as JSON, which is YAML too (its strings hold no control characters).
+    meta-data is written as JSON, which is YAML too (its strings hold no control characters). An instance-id of the
+    program's own goes before the plan's.
     """
-    meta = {**spec.meta_data, "instance-id": instance}
+    meta = {"instance-id": instance, **spec.meta_data}
     files = {"meta-data": msgspec.json.encode(meta, order="deterministic").decode(), "user-data": spec.user_data}
     if spec.vendor_data is not None:
         files["vendor-data"] = spec.vendor_data

@@ -24,11 +24,11 @@ def check_space(fates: Iterable[VolumeFate], *, bases: Iterable[Base], context: 
             taken[base.host, base.slot[0]] += base.facts.virtual_size
     for fate in fates:
         pool = context.indexes[fate.host].pools.get(fate.slot[0])
-        if pool is None or pool.available is None or fate.fate in (Fate.KEEP, Fate.REDO):
+        if pool is None or pool.available is None or fate.fate in (Fate.KEEP, Fate.REDO, Fate.REFER):
             continue
         needed = fate.config.capacity - _given_back(fate)
         at = (fate.host, pool.name)
-        if fate.config.format == "raw" or fate.spec.source is VolumeSource.FULL_COPY:
+        if fate.config.format == "raw" or fate.spec.source in (VolumeSource.FULL_COPY, VolumeSource.UPLOAD):
             taken[at] += needed
             together = taken[at]
         else:

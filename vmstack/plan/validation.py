@@ -17,6 +17,7 @@ from vmstack.plan.seeds import SEED_SERIAL
 ItemT = TypeVar("ItemT")
 # Less than this boots nothing; it catches sizes written in the wrong unit.
 _LEAST_MEMORY = 1024 * 1024
+_FROM_IMAGES = (VolumeSource.LINKED_CLONE, VolumeSource.FULL_COPY, VolumeSource.UPLOAD)
 
 
 def check_graph(desired: DesiredGraph) -> None:
@@ -74,6 +75,7 @@ def _unknown(catalog: Catalog) -> Iterator[VmstackError]:
     for volume in catalog.volumes.values():
         yield from look(Kind.VOLUME, volume.name, Kind.POOL, volume.pool, catalog.pools)
         yield from look(Kind.VOLUME, volume.name, Kind.IMAGE, volume.image, catalog.images)
+        yield from look(Kind.VOLUME, volume.name, Kind.VOLUME, volume.base, catalog.volumes)
     for seed in catalog.seeds.values():
         yield from look(Kind.SEED, seed.name, Kind.POOL, seed.pool, catalog.pools)
     for vm in catalog.vms.values():
@@ -175,12 +177,14 @@ def _volume(volume: VolumeSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
             resolution="take the image away, or make it a clone of the image",
             place=place,
         )
-    if not blank and volume.image is None:
+    if volume.source in _FROM_IMAGES and volume.image is None:
         yield InputError(
-            f"{key}: a {volume.source.value} needs an image",
+            f"{key}: the source {volume.source.value!r} needs an image",
             resolution="give it image=...",
             place=place,
         )
+    if volume.source is VolumeSource.OVERLAY:
+        yield from _overlay(volume, catalog=catalog)
     if volume.source is VolumeSource.LINKED_CLONE and volume.format != "qcow2":
         yield InputError(
             f"{key}: a linked clone must be qcow2, not {volume.format}",
@@ -195,6 +199,26 @@ def _volume(volume: VolumeSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
             resolution="give each its own volume",
             place=place or catalog.place(Kind.VM, users[1][0]),
         )
+
+
+def _overlay(volume: VolumeSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
+    key, place = Key(Kind.VOLUME, volume.name), catalog.place(Kind.VOLUME, volume.name)
+    if volume.base is None:
+        yield InputError(f"{key}: an overlay needs a volume that it is over", place=place)
+        return
+    if volume.format != "qcow2":
+        yield InputError(f"{key}: an overlay must be qcow2, not {volume.format}", place=place)
+    base = catalog.volumes[volume.base]
+    here, there = catalog.pool_host(volume.pool), catalog.pool_host(base.pool)
+    if here != there:
+        yield InputError(f"{key} is on host {here}, and the volume it is over is on host {there}", place=place)
+    for vm, disk in catalog.disk_users.get(volume.base, ()):
+        if not disk.readonly:
+            yield ConflictError(
+                f"{key} is over volume.{volume.base}, which is a disk of vm.{vm}: what that guest writes destroys it",
+                resolution="give the VM an overlay of its own",
+                place=place,
+            )
 
 
 def _vm(vm: VmSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
@@ -247,6 +271,10 @@ def _vm(vm: VmSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
                 place=place,
             )
     for nic in vm.nics:
+        if nic.network is None or nic.bridge is not None:
+            if (nic.network is None) == (nic.bridge is None):
+                yield InputError(f"{key}: its NIC {nic.name} must be on one network or one bridge", place=place)
+            continue
         network = catalog.networks[nic.network]
         if network.host != vm.host:
             yield InputError(

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 
 from vmstack.model.configs import VolumeConfig
-from vmstack.model.effects import AnyEffect, CopyVolume, CreateVolume, DeleteVolume, ResizeDisk, ResizeVolume
+from vmstack.model.effects import (
+    AnyEffect,
+    CopyVolume,
+    CreateVolume,
+    DeleteVolume,
+    ResizeDisk,
+    ResizeVolume,
+    UploadImage,
+)
 from vmstack.model.identity import Key, Kind
 from vmstack.model.ownership import EntryState
 from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
@@ -21,6 +29,8 @@ from vmstack.xmlio.volume import write_volume
 def plan_volumes(fates: Mapping[str, VolumeFate], *, machines: Mapping[str, MachineDecision], context: Context) -> None:
     """Make the steps of all volumes of the program."""
     for fate in fates.values():
+        if fate.fate is Fate.REFER:
+            continue
         if fate.fate is Fate.KEEP:
             _keep(fate, context=context)
         elif fate.fate is Fate.GROW:
@@ -106,6 +116,12 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
         after.append(fate.base.key)
         if fate.base.slot in index.volumes:
             draft.expect(host, index.volumes[fate.base.slot])
+    if fate.spec.base is not None:
+        after.append(Key(Kind.VOLUME, fate.spec.base))
+        below = context.catalog.volumes[fate.spec.base]
+        slot = (context.catalog.pools[below.pool].label, below.label)
+        if slot in index.volumes:
+            draft.expect(host, index.volumes[slot])
     replaced = fate.fate is Fate.REPLACE and fate.moved is None
     entry = index.entries.get(fate.slot)
     anew = (entry is not None and entry.anew) or any(index.own_users(fate.path))
@@ -134,6 +150,7 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
             draft.expect(host, fate.old)
     elif index.readable(pool) or pool not in index.pools:
         draft.expect_absent(host, "volume", id=f"{pool}/{label}", name=label)
+    uploads = fate.spec.source is VolumeSource.UPLOAD
     if not replaced:
         draft.intend(begun, host=host)
     create = draft.step(
@@ -143,10 +160,21 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
         host=host,
         needs=(*stops, first),
         after=after,
-        marks=(LedgerMark(action="ready", entry=fate.entry),),
+        marks=() if uploads else (LedgerMark(action="ready", entry=fate.entry),),
         # Nothing else proves that it is whole, and a guest may write to it from now on.
-        flush=replaced or anew,
+        flush=(replaced or anew) and not uploads,
     )
+    if uploads and fate.base is not None:
+        create = draft.step(
+            fate.key,
+            "upload",
+            UploadImage(pool=pool, volume=label, image=fate.base.facts.name),
+            host=host,
+            needs=(create,),
+            marks=(LedgerMark(action="ready", entry=fate.entry),),
+            flush=True,
+        )
+        draft.images[fate.base.facts.name] = fate.base.facts
     draft.finish(fate.key, create)
     state = next((machine.state for machine in _users(fate, machines=machines, context=context)), VmState.STOPPED)
     # What is missing may only be out of sight, on a file system that is not mounted.
@@ -201,9 +229,12 @@ def _created(fate: VolumeFate) -> list[FieldChange]:
 
 
 def _users(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context: Context) -> list[MachineDecision]:
-    """The VMs of the program that have the volume as a disk."""
-    users = context.catalog.disk_users.get(fate.spec.name, ())
-    return [machines[vm] for vm, _ in users if vm in machines]
+    """The VMs of the program that have the volume, or what is over it, as a disk."""
+    names = [fate.spec.name]
+    for name in names:
+        names += context.catalog.overlays.get(name, ())
+    users = dict.fromkeys(vm for name in names for vm, _ in context.catalog.disk_users.get(name, ()))
+    return [machines[vm] for vm in users if vm in machines]
 
 
 def _has_disk(machine: MachineDecision, path: str) -> bool:

@@ -19,13 +19,18 @@ from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import HostIndex, Slot
 
 _ROLES: Final = {"base": "base image", "seed": "seed", "pool": "pool"}
+# What a volume on a host looks the same as: an overlay is an overlay, and a whole image is a whole image.
+_ALIKE: Final = {
+    VolumeSource.OVERLAY: VolumeSource.LINKED_CLONE,
+    VolumeSource.UPLOAD: VolumeSource.FULL_COPY,
+}
 
 
 class Fate(enum.StrEnum):
     """What happens to a volume.
 
     keep: nothing. create: it is not there and never was. remake: it should be there and is gone. redo: an earlier
-    copy was interrupted. grow: in place. replace: what it holds is lost.
+    copy was interrupted. grow: in place. replace: what it holds is lost. refer: it is somebody else's, and only used.
     """
 
     KEEP = "keep"
@@ -34,6 +39,7 @@ class Fate(enum.StrEnum):
     REDO = "redo"
     GROW = "grow"
     REPLACE = "replace"
+    REFER = "refer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +86,90 @@ def decide_volumes(
     fates: dict[str, VolumeFate] = {}
     pools = context.catalog.pools
     wanted = frozenset((pools[spec.pool].label, spec.label) for spec in context.catalog.volumes.values())
-    for name, spec in context.catalog.volumes.items():
-        base = bases[spec.image, spec.pool] if spec.image is not None else None
-        fate = _decide(spec, base=base, anew=name in reseeded, wanted=wanted, context=context)
+    for name in _bases_first(context.catalog.volumes):
+        spec = context.catalog.volumes[name]
+        if spec.source is VolumeSource.EXISTING:
+            fate = _refer(spec, context=context)
+        elif spec.base is not None and spec.base not in fates:
+            continue  # what it is over is wrong already
+        else:
+            base = _base_of(spec, bases=bases, context=context)
+            below = fates[spec.base] if spec.base is not None else None
+            fate = _decide(spec, base=base, below=below, anew=name in reseeded, wanted=wanted, context=context)
         if fate is not None:
             fates[name] = fate
+    fates = {name: fates[name] for name in context.catalog.volumes if name in fates}
     return fates
 
 
+def _bases_first(volumes: Mapping[str, VolumeSpec]) -> list[str]:
+    """The names of volumes, each after what it is over."""
+    ordered: dict[str, None] = {}
+    for name in volumes:
+        chain: list[str] = []
+        below: str | None = name
+        while below is not None and below not in ordered and below not in chain:
+            chain.append(below)
+            below = volumes[below].base
+        ordered.update(dict.fromkeys(reversed(chain)))
+    return list(ordered)
+
+
+def _base_of(spec: VolumeSpec, *, bases: Mapping[tuple[str, str], Base], context: Context) -> Base | None:
+    """The image that the volume is made from; of an upload, as it is to be in the volume itself."""
+    if spec.image is None:
+        return None
+    if spec.source is not VolumeSource.UPLOAD:
+        return bases[spec.image, spec.pool]
+    return Base(
+        key=Key(Kind.IMAGE, spec.image),
+        host=context.catalog.pool_host(spec.pool),
+        slot=(context.catalog.pools[spec.pool].label, spec.label),
+        path=context.volume_path(spec.pool, spec.label),
+        facts=context.images[spec.image],
+    )
+
+
+def _refer(spec: VolumeSpec, *, context: Context) -> VolumeFate | None:
+    """A volume that must be there already."""
+    index = context.index_of_pool(spec.pool)
+    slot = (context.catalog.pools[spec.pool].label, spec.label)
+    found = index.volumes.get(slot)
+    if found is None or found.config.path is None:
+        context.draft.errors.append(
+            InputError(
+                f"volume.{spec.name}: there is no volume {spec.label!r} in pool {slot[0]!r} on host {index.host}",
+                resolution="make it there first, or let the stack make it",
+                place=context.catalog.place(Kind.VOLUME, spec.name),
+            )
+        )
+        return None
+    return VolumeFate(
+        spec=spec,
+        key=Key(Kind.VOLUME, spec.name),
+        host=index.host,
+        slot=slot,
+        config=found.config,
+        entry=LedgerEntry(name=spec.name, role="volume", pool=slot[0], label=slot[1]),
+        fate=Fate.REFER,
+        old=found,
+    )
+
+
 def _decide(
-    spec: VolumeSpec, *, base: Base | None, anew: bool, wanted: frozenset[Slot], context: Context
+    spec: VolumeSpec,
+    *,
+    base: Base | None,
+    below: VolumeFate | None,
+    anew: bool,
+    wanted: frozenset[Slot],
+    context: Context,
 ) -> VolumeFate | None:
     index = context.index_of_pool(spec.pool)
     slot = (context.catalog.pools[spec.pool].label, spec.label)
     key, place = Key(Kind.VOLUME, spec.name), context.catalog.place(Kind.VOLUME, spec.name)
     entry, old = index.entries.get(slot), index.volumes.get(slot)
-    capacity = _capacity(spec, base=base, context=context)
+    capacity = _capacity(spec, base=base, below=below, context=context)
     if capacity is None:
         return None
     if entry is not None and entry.role != "volume":
@@ -128,17 +202,27 @@ def _decide(
             )
         )
         return None
+    backing: tuple[str | None, str | None] = (None, None)
+    if base is not None and spec.source is VolumeSource.LINKED_CLONE:
+        backing = (base.path, base.facts.format)
+    elif below is not None:
+        backing = (below.path, below.config.format)
     config = VolumeConfig(
         name=spec.label,
         format=spec.format,
         capacity=capacity,
         path=context.volume_path(spec.pool, spec.label),
-        backing_path=base.path if base and spec.source is VolumeSource.LINKED_CLONE else None,
-        backing_format=base.facts.format if base and spec.source is VolumeSource.LINKED_CLONE else None,
+        backing_path=backing[0],
+        backing_format=backing[1],
     )
     fate, config, fields, reasons = _compare(
         spec, config, entry=entry, old=old, base=base, anew=anew, index=index, context=context, place=place
     )
+    if below is not None and old is not None and fate in (Fate.KEEP, Fate.GROW):
+        stale = _stale_below(entry, below=below)
+        if stale is not None:
+            fate, fields = Fate.REPLACE, (stale,)
+            reasons = (f"{below.key}, which it is over, holds something else.",)
     # A run that is killed while it moves a volume leaves both: the old one, and a pending entry of the new one.
     begun = entry is not None and entry.state is EntryState.PENDING and old is None
     moved = _moved_from(key, index=index, wanted=wanted) if entry is None or begun else None
@@ -152,7 +236,7 @@ def _decide(
         host=index.host,
         slot=slot,
         config=config,
-        entry=_entry(spec, slot, config, base=base, context=context),
+        entry=_entry(spec, slot, config, base=base, below=below, context=context),
         fate=fate,
         base=base,
         old=old,
@@ -187,16 +271,18 @@ def _compare(
     if found is None and entry.state is EntryState.PENDING:
         return (Fate.REDO if entry.upload else Fate.CREATE), wanted, (), ()
     interrupted = entry.state is EntryState.PENDING and entry.upload
-    if interrupted and (entry.anew or not any(index.own_users(index.volume_path(entry.slot)))):
+    # Nothing is made of an upload before its mark is durable, so a pending one is never whole.
+    uploading = spec.source is VolumeSource.UPLOAD
+    if interrupted and (uploading or entry.anew or not any(index.own_users(index.volume_path(entry.slot)))):
         return Fate.REDO, wanted, (), ("An earlier copy was interrupted, so it is made again.",)
     if found is None:
-        found = _assumed(entry, wanted, index=index)
+        found = _assumed(spec, entry, wanted, index=index)
     ignored = _ignored(spec, context=context)
     fields: list[tuple[str, object, object]] = []
     if found.format != wanted.format and not is_ignored("format", ignored=ignored):
         fields.append(("format", found.format, wanted.format))
     if not is_ignored("source", ignored=ignored) and not is_ignored("image", ignored=ignored):
-        fields += _source_changes(spec, found, entry=entry, base=base, index=index)
+        fields += _source_changes(spec, found, wanted=wanted, entry=entry, base=base, index=index)
     if anew and not fields:
         fields.append(("content", "as the guest left it", "as the image has it"))
     if fields:
@@ -233,12 +319,20 @@ def _compare(
 
 
 def _source_changes(
-    spec: VolumeSpec, found: VolumeConfig, *, entry: LedgerEntry, base: Base | None, index: HostIndex
+    spec: VolumeSpec,
+    found: VolumeConfig,
+    *,
+    wanted: VolumeConfig,
+    entry: LedgerEntry,
+    base: Base | None,
+    index: HostIndex,
 ) -> list[tuple[str, object, object]]:
     """Where the content comes from, as far as libvirt shows it, and by the ledger where it does not."""
-    before, after = _source_of(found, entry), spec.source
+    before, after = _source_of(found, entry), _ALIKE.get(spec.source, spec.source)
     if before is not after:
-        return [("source", before.value, after.value)]
+        return [("source", before.value, spec.source.value)]
+    if spec.source is VolumeSource.OVERLAY and found.backing_path != wanted.backing_path:
+        return [("base", _file(found.backing_path), _file(wanted.backing_path))]
     if base is None:
         return []
     if after is VolumeSource.LINKED_CLONE:
@@ -263,9 +357,27 @@ def _source_of(found: VolumeConfig, entry: LedgerEntry) -> VolumeSource:
     return VolumeSource.BLANK if entry.image is None else VolumeSource.FULL_COPY
 
 
-def _assumed(entry: LedgerEntry, wanted: VolumeConfig, *, index: HostIndex) -> VolumeConfig:
-    """A volume of a pool that cannot be looked into, as the ledger has it."""
-    clone = entry.image is not None and not entry.upload
+def _stale_below(entry: LedgerEntry | None, *, below: VolumeFate) -> tuple[str, object, object] | None:
+    """What of the volume below an overlay is not what the overlay was made over; an overlay over that is garbage.
+
+    The overlay's ledger entry says which image it was made over, so that a run that ended between the two is found.
+    A base that is uploaded anew with the same content does no harm.
+    """
+    made_over = entry.sha256 if entry is not None else None
+    if made_over != below.entry.sha256:
+        return ("base.image", _short(made_over, None), _short(below.entry.sha256, below.entry.image))
+    if below.made and below.entry.sha256 is None:
+        return ("base.content", "as it is", "made anew")
+    return None
+
+
+def _assumed(spec: VolumeSpec, entry: LedgerEntry, wanted: VolumeConfig, *, index: HostIndex) -> VolumeConfig:
+    """A volume of a pool that cannot be looked into, as the ledger has it.
+
+    Of an overlay the ledger does not say what it is over; what is not known has not changed.
+    """
+    over = spec.source is VolumeSource.OVERLAY
+    clone = over or (entry.image is not None and not entry.upload)
     backing = next(
         (
             other.path
@@ -279,15 +391,19 @@ def _assumed(entry: LedgerEntry, wanted: VolumeConfig, *, index: HostIndex) -> V
         format=entry.format,
         capacity=entry.capacity or wanted.capacity,
         path=entry.path,
-        backing_path=backing if clone else None,
+        backing_path=wanted.backing_path if over else backing if clone else None,
         backing_format=wanted.backing_format if clone else None,
     )
 
 
-def _capacity(spec: VolumeSpec, *, base: Base | None, context: Context) -> int | None:
+def _capacity(spec: VolumeSpec, *, base: Base | None, below: VolumeFate | None, context: Context) -> int | None:
     """The size to have, or `None` after an error."""
     place = context.catalog.place(Kind.VOLUME, spec.name)
-    if base is None:
+    if below is not None:
+        least, name = below.config.capacity, str(below.key)
+    elif base is not None:
+        least, name = base.facts.virtual_size, f"image {base.facts.name}"
+    else:
         if spec.capacity is None:
             context.draft.errors.append(
                 InputError(
@@ -298,12 +414,11 @@ def _capacity(spec: VolumeSpec, *, base: Base | None, context: Context) -> int |
             )
             return None
         return whole_sectors(spec.capacity)
-    least = base.facts.virtual_size
     if spec.capacity is not None and spec.capacity < least:
         context.draft.errors.append(
             InputError(
                 f"volume.{spec.name}: {format_size(spec.capacity)} is less than the {format_size(least)} "
-                f"that image {base.facts.name} has",
+                f"that {name} has",
                 resolution=f"ask for at least {format_size(least)}",
                 place=place,
             )
@@ -327,7 +442,15 @@ def _moved_from(key: Key, *, index: HostIndex, wanted: frozenset[Slot]) -> Ledge
     return next((entry for entry in index.named_entries.get(key, ()) if entry.slot not in wanted), None)
 
 
-def _entry(spec: VolumeSpec, slot: Slot, config: VolumeConfig, *, base: Base | None, context: Context) -> LedgerEntry:
+def _entry(
+    spec: VolumeSpec,
+    slot: Slot,
+    config: VolumeConfig,
+    *,
+    base: Base | None,
+    below: VolumeFate | None,
+    context: Context,
+) -> LedgerEntry:
     protect = context.catalog.options(Kind.VOLUME, spec.name).protect
     return LedgerEntry(
         name=spec.name,
@@ -338,14 +461,18 @@ def _entry(spec: VolumeSpec, slot: Slot, config: VolumeConfig, *, base: Base | N
         path=config.path,
         format=config.format,
         capacity=config.capacity,
-        sha256=base.facts.sha256 if base else None,
+        sha256=base.facts.sha256 if base else below.entry.sha256 if below else None,
         image=base.facts.name if base else None,
         # Data is protected unless the program says otherwise; `protect` is what it says itself.
         data=spec.data and protect is not False,
         protect=protect is True,
-        upload=spec.source is VolumeSource.FULL_COPY,
+        upload=spec.source in (VolumeSource.FULL_COPY, VolumeSource.UPLOAD),
     )
 
 
 def _short(sha256: str | None, image: str | None) -> str:
     return f"{image or 'unknown'} ({(sha256 or '')[:12]})"
+
+
+def _file(path: str | None) -> str:
+    return (path or "nothing").rpartition("/")[2]

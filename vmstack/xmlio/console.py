@@ -38,6 +38,37 @@ def patch_serial_log(devices: Element, *, log: str | None) -> None:
             _log_to(port, log)
 
 
+def read_virtio_console(devices: Element) -> bool | None:
+    """Return whether there is a paravirtual console (`/dev/hvc0` in the guest); `None` where there is none."""
+    return True if _virtio_consoles(devices) else None
+
+
+def build_virtio_console(devices: Element) -> None:
+    """Add a paravirtual console behind those that are there: the first one belongs to the serial port."""
+    console = new_root("console", type="pty")
+    add(console, "target", type="virtio", port="1")
+    present = devices.findall("console") or devices.findall("serial")
+    devices.insert(devices.index(present[-1]) + 1 if present else len(devices), console)
+
+
+def patch_virtio_console(devices: Element, *, wanted: bool | None) -> None:
+    """Have one paravirtual console, or none."""
+    present = _virtio_consoles(devices)
+    if wanted and not present:
+        build_virtio_console(devices)
+    elif not wanted:
+        for console in present:
+            devices.remove(console)
+
+
+def _virtio_consoles(devices: Element) -> list[Element]:
+    return [
+        console
+        for console in devices.findall("console")
+        if (target := console.find("target")) is not None and target.get("type") == "virtio"
+    ]
+
+
 def read_channels(channels: Iterable[Element]) -> tuple[str, ...]:
     """Return the names of virtio-serial channels among `<channel>` elements."""
     targets = (channel.find("target") for channel in channels)

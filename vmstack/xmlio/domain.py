@@ -6,7 +6,14 @@ from vmstack.errors import DocumentError
 from vmstack.model.configs import DomainConfig
 from vmstack.model.ownership import Stamp
 from vmstack.xmlio.codec import INTEGER, KIB, LOWER, Codec
-from vmstack.xmlio.console import patch_channels, patch_serial_log, read_channels, read_serial_log
+from vmstack.xmlio.console import (
+    patch_channels,
+    patch_serial_log,
+    patch_virtio_console,
+    read_channels,
+    read_serial_log,
+    read_virtio_console,
+)
 from vmstack.xmlio.disk import patch_disks, read_disk, write_disk
 from vmstack.xmlio.display import patch_graphics, read_graphics
 from vmstack.xmlio.fresh import build_devices, build_platform, build_scsi, video_model
@@ -82,6 +89,7 @@ def read_domain(xml: str | Element) -> DomainConfig:
         nics=tuple(read_nic(nic) for nic in found["interface"]),
         graphics=read_graphics(found["graphics"]),
         serial_log=read_serial_log(devices),
+        virtio_console=read_virtio_console(devices),
         channels=read_channels(found["channel"]),
         **values,
     )
@@ -155,6 +163,7 @@ def patch_domain(
         build_scsi(devices)
     patch_nics(devices, config.nics, drop=drop_nics)
     patch_serial_log(devices, log=config.serial_log)
+    patch_virtio_console(devices, wanted=config.virtio_console)
     patch_channels(devices, config.channels)
     patch_graphics(devices, config.graphics, video=video_model(config))
     if devices.getparent() is None and len(devices):

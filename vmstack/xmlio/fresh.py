@@ -6,7 +6,7 @@ The values are those of `virt-install` for a Linux guest, without a window syste
 from typing import Final
 
 from vmstack.model.configs import DomainConfig
-from vmstack.xmlio.console import build_channel, build_serial
+from vmstack.xmlio.console import build_channel, build_serial, build_virtio_console
 from vmstack.xmlio.disk import build_disk
 from vmstack.xmlio.display import build_graphics
 from vmstack.xmlio.nic import build_nic
@@ -46,6 +46,8 @@ def build_devices(root: Element, config: DomainConfig) -> None:
     build_ports(devices, config)
     devices.extend([build_nic(nic) for nic in config.nics])
     build_serial(devices, log=config.serial_log)
+    if config.virtio_console:
+        build_virtio_console(devices)
     for name in config.channels:
         build_channel(devices, name)
     build_graphics(devices, config.graphics, video=video_model(config))

@@ -44,3 +44,20 @@ def test_the_fleet_is_a_dozen_machines(stack, count):
     assert {resource.parent for resource in graph.resources if resource.key.kind is Kind.VM} == {
         ("web",), ("database",), ("balancer",),
     }  # fmt: skip
+
+
+def test_the_classic_program_is_what_it_says(tmp_path):
+    image = tmp_path / "image.qcow2"
+    image.write_bytes(b"QFI\xfb\x00\x00\x00\x03")
+    graph = evaluate(STACKS / "pulumi-classic", config={"image": str(image), "running": "false"})
+    assert [(vm.label, vm.nics[0].addresses, vm.power) for vm in of_kind(graph, Kind.VM)] == [
+        ("pcl-web-0", ("10.218.77.10",), "stopped"), ("pcl-web-1", ("10.218.77.11",), "stopped"),
+    ]  # fmt: skip
+    assert [volume.label for volume in of_kind(graph, Kind.VOLUME)] == [
+        "pcl-base.qcow2", "pcl-web-0.qcow2", "pcl-web-1.qcow2",
+    ]  # fmt: skip
+    assert graph.outputs["addresses"].value == ["10.218.77.10", "10.218.77.11"]
+    assert graph.warnings == ()
+    assert {resource.parent for resource in graph.resources if resource.key.kind is Kind.VM} == {
+        ("pcl-web-0",), ("pcl-web-1",),
+    }  # fmt: skip

@@ -337,11 +337,11 @@ def test_failures_inside_of_callbacks_count(stack):
     ("body", "expected"),
     [
         (
-            'import pulumi_libvirt\npulumi_libvirt.Volume("v", name="v")  # here',
-            "libvirt:index/volume:Volume 'v' is not supported",
+            'pulumi.CustomResource("aws:s3/bucket:Bucket", "b", {})',
+            "aws:s3/bucket:Bucket 'b' is not supported",
         ),
-        ('pulumi.StackReference("org/other/dev")', "pulumi:pulumi:StackReference"),
-        ("import pulumi_libvirt\npulumi_libvirt.get_node_info()", "the function libvirt:index/getNodeInfo:getNodeInfo"),
+        ('pulumi.StackReference("org/other/dev")', "StackReference 'org/other/dev'"),
+        ("import pulumi_libvirt\npulumi_libvirt.get_node_info()", "the function getNodeInfo"),
     ],
 )
 def test_other_resources_are_refused_by_name(stack, body, expected):

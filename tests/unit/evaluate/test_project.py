@@ -64,7 +64,7 @@ def test_configuration_is_text_with_a_namespace(stack):
     )
     project = read(stack, overrides={"count": "4", "libvirt:uri": "test:///default"})
     assert project.config == {
-        "unit:count": "4", "unit:flag": "true", "unit:text": "yes", "unit:list": '[1, {"a": "b"}]',
+        "unit:count": "4", "unit:flag": "true", "unit:text": "yes", "unit:list": '[1,{"a":"b"}]',
         "libvirt:uri": "test:///default", "unit:region": "us", "unit:size": "small", "other:key": "x",
     }  # fmt: skip
 
@@ -79,8 +79,8 @@ BROKEN = {
         "Pulumi.yaml", "name: a\nruntime: python\nconfig: {size: {type: string}}\n", "has no value for 'size'",
     ),
     "another main": ("Pulumi.yaml", "name: a\nruntime: python\nmain: src.py\n", "src.py does not exist"),
-    "an encrypted value": ("Pulumi.dev.yaml", "config:\n  pw: {secure: AAAB}\n", "pw: encrypted values"),
-    "an encrypted value inside": ("Pulumi.dev.yaml", "config:\n  pw: [{a: {secure: AAAB}}]\n", "pw: encrypted values"),
+    "an encrypted value": ("Pulumi.dev.yaml", "config:\n  pw: {secure: AAAB}\n", "Pulumi Cloud keeps their key"),
+    "an encrypted value inside": ("Pulumi.dev.yaml", "config:\n  pw: [{a: {secure: AAAB}}]\n", "Pulumi Cloud keeps"),
     "no value": ("Pulumi.dev.yaml", "config:\n  a:\n", "a has no value"),
     "a bad key": ("Pulumi.dev.yaml", "config:\n  a:b:c: 1\n", "'a:b:c' is not a configuration key"),
     "an ESC environment": ("Pulumi.dev.yaml", "environment: [x]\n", "environments of Pulumi ESC are not supported"),

@@ -145,6 +145,19 @@ def test_log_goes_to_the_serial_console_only() -> None:
     assert read_domain(after).serial_log == "/l"
 
 
+def test_a_paravirtual_console_comes_after_the_serial_one_and_goes_again() -> None:
+    wanted = replace(DOMAIN, virtio_console=True)
+    made = write_domain(wanted, stamp=None)
+    consoles = etree.fromstring(made).findall("devices/console")
+    assert [node.find("target").get("type") if node.find("target") is not None else None for node in consoles] == [
+        None, "virtio",
+    ]  # fmt: skip
+    assert read_domain(made).virtio_console is True
+    assert patch(wanted).virtio_console is True
+    assert patch(DOMAIN, xml=made).virtio_console is None
+    assert patch(wanted, xml=made) == read_domain(made)
+
+
 @pytest.mark.parametrize(
     ("arch", "firmware", "features"),
     [("x86_64", None, ["acpi", "apic"]), ("aarch64", "efi", ["acpi"]), ("aarch64", None, []), ("riscv64", None, [])],

@@ -1,47 +1,67 @@
 """The engine's side of the Pulumi SDK, as a plain object: what the SDK would send to a server is a call.
 
-Only the stack itself and local components are accepted; every other resource type is refused by name.
+It knows the stack, components, transforms, stack references and options; the resources of a package are the business
+of that package (`engine.registration.Package`). Everything else is refused by name, with its place in the program.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import resource_pb2
 
-from vmstack.errors import InputError, Place
-from vmstack.evaluate.engine.values import decode_outputs
-from vmstack.evaluate.places import show_path
+from vmstack.errors import ConflictError, InputError
+from vmstack.evaluate.engine.references import StackOutputs, read_stack
+from vmstack.evaluate.engine.registration import Answer, Package, place_of, read_lookup, read_request
+from vmstack.evaluate.engine.transforms import apply_invoke_transforms, apply_transforms
+from vmstack.evaluate.engine.values import Secret, decode_outputs, decode_struct, encode_into, holds_asset
 from vmstack.model.graph import Output
 from vmstack.model.identity import StackId
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
-# What of the SDK this engine can answer.
+_REFERENCE_TYPE: Final = "pulumi:pulumi:StackReference"
+_PROVIDER_TYPE: Final = "pulumi:providers:"
+# What of the SDK this engine can answer. Hooks are listed to be refused in our own words.
 _FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
     resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACEMENT_TRIGGER,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_INVOKE_TRANSFORMS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
 )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Component:
-    """A registered component: its name, and the URN of what it is part of (empty for the stack itself)."""
+class Node:
+    """A registered component or resource: its name, and the URN of what it is part of (empty for the stack itself)."""
 
     name: str
     parent: str
+    custom: bool = False
 
 
 class Monitor:
     """Implements the calls of `ResourceMonitor` that stack programs make (the SDK's Python names of them).
 
-    Called from the threads of the SDK's executor, but each method does one atomic thing.
+    Called on the event loop's own thread (the runtime's executor is inline), one call at a time.
     """
 
-    def __init__(self, stack: StackId) -> None:
+    def __init__(
+        self, stack: StackId, *, packages: Mapping[str, Package], references: StackOutputs | None = None
+    ) -> None:
         self._stack = stack
-        self.components: dict[str, Component] = {}
+        self._packages = packages
+        self._references = references
+        self._transforms: dict[str, list[Any]] = {}
+        self._stack_transforms: list[Any] = []
+        self._invoke_transforms: list[Any] = []
+        self.nodes: dict[str, Node] = {}
         self.outputs: dict[str, Output] = {}
         self.finished = False
 
@@ -52,12 +72,24 @@ class Monitor:
         return resource_pb2.SupportsFeatureResponse(hasSupport=False)
 
     def RegisterResource(self, request: Any) -> Any:
-        if request.custom or request.remote:
-            raise _refuse(request, what=f"{request.type} {request.name!r}")
-        urn = self._name(request)
-        parent = request.parent if request.type != STACK_TYPE else ""
-        self.components[urn] = Component(name=request.name, parent=parent)
-        return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
+        request = apply_transforms(request, self._transforms_of(request))
+        if request.remote:
+            raise _refuse(request, what=f"{request.type} {request.name!r}, a component that a plugin would make,")
+        urn = self._add(request)
+        if request.transforms and not request.custom:
+            self._transforms[urn] = list(request.transforms)
+        if not request.custom:
+            return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
+        package = self._package(request)
+        registration = read_request(request, urn=urn)
+        for name, value in registration.inputs.items():
+            if holds_asset(value):
+                raise InputError(
+                    f"{registration.title}: {name}: assets and archives are not supported", place=registration.place
+                )
+        provides = request.type.startswith(_PROVIDER_TYPE)
+        answer = package.configure(registration) if provides else package.register(registration)
+        return self._respond(request, urn=urn, answer=answer)
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         if f"::{STACK_TYPE}::" in request.urn:
@@ -65,13 +97,33 @@ class Monitor:
         return empty_pb2.Empty()
 
     def ReadResource(self, request: Any) -> Any:
-        raise _refuse(request, what=f"reading {request.type} {request.name!r}")
+        urn = self._add(request)
+        if request.type == _REFERENCE_TYPE:
+            found = read_stack(request.id, resolver=self._references, place=place_of(request))
+            response = resource_pb2.ReadResourceResponse(urn=urn, id=request.id)
+            for name, value in found.items():
+                encode_into(response.properties.fields[name], value)
+            return response
+        answer = self._package(request).read(read_lookup(request, urn=urn), id=request.id)
+        # What is left out is not known: nobody has looked at the host.
+        response = resource_pb2.ReadResourceResponse(urn=urn, id=answer.id, unknown=True)
+        response.properties.CopyFrom(request.properties)
+        for name, value in answer.outputs.items():
+            encode_into(response.properties.fields[name], value)
+        return response
 
     def ExistsResource(self, request: Any) -> Any:
         raise _refuse(request, what=f"looking for {request.type}")
 
     def Invoke(self, request: Any) -> Any:
-        raise _refuse(request, what=f"the function {request.tok}")
+        request = apply_invoke_transforms(request, self._invoke_transforms)
+        package = self._packages.get(request.tok.partition(":")[0])
+        if package is None:
+            raise _refuse(request, what=f"the function {request.tok}")
+        response = resource_pb2.ResourceInvokeResponse()
+        for name, value in package.invoke(request.tok, decode_struct(request.args)).items():
+            encode_into(getattr(response, "return").fields[name], value)
+        return response
 
     def Call(self, request: Any) -> Any:
         raise _refuse(request, what=f"the method {request.tok}")
@@ -80,39 +132,94 @@ class Monitor:
         raise _refuse(request, what=f"the package {request.name}")
 
     def RegisterStackTransform(self, request: Any) -> Any:
-        raise _refuse(request, what="a stack transform")
+        self._stack_transforms.append(request)
+        return empty_pb2.Empty()
 
     def RegisterStackInvokeTransform(self, request: Any) -> Any:
-        raise _refuse(request, what="a stack transform of functions")
+        self._invoke_transforms.append(request)
+        return empty_pb2.Empty()
 
     def RegisterResourceHook(self, request: Any) -> Any:
-        raise _refuse(request, what="a resource hook")
+        raise _refuse_hook(request)
 
     def RegisterErrorHook(self, request: Any) -> Any:
-        raise _refuse(request, what="an error hook")
+        raise _refuse_hook(request)
 
     def SignalAndWaitForShutdown(self, request: Any) -> Any:
         self.finished = True
         return empty_pb2.Empty()
 
-    def _name(self, request: Any) -> str:
-        """`urn:pulumi:<stack>::<project>::<parent type>$<type>::<name>`, without the parent type below the stack."""
+    def lineage(self, urn: str) -> list[str]:
+        """The URNs of a node and of what it is part of, outermost first, without the stack."""
+        path: list[str] = []
+        while urn in self.nodes and self.nodes[urn].parent:
+            path.insert(0, urn)
+            urn = self.nodes[urn].parent
+        return path
+
+    def _transforms_of(self, request: Any) -> list[Any]:
+        """A resource's own transforms, then those of the components around it, then the stack's."""
+        if request.type == STACK_TYPE or (not self._transforms and not self._stack_transforms):
+            return list(request.transforms)
+        around = [
+            callback for urn in reversed(self.lineage(request.parent)) for callback in self._transforms.get(urn, ())
+        ]
+        return [*request.transforms, *around, *self._stack_transforms]
+
+    def _package(self, request: Any) -> Package:
+        name = request.type.removeprefix(_PROVIDER_TYPE).partition(":")[0]
+        package = self._packages.get(name)
+        if package is None:
+            raise _refuse(request, what=f"{request.type} {request.name!r}")
+        return package
+
+    def _respond(self, request: Any, *, urn: str, answer: Answer) -> Any:
+        # Inputs that an answer left out would be taken for known by the SDK, so they are all repeated.
+        response = resource_pb2.RegisterResourceResponse(urn=urn, id=answer.id)
+        response.object.CopyFrom(request.object)
+        hidden = frozenset(request.additionalSecretOutputs)
+        for name, value in answer.outputs.items():
+            if value is None:
+                continue
+            place = response.object.fields[name]
+            place.Clear()
+            encode_into(place, value)
+        for name in hidden & frozenset(response.object.fields):
+            plain = decode_struct(response.object)[name]
+            response.object.fields[name].Clear()
+            encode_into(response.object.fields[name], plain if isinstance(plain, Secret) else Secret(plain))
+        return response
+
+    def _add(self, request: Any) -> str:
+        """Note a node and return its URN.
+
+        `urn:pulumi:<stack>::<project>::<parent type>$<type>::<name>`, without the parent type below the stack.
+        """
         above = request.parent.split("::")[2] if request.parent.count("::") >= 3 else ""
         kind = request.type if above in ("", STACK_TYPE) else f"{above}${request.type}"
-        return f"urn:pulumi:{self._stack.stack}::{self._stack.project}::{kind}::{request.name}"
+        urn = f"urn:pulumi:{self._stack.stack}::{self._stack.project}::{kind}::{request.name}"
+        if urn in self.nodes and request.type != _REFERENCE_TYPE:
+            raise ConflictError(
+                f"{request.type.rpartition(':')[2]} {request.name!r} is defined twice",
+                resolution="give one of them another name",
+                place=place_of(request),
+            )
+        parent = request.parent if request.type != STACK_TYPE else ""
+        custom = getattr(request, "custom", True)
+        self.nodes[urn] = Node(name=request.name, parent=parent, custom=custom)
+        return urn
 
 
 def _refuse(request: Any, *, what: str) -> InputError:
     return InputError(
-        f"{what} is not supported: stack programs are made of native resources and components so far",
-        resolution="use the resources of 'from vmstack import ...'",
-        place=_place_of(request),
+        f"{what} is not supported: stack programs are made of native resources, components and pulumi_libvirt",
+        resolution="use pulumi_libvirt, or the resources of 'from vmstack import ...'",
+        place=place_of(request),
     )
 
 
-def _place_of(request: Any) -> Place | None:
-    """Where the program made the resource, as the SDK found it."""
-    position = getattr(request, "sourcePosition", None)
-    if position is None or not position.uri:
-        return None
-    return Place(show_path(unquote(urlsplit(position.uri).path)), position.line)
+def _refuse_hook(request: Any) -> InputError:
+    return InputError(
+        f"the hook {request.name!r} is not supported: vmstack runs no code of the program while it applies a plan",
+        resolution="leave it out, and act on the outcome of 'vmstack apply'",
+    )

@@ -20,8 +20,13 @@ from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import Stack, run_in_stack
 
 from vmstack.errors import InputError, ProgramError
+from vmstack.evaluate.classic.package import Classic
+from vmstack.evaluate.engine.callbacks import watched
 from vmstack.evaluate.engine.log import Engine
 from vmstack.evaluate.engine.monitor import Monitor
+from vmstack.evaluate.engine.references import StackOutputs
+from vmstack.evaluate.engine.transforms import no_callback_server
+from vmstack.evaluate.engine.tuning import tuned
 from vmstack.evaluate.isolation import execute
 from vmstack.evaluate.native.base import Native
 from vmstack.evaluate.project import Project
@@ -37,9 +42,13 @@ class Run:
     lineages: Mapping[int, Lineage]
 
 
-def run_program(project: Project, *, recorder: Recorder) -> Run:
-    """Run the program to its end, callbacks of outputs included. Raises what it raised, or `ProgramError`."""
-    monitor = Monitor(project.stack)
+def run_program(project: Project, *, recorder: Recorder, references: StackOutputs | None = None) -> Run:
+    """Run the program to its end, callbacks of outputs included, and record the resources of its packages.
+
+    Raises what it raised, or `ProgramError`.
+    """
+    libvirt = Classic(recorder, config=project.config)
+    monitor = Monitor(project.stack, packages={"libvirt": libvirt}, references=references)
     engine = Engine(warn=recorder.warn)
     settings.ROOT.set(None)
     settings.Settings(
@@ -53,7 +62,7 @@ def run_program(project: Project, *, recorder: Recorder) -> Run:
         dry_run=False,  # in a dry run the SDK takes every value it does not see for unknown
     )
     _forget_environment()
-    set_all_config(dict(project.config), [])
+    set_all_config(dict(project.config), sorted(project.secret_keys))
 
     async def program() -> None:
         module = execute(project.main)
@@ -64,9 +73,23 @@ def run_program(project: Project, *, recorder: Recorder) -> Run:
         keep.append(module)
 
     keep: list[Any] = []  # callbacks run after the module's code, with its globals
-    with _loop() as loop, _preview():
-        loop.run_until_complete(run_in_stack(program))
-        lineages = _trace(recorder, monitor=monitor, loop=loop)
+    with tuned():
+        with _loop() as loop, _preview(), no_callback_server(), watched() as skipped:
+            loop.run_until_complete(run_in_stack(program))
+            objects = _named_objects(recorder, loop=loop)
+        _check_end(engine, monitor=monitor)
+        for place in skipped:
+            recorder.warn(f"{place}: this function of an output did not run: the output is not known before apply")
+        lineages = {identity: _lineage(urn, monitor=monitor, objects=objects) for urn, identity in objects.items()}
+        for entry, urn in libvirt.entries():
+            recorder.add(entry)
+            if entry.wishes.parent is not None:
+                lineages[id(entry.wishes.parent)] = _lineage(urn, monitor=monitor, objects=objects)
+        return Run(outputs=libvirt.settle_outputs(monitor.outputs), lineages=lineages)
+
+
+def _check_end(engine: Engine, *, monitor: Monitor) -> None:
+    """Raise `ProgramError` unless the program came to its end without an error that it logged itself."""
     if engine.errors:
         raise ProgramError(
             f"the stack program logged an error: {engine.errors[0]}",
@@ -75,28 +98,25 @@ def run_program(project: Project, *, recorder: Recorder) -> Run:
         )
     if not monitor.finished:
         raise ProgramError("the stack program did not come to its end")
-    return Run(outputs=monitor.outputs, lineages=lineages)
 
 
-def _trace(recorder: Recorder, *, monitor: Monitor, loop: asyncio.AbstractEventLoop) -> dict[int, Lineage]:
-    """Find the components above each one that native resources named."""
+def _named_objects(recorder: Recorder, *, loop: asyncio.AbstractEventLoop) -> dict[str, int]:
+    """The components and resources that native resources named, by URN."""
     names: dict[str, int] = {}
     for component in recorder.components():
         if not isinstance(component, pulumi.Resource):
             raise InputError(f"opts: a {type(component).__name__} is not a resource")
         names[loop.run_until_complete(component.urn.future()) or ""] = id(component)
-    lineages = {}
-    for urn, identity in names.items():
-        path: list[str] = []
-        ids: list[int] = []
-        above = urn
-        while above in monitor.components and monitor.components[above].parent:
-            path.insert(0, monitor.components[above].name)
-            if above in names:
-                ids.insert(0, names[above])
-            above = monitor.components[above].parent
-        lineages[identity] = Lineage(names=tuple(path), ids=tuple(ids))
-    return lineages
+    return names
+
+
+def _lineage(urn: str, *, monitor: Monitor, objects: Mapping[str, int]) -> Lineage:
+    """The components above a node, and which of those (and itself) native resources named."""
+    path = monitor.lineage(urn)
+    return Lineage(
+        names=tuple(monitor.nodes[step].name for step in path if not monitor.nodes[step].custom),
+        ids=tuple(objects[step] for step in path if step in objects),
+    )
 
 
 def _refuse_whole_resources() -> None:

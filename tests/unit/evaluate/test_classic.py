@@ -1,0 +1,458 @@
+"""Programs of `pulumi_libvirt`, as they are: what they are in the graph, and what of them is refused."""
+
+# ruff: noqa: E501 - small programs stand on one line each in the tables
+
+import random
+
+import msgspec
+import pulumi_libvirt
+import pytest
+
+from vmstack.errors import ConflictError, InputError, ProgramError
+from vmstack.model.graph import Options, Output
+from vmstack.model.identity import Key, Kind, StackId, derive_uuid
+from vmstack.model.specs import NetworkMode, Power, VolumeSource
+
+UNIT = StackId("unit", "dev")
+PRELUDE = """\
+import pulumi
+import pulumi_libvirt as libvirt
+kvm = libvirt.Provider("kvm", uri="qemu:///system")
+on = pulumi.ResourceOptions(provider=kvm)
+pool = libvirt.Pool("pool", name="pool", type="dir", path="/pool", opts=on)
+net = libvirt.Network("net", name="net", addresses=["10.20.0.0/24"], opts=on)
+base = libvirt.Volume("base", name="base.qcow2", pool=pool.name, source="image.qcow2", opts=on)
+root = libvirt.Volume("root", name="root.qcow2", pool=pool.name, base_volume_id=base.id, opts=on)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _image(stack, monkeypatch):
+    monkeypatch.delenv("LIBVIRT_DEFAULT_URI", raising=False)
+    (stack.folder / "image.qcow2").write_bytes(b"QFI\xfb\x00\x00\x00\x03")
+
+
+@pytest.fixture
+def run(stack):
+    def evaluate(body, *, prelude=PRELUDE, **settings):
+        return stack.evaluate(body, prelude=prelude, **settings)
+
+    return evaluate
+
+
+def specs(graph, kind):
+    return {resource.key.name: resource.spec for resource in graph.resources if resource.key.kind is kind}
+
+
+def resource(graph, address):
+    return next(item for item in graph.resources if str(item.key) == address)
+
+
+def test_a_virtual_machine_is_made_of_its_parts(run):
+    graph = run("""
+        seed = libvirt.CloudInitDisk("seed", pool=pool.name, user_data="#cloud-config", opts=on,
+            meta_data="local-hostname: web", network_config="version: 2")
+        vm = libvirt.Domain("vm", name="web", vcpu=2, memory=1024, description="a web server", autostart=True,
+            cpu={"mode": "host-model"}, type="qemu", machine="pc", cloudinit=seed.id, disks=[{"volume_id": root.id}],
+            graphics={"type": "spice", "listen_type": "address", "listen_address": "127.0.0.2"},
+            network_interfaces=[{"network_id": net.id, "addresses": ["10.20.0.10"], "hostname": "web1",
+                                 "wait_for_lease": True}], opts=on)
+        pulumi.export("ip", vm.network_interfaces[0].addresses[0])
+        pulumi.export("id", vm.id)
+    """)
+    vm = specs(graph, Kind.VM)["vm"]
+    mac = vm.nics[0].mac
+    assert (vm.label, vm.vcpus, vm.memory, vm.description) == ("web", 2, 2**30, "a web server")
+    assert (vm.cpu_mode, vm.domain_type, vm.machine, vm.autostart) == ("host-model", "qemu", "pc", True)
+    assert (vm.graphics.type, vm.graphics.listen, vm.power) == ("spice", "127.0.0.2", Power.RUNNING)
+    assert [(disk.name, disk.volume, disk.bus) for disk in vm.disks] == [("root", "root", "virtio")]
+    assert [(nic.name, nic.network, nic.addresses) for nic in vm.nics] == [("net", "net", ("10.20.0.10",))]
+    assert vm.uuid == derive_uuid(UNIT, Key(Kind.VM, "vm"))
+    seed = specs(graph, Kind.SEED)["vm"]
+    assert (seed.user_data, seed.meta_data, seed.network_config) == (
+        "#cloud-config", {"local-hostname": "web"}, "version: 2",
+    )  # fmt: skip
+    leases = specs(graph, Kind.NETWORK)["net"].reservations
+    assert [(lease.ip, lease.mac, lease.name) for lease in leases] == [("10.20.0.10", mac, "web1")]
+    assert graph.outputs == {"id": Output(value=vm.uuid), "ip": Output(value="10.20.0.10")}
+    assert graph.warnings == ()
+    assert Key(Kind.VOLUME, "root") in resource(graph, "vm.vm").needs
+
+
+def test_volumes_of_every_kind(run):
+    graph = run("""
+        libvirt.Volume("data", pool=pool.name, size=2**30, format="raw", opts=on)
+        libvirt.Volume("named", pool=pool.name, base_volume_name="base.qcow2", size=2**31, opts=on)
+        libvirt.Volume("foreign", base_volume_name="debian.img", opts=on)
+    """)
+    volumes = specs(graph, Kind.VOLUME)
+    assert {name: volume.source for name, volume in volumes.items()} == {
+        "base": VolumeSource.UPLOAD, "root": VolumeSource.OVERLAY, "data": VolumeSource.BLANK,
+        "named": VolumeSource.OVERLAY, "foreign": VolumeSource.OVERLAY, "debian.img": VolumeSource.EXISTING,
+    }  # fmt: skip
+    assert (volumes["named"].base, volumes["foreign"].base) == ("base", "debian.img")
+    assert (volumes["named"].capacity, volumes["root"].capacity) == (2**31, None)
+    assert (volumes["data"].format, volumes["data"].data, volumes["root"].data) == ("raw", True, False)
+    image = specs(graph, Kind.IMAGE)["base"]
+    assert (image.format, image.source.endswith("/project/image.qcow2")) == ("qcow2", True)
+    default = specs(graph, Kind.POOL)["default"]
+    assert (default.existing, default.path, volumes["foreign"].pool) == (True, None, "default")
+
+
+def test_names_are_those_of_pulumi_with_derived_digits(run):
+    graph = run('vm = libvirt.Domain("vm", opts=on)\npulumi.export("name", vm.name)')
+    label = specs(graph, Kind.VM)["vm"].label
+    assert label.startswith("vm-")
+    assert len(label) == len("vm-") + 7
+    assert graph.outputs["name"].value == label
+    assert label == specs(run('libvirt.Domain("vm", opts=on)'), Kind.VM)["vm"].label
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("nat", NetworkMode.NAT),
+        ("ROUTE", NetworkMode.ROUTE),
+        ("none", NetworkMode.ISOLATED),
+        ("open", NetworkMode.OPEN),
+    ],
+)
+def test_networks_serve_dhcp_to_all_but_the_first_address(run, mode, expected):
+    graph = run(f"""
+        libvirt.Network("n", mode="{mode}", addresses=["10.30.0.0/16", "fd00:30::/64"], domain="lab.test", mtu=1400,
+            dns={{"hosts": [{{"ip": "10.30.0.9", "hostname": "b"}}, {{"ip": "10.30.0.9", "hostname": "a"}}]}}, opts=on)
+    """)
+    network = specs(graph, Kind.NETWORK)["n"]
+    assert (network.mode, network.domain, network.mtu, network.autostart) == (expected, "lab.test", 1400, False)
+    assert [(item.gateway, item.dhcp.start, item.dhcp.end) for item in network.subnets] == [
+        ("10.30.0.1", "10.30.0.2", "10.30.255.254"), ("fd00:30::1", "fd00:30::2", "fd00:30::fffe"),
+    ]  # fmt: skip
+    assert [(host.ip, host.hostnames) for host in network.dns_hosts] == [("10.30.0.9", ("a", "b"))]
+
+
+def test_a_network_without_dhcp_and_one_over_a_bridge(run):
+    graph = run("""
+        libvirt.Network("quiet", addresses=["10.31.0.0/24"], dhcp={"enabled": False}, autostart=True, opts=on)
+        libvirt.Network("over", mode="bridge", bridge="br0", opts=on)
+    """)
+    networks = specs(graph, Kind.NETWORK)
+    assert [subnet.dhcp for subnet in networks["quiet"].subnets] == [None]
+    assert networks["quiet"].autostart
+    assert (networks["over"].mode, networks["over"].bridge) == (NetworkMode.BRIDGE, "br0")
+
+
+def test_one_cloud_init_disk_may_serve_many_domains(run):
+    graph = run("""
+        seed = libvirt.CloudInitDisk("seed", pool=pool.name, user_data="#cloud-config", opts=on)
+        for name in ("a", "b"):
+            libvirt.Domain(name, cloudinit=seed.id, opts=on)
+    """)
+    assert set(specs(graph, Kind.SEED)) == {"a", "b"}
+
+
+def test_what_is_there_already_is_referred_to(run):
+    graph = run("""
+        found = libvirt.Network.get("found", "1f6d2cd3-5a4b-4d5a-9e63-0b8d6c7f4a11", name="office", opts=on)
+        disk = libvirt.Volume.get("disk", "/images/old.qcow2", opts=on)
+        libvirt.Domain("vm", network_interfaces=[{"network_id": found.id}, {"network_name": "default"}],
+            disks=[{"volume_id": disk.id, "scsi": True}], opts=on)
+    """)
+    networks = specs(graph, Kind.NETWORK)
+    assert {name for name, spec in networks.items() if spec.mode is NetworkMode.EXISTING} == {"office", "default"}
+    assert specs(graph, Kind.VOLUME)["old.qcow2"].source is VolumeSource.EXISTING
+    assert specs(graph, Kind.VM)["vm"].disks[0].bus == "scsi"
+
+
+def test_addresses_that_dhcp_gives_are_unknown_and_said_to_be(run):
+    graph = run("""
+        vm = libvirt.Domain("vm", network_interfaces=[{"network_id": net.id, "wait_for_lease": True}], opts=on)
+        pulumi.export("ip", vm.network_interfaces[0].addresses[0])
+        pulumi.export("url", pulumi.Output.concat("http://", vm.network_interfaces[0].addresses[0]))
+        pulumi.export("own", vm.network_interfaces.apply(lambda nics: nics[0].addresses[0]))
+    """)
+    assert {name: output.known for name, output in graph.outputs.items()} == {"ip": False, "url": False, "own": False}
+    assert [warning.rpartition("/")[2] for warning in graph.warnings] == [
+        "__main__.py:12: this function of an output did not run: the output is not known before apply",
+        "vm.vm: vmstack does not wait for a lease on 'net', and its addresses stay unknown; "
+        "give it addresses=[...] to have them known",
+    ]
+
+
+def test_ids_of_volumes_in_pools_of_the_host_reach_disks_but_are_not_exported(run):
+    graph = run("""
+        data = libvirt.Volume("data", size=2**30, opts=on)
+        vm = libvirt.Domain("vm", disks=[{"volume_id": data.id}], opts=on)
+        pulumi.export("data", data.id)
+        pulumi.export("root", root.id)
+    """)
+    assert specs(graph, Kind.VM)["vm"].disks[0].volume == "data"
+    assert graph.outputs == {"data": Output(value=None, known=False), "root": Output(value="/pool/root.qcow2")}
+
+
+def test_an_interface_on_a_bridge_of_the_host(run):
+    graph = run('libvirt.Domain("vm", network_interfaces=[{"bridge": "br0"}, {"bridge": "br0"}], opts=on)')
+    nics = specs(graph, Kind.VM)["vm"].nics
+    assert [(nic.name, nic.network, nic.bridge) for nic in nics] == [("br0", None, "br0"), ("br0-2", None, "br0")]
+    assert len({nic.mac for nic in nics}) == 2
+    assert set(specs(graph, Kind.NETWORK)) == {"net"}
+
+
+PROVIDERS = {
+    "configuration": ("import pulumi_libvirt as libvirt\nlibvirt.Domain('vm')", {"libvirt:uri": "qemu:///system"}, None),
+    "environment": ("import pulumi_libvirt as libvirt\nlibvirt.Domain('vm')", {}, "qemu:///system"),
+    "explicit, from the environment": (
+        "import pulumi, pulumi_libvirt as libvirt\n"
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=libvirt.Provider('default')))", {}, "qemu:///system",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PROVIDERS)
+def test_the_uri_comes_from(run, monkeypatch, case):
+    body, config, variable = PROVIDERS[case]
+    if variable:
+        monkeypatch.setenv("LIBVIRT_DEFAULT_URI", variable)
+    graph = run(body, prelude="", config=config)
+    assert {name: spec.uri for name, spec in specs(graph, Kind.HOST).items()} == {"default": "qemu:///system"}
+
+
+def test_providers_are_hosts_and_components_pass_them_on(run):
+    graph = run("""
+        far = libvirt.Provider("far", uri="qemu+ssh://far/system")
+        class Group(pulumi.ComponentResource):
+            def __init__(self, name, opts=None):
+                super().__init__("unit:Group", name, {}, opts)
+                self.pool = libvirt.Pool(f"{name}-pool", type="dir", path="/far", opts=pulumi.ResourceOptions(parent=self))
+                self.register_outputs({})
+        class Outer(pulumi.ComponentResource):
+            def __init__(self, name, opts=None):
+                super().__init__("unit:Outer", name, {}, opts)
+                self.group = Group(f"{name}-group", opts=pulumi.ResourceOptions(parent=self))
+        outer = Outer("outer", opts=pulumi.ResourceOptions(providers=[far], protect=True))
+        libvirt.Domain("after", opts=pulumi.ResourceOptions(provider=kvm, depends_on=[outer]))
+    """)
+    pool = resource(graph, "pool.outer-group-pool")
+    assert (pool.spec.host, pool.parent, pool.options.protect) == ("far", ("outer", "outer-group"), True)
+    assert pool.key in resource(graph, "vm.after").needs
+    assert {spec.uri for spec in specs(graph, Kind.HOST).values()} == {"qemu:///system", "qemu+ssh://far/system"}
+
+
+def test_two_providers_of_one_uri_are_one_host(run):
+    graph = run("""
+        again = libvirt.Provider("again", uri="qemu:///system")
+        libvirt.Domain("vm", opts=pulumi.ResourceOptions(provider=again))
+    """)
+    assert set(specs(graph, Kind.HOST)) == {"again"}
+    assert {spec.host for spec in specs(graph, Kind.VM).values()} == {"again"}
+
+
+def test_native_and_classic_resources_meet(run):
+    graph = run(
+        """
+        kvm = Host("kvm", uri="qemu:///system")
+        store = StoragePool("store", path="/store", host=kvm)
+        lan = Network("lan", cidr="10.40.0.0/24", host=kvm)
+        on = pulumi.ResourceOptions(provider=libvirt.Provider("other", uri="qemu:///system"))
+        data = libvirt.Volume("data", pool=store.label, size=2**30, opts=on)
+        libvirt.Domain("vm", disks=[{"volume_id": data.id}], network_interfaces=[{"network_id": lan.uuid}], opts=on)
+        native = VirtualMachine("native", host=kvm, opts=pulumi.ResourceOptions(depends_on=[data]))
+        pulumi.export("data", data.id)
+        """,
+        prelude="import pulumi\nimport pulumi_libvirt as libvirt\nfrom vmstack import *\n",
+    )
+    assert set(specs(graph, Kind.HOST)) == {"kvm"}
+    assert specs(graph, Kind.VOLUME)["data"].pool == "store"
+    assert specs(graph, Kind.VM)["vm"].nics[0].network == "lan"
+    assert graph.outputs["data"].value.startswith("/store/data-")
+    assert Key(Kind.VOLUME, "data") in resource(graph, "vm.native").needs
+
+
+def test_options(run):
+    graph = run("""
+        def option(**more):
+            return pulumi.ResourceOptions(provider=kvm, **more)
+        libvirt.Domain("vm", disks=[{"volume_id": root.id}], network_interfaces=[{"network_id": net.id}], opts=option(
+            protect=True, delete_before_replace=True, custom_timeouts=pulumi.CustomTimeouts(create="5m"),
+            ignore_changes=["vcpu", "running", "network_interfaces", "disks[0].volume_id", "disks[0].volumeId"],
+            aliases=["old", pulumi.Alias(name="older"), pulumi.Alias(type_="x:y:Z")]))
+        libvirt.Volume("v", size=512, pool=pool.name, opts=option(ignore_changes=["size"], retain_on_delete=False))
+        libvirt.Network("n", addresses=["10.60.0.0/24"], opts=option(ignore_changes=["addresses", "dns.hosts"]))
+    """)
+    assert resource(graph, "vm.vm").options == Options(
+        protect=True,
+        ignore_changes=("vcpus", "max_vcpus", "power", "nics", "disks[root].volume"),
+        aliases=("old", "older"),
+    )
+    assert resource(graph, "volume.v").options.ignore_changes == ("capacity",)
+    assert resource(graph, "network.n").options.ignore_changes == ("subnets", "dns_hosts")
+
+
+def test_downloads_need_a_digest_that_the_configuration_gives(run):
+    url = "https://images.test/debian.qcow2"
+    graph = run(
+        f'libvirt.Volume("v", pool=pool.name, source="{url}", opts=on)',
+        config={"vmstack:sha256": f'{{"{url}": "{"AB" * 32}"}}'},
+    )
+    image = specs(graph, Kind.IMAGE)["v"]
+    assert (image.source, image.sha256, image.format) == (url, "ab" * 32, "qcow2")
+
+
+def test_a_protected_component_protects_what_holds_data(run):
+    graph = run("""
+        class Group(pulumi.ComponentResource):
+            pass
+        group = Group("unit:Group", "group", {}, pulumi.ResourceOptions(protect=True, providers=[kvm]))
+        inside = pulumi.ResourceOptions(parent=group)
+        seed = libvirt.CloudInitDisk("seed", pool=pool.name, user_data="#cloud-config", opts=inside)
+        data = libvirt.Volume("data", pool=pool.name, size=512, opts=inside)
+        libvirt.Domain("vm", cloudinit=seed.id, disks=[{"volume_id": data.id}], opts=inside)
+    """)
+    protected = {str(item.key) for item in graph.resources if item.options.protect}
+    assert protected == {"volume.data", "vm.vm"}
+
+
+REFUSED = {
+    "an input without an effect": ("libvirt.Domain('vm', emulator='/bin/qemu', opts=on)", "Domain 'vm': emulator: "),
+    "a nested one": ("libvirt.Domain('vm', disks=[{'file': '/x.iso'}], opts=on)", "disks[0].file: "),
+    "XSLT": ("libvirt.Network('n', xml={'xslt': '<x/>'}, opts=on)", "Network 'n': xml: "),
+    "another kind of pool": ("libvirt.Pool('p', type='logical', opts=on)", "Pool 'p': type: 'logical'"),
+    "a pool without a path": ("libvirt.Pool('p', type='dir', opts=on)", "target.path: it is missing"),
+    "a blank volume of no size": ("libvirt.Volume('v', opts=on)", "size: a blank volume needs one"),
+    "a size of an image": ("libvirt.Volume('v', source='image.qcow2', size=9, opts=on)", "source: it is given, and so"),
+    "an unverified download": ("libvirt.Volume('v', source='https://x.test/i.img', opts=on)", "cannot be verified"),
+    "an image that is not there": ("libvirt.Volume('v', source='no.img', opts=on)", "No such file"),
+    "two bases": ("libvirt.Volume('v', base_volume_id=base.id, base_volume_name='x', opts=on)", "baseVolumeId: "),
+    "an unknown volume": ("libvirt.Domain('vm', disks=[{'volume_id': '/no'}], opts=on)", "disks[0].volumeId: no volume"),
+    "an unknown network": ("libvirt.Domain('vm', network_interfaces=[{'network_id': 'x'}], opts=on)", "networkId: no net"),
+    "no network": ("libvirt.Domain('vm', network_interfaces=[{'mac': '52:54:00:00:00:01'}], opts=on)", "on no network"),
+    "an address that nobody gives": (
+        "libvirt.Domain('vm', network_interfaces=[{'network_name': 'default', 'addresses': ['10.9.0.9']}], opts=on)",
+        "networkInterfaces[0].addresses: nobody would give",
+    ),
+    "an unknown value": ("libvirt.Domain('vm', description=pool.capacity.apply(str), opts=on)", "description: the value is"),
+    "a secret in sight": ("libvirt.Domain('vm', description=pulumi.Output.secret('x'), opts=on)", "description: the value is"),
+    "a type": ("libvirt.Domain('vm', vcpu='many', opts=on)", "vcpu: it is not a whole number"),
+    "a mode of the CPU": ("libvirt.Domain('vm', cpu={'mode': 'custom'}, opts=on)", "cpu.mode: 'custom'"),
+    "another boot order": ("libvirt.Domain('vm', boot_devices=[{'devs': ['network']}], opts=on)", "bootDevices: network"),
+    "a console over the network": (
+        "libvirt.Domain('vm', consoles=[{'type': 'tcp', 'target_port': '1', 'target_type': 'virtio'}], opts=on)",
+        "consoles[0]: only the first serial port and one",
+    ),
+    "Ignition": ("libvirt.Ignition('i', content='{}', opts=on)", "ignition:Ignition are not supported"),
+    "reading a domain": ("libvirt.Domain.get('d', 'id', opts=on)", "Domain 'd': it cannot be read"),
+    "a mode of a network": ("libvirt.Network('n', mode='magic', opts=on)", "mode: 'magic'"),
+    "a network too small": ("libvirt.Network('n', addresses=['10.9.0.0/30'], opts=on)", "addresses[0]: "),
+    "no name": ("libvirt.Domain('a b', opts=on)", "the name: 'a b' is not a name"),
+    "ignoring what is no field": (
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, ignore_changes=['metadata']))",
+        "ignore_changes: 'metadata' cannot be ignored",
+    ),
+    "importing": ("libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, import_='x'))", "the option import_ "),
+    "keeping what leaves": (
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, retain_on_delete=True))", "option retain_on_delete",
+    ),
+    "replacing on changes": (
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, replace_on_changes=['*']))", "replace_on_changes",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_had_is_refused_with_its_place(stack, case):
+    body, expected = REFUSED[case]
+    error = stack.fail(f"{body}  # here", prelude=PRELUDE)
+    assert isinstance(error, InputError)
+    assert expected in str(error)
+
+
+def test_inputs_that_ask_for_nothing_count_as_not_given(run):
+    graph = run("""
+        libvirt.Domain("vm", emulator="", filesystems=[], firmware="", coreos_ignition="", qemu_agent=True,
+            boot_devices=[{"devs": ["hd"]}], consoles=[{"type": "pty", "target_port": "0", "target_type": "serial"}],
+            opts=on)
+    """)
+    assert "vm" in specs(graph, Kind.VM)
+
+
+def test_consoles_are_the_serial_port_and_a_paravirtual_one(run):
+    graph = run("""
+        serial = {"type": "pty", "target_port": "0", "target_type": "serial"}
+        virtio = {"type": "pty", "target_port": "1", "target_type": "virtio"}
+        libvirt.Domain("one", consoles=[serial], opts=on)
+        libvirt.Domain("two", consoles=[serial, virtio], opts=on)
+    """)
+    assert {name: vm.virtio_console for name, vm in specs(graph, Kind.VM).items()} == {"one": False, "two": True}
+
+
+def test_two_of_one_name_below_different_components_are_refused(stack):
+    error = stack.fail(
+        """
+        class A(pulumi.ComponentResource):
+            def __init__(self, kind):
+                super().__init__(f"unit:{kind}", kind)
+                libvirt.Domain("vm", opts=pulumi.ResourceOptions(parent=self, provider=kvm))
+        A("a"), A("b")
+        """,
+        prelude=PRELUDE,
+    )
+    assert isinstance(error, ConflictError)
+    assert "give one of them another name" in str(error)
+
+
+def test_the_order_of_registration_makes_no_difference(run):
+    lines = [f'libvirt.Domain("vm-{n}", disks=[{{"volume_id": libvirt.Volume("v-{n}", pool=pool.name, size=512, opts=on).id}}],'
+             f' network_interfaces=[{{"network_id": net.id}}], opts=on)' for n in range(8)]  # fmt: skip
+    graphs = []
+    for seed in range(3):
+        shuffled = list(lines)
+        random.Random(seed).shuffle(shuffled)
+        graph = run("\n".join(shuffled))
+        graphs.append([msgspec.structs.replace(item, place=None) for item in graph.resources])
+    assert graphs[0] == graphs[1] == graphs[2]
+
+
+FAILURES = {
+    "at top level": "1 / 0",
+    "in a function of an output": "root.id.apply(lambda id: 1 / 0)",
+    "in a helper": "import helper\nhelper.fail()",
+    "after an await": "async def later():\n    import asyncio\n    await asyncio.sleep(0)\n    1 / 0\npulumi.run(later)",
+    "in an awaited input": (
+        "async def later():\n    import asyncio\n    await asyncio.sleep(0)\n    return 1 / 0\n"
+        "libvirt.Domain('vm', description=pulumi.Output.from_input(later()), opts=on)"
+    ),
+    "among a hundred": ("for n in range(100):\n    libvirt.Domain(f'vm-{n}', vcpu=1 if n != 50 else 1 // 0, opts=on)"),
+    "by logging an error": "pulumi.log.error('no')",
+    "by an error for users": "raise pulumi.RunError('no')",
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_a_program_that_fails_says_nothing_of_what_it_wants(stack, case):
+    """No graph, no plan: nothing that the program did not get to is taken for unwanted."""
+    stack.write("helper.py", "def fail():\n    return 1 / 0\n")
+    with pytest.raises(ProgramError):
+        stack.evaluate(FAILURES[case], prelude=PRELUDE)
+
+
+def test_every_input_of_the_sdks_classes_is_in_the_schema():
+    from vmstack.evaluate.classic import schema
+
+    tables = {
+        pulumi_libvirt.domain.DomainArgs: schema.DOMAIN,
+        pulumi_libvirt.network.NetworkArgs: schema.NETWORK,
+        pulumi_libvirt.pool.PoolArgs: schema.POOL,
+        pulumi_libvirt.volume.VolumeArgs: schema.VOLUME,
+        pulumi_libvirt.cloud_init_disk.CloudInitDiskArgs: schema.CLOUD_INIT_DISK,
+        pulumi_libvirt.DomainDiskArgs: schema.DOMAIN["disks"].fields,
+        pulumi_libvirt.DomainNetworkInterfaceArgs: schema.DOMAIN["networkInterfaces"].fields,
+        pulumi_libvirt.DomainGraphicsArgs: schema.DOMAIN["graphics"].fields,
+        pulumi_libvirt.DomainConsoleArgs: schema.DOMAIN["consoles"].fields,
+        pulumi_libvirt.NetworkDnsArgs: schema.NETWORK["dns"].fields,
+    }
+    for owner, table in tables.items():
+        names = {
+            getattr(member.fget, "_pulumi_name", name)
+            for name, member in vars(owner).items()
+            if isinstance(member, property)
+        }
+        assert names == set(table), owner.__name__

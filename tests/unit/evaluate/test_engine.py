@@ -1,0 +1,220 @@
+"""The engine's side of the Pulumi SDK: transforms, functions, references, and the size of programs."""
+
+# ruff: noqa: E501 - small programs stand on one line each in the tables
+
+import socket
+import time
+
+import pytest
+
+from vmstack.errors import InputError
+from vmstack.model.graph import Output
+from vmstack.model.identity import Key, Kind
+
+PRELUDE = """\
+import pulumi
+import pulumi_libvirt as libvirt
+kvm = libvirt.Provider("kvm", uri="qemu:///system")
+on = pulumi.ResourceOptions(provider=kvm)
+"""
+
+
+def vms(graph):
+    return {resource.spec.name: resource.spec for resource in graph.resources if resource.key.kind is Kind.VM}
+
+
+TRANSFORMS = {
+    "of the stack": ("pulumi.runtime.register_stack_transform(bigger)", "opts=on"),
+    "of a resource": ("", "opts=pulumi.ResourceOptions(provider=kvm, transforms=[bigger])"),
+    "of a component": (
+        "class C(pulumi.ComponentResource):\n    pass\nc = C('unit:C', 'c', {}, pulumi.ResourceOptions(transforms=[bigger]))",
+        "opts=pulumi.ResourceOptions(provider=kvm, parent=c)",
+    ),
+    "that waits": (
+        "import asyncio\nsmaller = bigger\nasync def bigger(args):\n    await asyncio.sleep(0)\n    return smaller(args)\n"
+        "pulumi.runtime.register_stack_transform(bigger)",
+        "opts=on",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TRANSFORMS)
+def test_transforms(stack, monkeypatch, case):
+    def no_server(*_args):
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "bind", no_server)
+    before, opts = TRANSFORMS[case]
+    graph = stack.evaluate(
+        "def bigger(args):\n"
+        "    if args.type_ == 'libvirt:index/domain:Domain':\n"
+        "        args.props['memory'] = 2048\n"
+        "        args.opts.protect = True\n"
+        "        return pulumi.ResourceTransformResult(args.props, args.opts)\n"
+        f"{before}\nvm = libvirt.Domain('vm', memory=512, vcpu=3, {opts})\npulumi.export('memory', vm.memory)",
+        prelude=PRELUDE,
+    )
+    assert (vms(graph)["vm"].memory, vms(graph)["vm"].vcpus) == (2**31, 3)
+    assert next(item for item in graph.resources if item.key.name == "vm").options.protect is True
+    assert graph.outputs["memory"] == Output(value=2048)
+
+
+def test_transforms_that_fail_end_the_program(stack):
+    error = stack.fail(
+        "def broken(args):\n    return 1 / 0\npulumi.runtime.register_stack_transform(broken)\nlibvirt.Domain('vm', opts=on)",
+        prelude=PRELUDE,
+    )
+    assert "ZeroDivisionError" in str(error)
+
+
+def test_transformations_of_old(stack):
+    graph = stack.evaluate(
+        """
+        def bigger(args):
+            return pulumi.ResourceTransformationResult({**args.props, "memory": 1024}, args.opts)
+        libvirt.Domain("vm", opts=pulumi.ResourceOptions(provider=kvm, transformations=[bigger]))
+        """,
+        prelude=PRELUDE,
+    )
+    assert vms(graph)["vm"].memory == 2**30
+
+
+def test_functions_that_compute(stack):
+    graph = stack.evaluate(
+        """
+        host = libvirt.get_network_dns_host_template(ip="10.0.0.1", hostname="a")
+        later = libvirt.get_network_dnsmasq_options_template_output(option_name="x", option_value=pulumi.Output.secret("y"))
+        srv = libvirt.get_network_dns_srv_template(service="ldap", protocol="tcp", port="389")
+        pulumi.export("host", host.rendered)
+        pulumi.export("later", later.rendered)
+        pulumi.export("srv", srv.rendered)
+        """,
+        prelude=PRELUDE,
+    )
+    assert graph.outputs == {
+        "host": Output(value={"hostname": "a", "ip": "10.0.0.1"}),
+        "later": Output(value={"optionName": "x", "optionValue": "y"}, secret=True),
+        "srv": Output(value={"port": "389", "protocol": "tcp", "service": "ldap"}),
+    }
+
+
+def test_transforms_of_functions(stack):
+    graph = stack.evaluate(
+        """
+        def rename(args):
+            return pulumi.InvokeTransformResult({**args.args, "hostname": "b"}, args.opts)
+        pulumi.runtime.register_invoke_transform(rename)
+        pulumi.export("host", libvirt.get_network_dns_host_template_output(ip="10.0.0.1", hostname="a").hostname)
+        """,
+        prelude=PRELUDE,
+    )
+    assert graph.outputs["host"].value == "b"
+
+
+def test_references_to_other_stacks(stack):
+    stacks = {
+        "org/base/dev": {"pool": Output(value="pool-1"), "n": Output(value=2), "key": Output(value="s", secret=True)}
+    }
+    graph = stack.evaluate(
+        """
+        other = pulumi.StackReference("org/base/dev")
+        libvirt.Domain("vm", vcpu=other.require_output("n"), opts=on)
+        pulumi.export("pool", other.get_output("pool"))
+        pulumi.export("key", other.get_output("key"))
+        """,
+        prelude=PRELUDE,
+        references=stacks.get,
+    )
+    assert vms(graph)["vm"].vcpus == 2
+    assert graph.outputs == {"key": Output(value="s", secret=True), "pool": Output(value="pool-1")}
+
+
+REFERENCES = {
+    "nobody who knows stacks": (None, "are not to be had here"),
+    "no such stack": ({}, "there is no such stack"),
+    "a secret that is not kept": ({"a/b/c": {"x": Output(value=None, secret=True)}}, "whose values are not kept: x"),
+    "a value that is not known": ({"a/b/c": {"x": Output(value=None, known=False)}}, "whose values are not kept: x"),
+}
+
+
+@pytest.mark.parametrize("case", REFERENCES)
+def test_references_to_nothing_are_refused(stack, case):
+    stacks, expected = REFERENCES[case]
+    error = stack.fail(
+        "pulumi.StackReference('a/b/c')", prelude=PRELUDE, references=stacks.get if stacks is not None else None
+    )
+    assert isinstance(error, InputError)
+    assert expected in str(error)
+
+
+REFUSED = {
+    "hooks": (
+        "hook = pulumi.ResourceHook('h', lambda args: None)\n"
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, hooks=pulumi.ResourceHookBinding(after_create=[hook])))",
+        "the hook 'h' is not supported",
+    ),
+    "remote components": ("pulumi.ComponentResource('a:b:C', 'c', {}, remote=True)", "a component that a plugin would make"),
+    "assets": ("libvirt.Domain('vm', description=pulumi.StringAsset('x'), opts=on)", "assets and archives"),
+    "other providers": ("pulumi.ProviderResource('aws', 'p', {})", "pulumi:providers:aws 'p' is not supported"),
+    "other functions": ("pulumi.runtime.invoke('aws:x:y', {})", "the function aws:x:y is not supported"),
+    "a name twice": ("libvirt.Domain('vm', opts=on)\nlibvirt.Domain('vm', opts=on)", "Domain 'vm' is defined twice"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_the_engine_cannot_do_is_refused(stack, case):
+    body, expected = REFUSED[case]
+    error = stack.fail(body, prelude=PRELUDE)
+    assert expected in str(error)
+
+
+def test_secrets_stay_secrets(stack):
+    graph = stack.evaluate(
+        """
+        seed = libvirt.CloudInitDisk("seed", user_data=pulumi.Output.secret("#cloud-config"), opts=on)
+        libvirt.Domain("vm", cloudinit=seed.id, opts=on)
+        vm = libvirt.Domain("x", opts=pulumi.ResourceOptions(provider=kvm, additional_secret_outputs=["name"]))
+        pulumi.export("data", seed.user_data)
+        pulumi.export("name", vm.name)
+        """,
+        prelude=PRELUDE,
+    )
+    assert graph.outputs["data"] == Output(value="#cloud-config", secret=True)
+    assert graph.outputs["name"].secret
+
+
+def test_a_chain_of_a_thousand_needs_neither_recursion_nor_patience(stack):
+    started = time.process_time()
+    graph = stack.evaluate(
+        """
+        last = None
+        for n in range(1000):
+            more = pulumi.ResourceOptions(provider=kvm, depends_on=[last] if last else None)
+            last = libvirt.Domain(f"vm-{n}", opts=more)
+        """,
+        prelude=PRELUDE,
+    )
+    assert len(vms(graph)) == 1000
+    needs = {item.key: item.needs for item in graph.resources}
+    assert Key(Kind.VM, "vm-998") in needs[Key(Kind.VM, "vm-999")]
+    assert time.process_time() - started < 5
+
+
+def test_circles_are_told(stack):
+    error = stack.fail(
+        """
+        class C(pulumi.ComponentResource):
+            def __init__(self):
+                super().__init__("unit:C", "c")
+                libvirt.Domain("a", opts=pulumi.ResourceOptions(parent=self, provider=kvm, depends_on=[self]))
+        C()
+        """,
+        prelude=PRELUDE,
+    )
+    assert "circular" in str(error)
+
+
+def test_two_evaluations_give_two_answers(stack):
+    body = "libvirt.Domain(pulumi.Config().require('name'), opts=on)"
+    found = [set(vms(stack.evaluate(body, prelude=PRELUDE, config={"name": name}))) for name in ("a", "b", "a")]
+    assert found == [{"a"}, {"b"}, {"a"}]

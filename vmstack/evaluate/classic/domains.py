@@ -1,0 +1,221 @@
+"""Domain: what it answers, and what it is in the graph."""
+
+import hashlib
+import re
+from typing import Any, Final, Literal
+
+from vmstack.errors import InputError
+from vmstack.evaluate.classic.declared import Declared, label_of
+from vmstack.evaluate.classic.inputs import read_inputs
+from vmstack.evaluate.classic.scene import Scene
+from vmstack.evaluate.classic.schema import DOMAIN
+from vmstack.evaluate.engine.registration import Registration
+from vmstack.evaluate.engine.values import UNKNOWN
+from vmstack.evaluate.native.fields import (
+    check_choice,
+    check_host_name,
+    check_int,
+    check_interface,
+    check_label,
+    check_mac,
+)
+from vmstack.evaluate.native.subnets import read_address
+from vmstack.model.identity import Key, Kind, derive_mac, derive_uuid
+from vmstack.model.sizes import MIB
+from vmstack.model.specs import DiskSpec, GraphicsSpec, NicSpec, Power, VmSpec
+from vmstack.model.text import check_text
+
+_VCPUS: Final = 1
+_MEMORY: Final = 512
+_MAX_VCPUS: Final = 4096
+_MAX_MEMORY: Final = 16 * 1024 * 1024
+_LOOPBACK: Final = "127.0.0.1"
+_TYPES: Final[tuple[Literal["kvm", "qemu"], ...]] = ("kvm", "qemu")
+_CPU_MODES: Final[tuple[Literal["host-passthrough", "host-model", "maximum"], ...]] = (
+    "host-passthrough", "host-model", "maximum",
+)  # fmt: skip
+_DISPLAYS: Final[tuple[Literal["vnc", "spice"], ...]] = ("vnc", "spice")
+_SERIAL_PORT: Final = ("pty", "serial", "0")
+_VIRTIO_CONSOLES: Final = (("pty", "virtio", "0"), ("pty", "virtio", "1"))
+_CONSOLES: Final = (_SERIAL_PORT, *_VIRTIO_CONSOLES)
+# A virtio-blk serial holds 20 bytes.
+_SERIAL: Final = 20
+
+
+def declare_domain(registration: Registration, *, uri: str, scene: Scene) -> tuple[Declared, dict[str, Any]]:
+    """A domain's UUID and MACs are derived; what the hypervisor chooses, and leases, are not known."""
+    values = read_inputs(registration, DOMAIN)
+    key = Key(Kind.VM, registration.name)
+    label = check_label(label_of(registration, stack=scene.stack, kind=Kind.VM, values=values), field="name")
+    _check(values)
+    values["nics"] = _read_interfaces(values, key=key, label=label, uri=uri, scene=scene)
+    declared = Declared(registration, key, uri, label, derive_uuid(scene.stack, key), values)
+    return declared, {
+        "name": label,
+        "arch": UNKNOWN,
+        "autostart": values.get("autostart", False),
+        "cpu": {"mode": values.get("cpu", {}).get("mode") or UNKNOWN},
+        "emulator": UNKNOWN,
+        "machine": values.get("machine") or UNKNOWN,
+        "nvram": UNKNOWN,
+        "memory": values["memory"],
+        "vcpu": values["vcpu"],
+        "running": values.get("running", True),
+        "type": values.get("type") or UNKNOWN,
+        "networkInterfaces": [_interface_output(nic) for nic in values["nics"]],
+    }
+
+
+def _check(values: dict[str, Any]) -> None:
+    values["vcpu"] = check_int(values.get("vcpu") or _VCPUS, field="vcpu", low=1, high=_MAX_VCPUS)
+    values["memory"] = check_int(values.get("memory") or _MEMORY, field="memory", low=1, high=_MAX_MEMORY)
+    if values.get("type"):
+        check_choice(values["type"], field="type", allowed=_TYPES)
+    if values.get("cpu", {}).get("mode"):
+        check_choice(values["cpu"]["mode"], field="cpu.mode", allowed=_CPU_MODES)
+    devices = [device for block in values.get("bootDevices", ()) for device in block.get("devs", ())]
+    if devices and devices != ["hd"]:
+        raise InputError(
+            f"bootDevices: {', '.join(devices)}: another order of booting is not supported",
+            resolution="guests boot from their first disk: leave it out",
+        )
+    for index, console in enumerate(values.get("consoles", ())):
+        if _console(console) not in _CONSOLES:
+            raise InputError(
+                f"consoles[{index}]: only the first serial port and one paravirtual console are made, both as pty",
+                resolution="every domain has the serial port: leave the console out",
+            )
+    for index, disk in enumerate(values.get("disks", ())):
+        if not disk.get("volumeId"):
+            raise InputError(f"disks[{index}].volumeId: it is missing", resolution="disks are volumes of pools")
+    read_graphics(values.get("graphics"))
+
+
+def _console(block: dict[str, Any]) -> tuple[object, ...]:
+    kind = block.get("targetType") or "serial"
+    return (block.get("type"), kind, block.get("targetPort") or "0")
+
+
+def read_graphics(block: dict[str, Any] | None) -> GraphicsSpec:
+    """The display; without a word about it, VNC for the host alone (the old provider's SPICE needs a QEMU with it)."""
+    if not block:
+        return GraphicsSpec(type="vnc", listen=_LOOPBACK)
+    if block.get("autoport") is False:
+        raise InputError("graphics.autoport: False is not supported", resolution="libvirt chooses the port")
+    how = block.get("listenType") or "none"
+    address = block.get("listenAddress") or _LOOPBACK
+    if how not in ("none", "address"):
+        raise InputError(f"graphics.listenType: {how!r} is not supported", resolution='use "address"')
+    if how == "none" and address != _LOOPBACK:
+        raise InputError('graphics.listenAddress: it is given, and listenType is not "address"')
+    return GraphicsSpec(
+        type=check_choice(block.get("type") or "spice", field="graphics.type", allowed=_DISPLAYS),
+        listen=str(read_address(address, field="graphics.listenAddress")),
+    )
+
+
+def _read_interfaces(values: dict[str, Any], *, key: Key, label: str, uri: str, scene: Scene) -> list[dict[str, Any]]:
+    """The NICs with what can be known of them: name, network, MAC, addresses."""
+    found: list[dict[str, Any]] = []
+    for index, block in enumerate(values.get("networkInterfaces", ())):
+        at = f"networkInterfaces[{index}]"
+        network = _network_label(block, at=at, uri=uri, scene=scene)
+        bridge = check_interface(block["bridge"], field=f"{at}.bridge") if network is None else None
+        where = network or str(bridge)
+        name, number = where, 2
+        while name in {nic["name"] for nic in found}:
+            name, number = f"{where}-{number}", number + 1
+        given = block.get("mac")
+        addresses = tuple(str(read_address(text, field=f"{at}.addresses")) for text in block.get("addresses", ()))
+        hostname = block.get("hostname") or label
+        found.append(
+            {
+                "name": name,
+                "network": network,
+                "bridge": bridge,
+                "id": block.get("networkId"),
+                "mac": check_mac(given, field=f"{at}.mac") if given else derive_mac(scene.stack, key, nic=name),
+                "hostname": check_host_name(hostname, field=f"{at}.hostname") if block.get("hostname") else hostname,
+                "addresses": addresses,
+                "waits": block.get("waitForLease", False),
+                "block": block,
+            }
+        )
+    return found
+
+
+def _network_label(block: dict[str, Any], *, at: str, uri: str, scene: Scene) -> str | None:
+    """The name in libvirt of the network, `None` for a bridge of the host.
+
+    Its name goes before its id, and both go before a bridge, as in the old provider.
+    """
+    if block.get("networkName"):
+        return check_label(block["networkName"], field=f"{at}.networkName")
+    wanted = block.get("networkId")
+    if not wanted and block.get("bridge"):
+        return None
+    if not wanted:
+        raise InputError(f"{at}: it is on no network", resolution="give networkId, networkName or bridge")
+    declared = scene.find(wanted, kind=Kind.NETWORK)
+    if declared is not None:
+        if declared.uri != uri:
+            raise InputError(f"{at}.networkId: the network is on another host ({declared.uri})")
+        return declared.label
+    native = scene.native_network(uri=uri, id=wanted)
+    if native is not None:
+        return native.label
+    reference = scene.references.get(wanted)
+    if reference is not None and reference.kind is Kind.NETWORK:
+        return reference.label
+    raise InputError(
+        f"{at}.networkId: no network of the program has the id {wanted}",
+        resolution="use networkName for a network that is there already",
+    )
+
+
+def _interface_output(nic: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **nic["block"],
+        "networkId": nic["id"] or (UNKNOWN if nic["network"] else None),
+        "networkName": nic["network"],
+        "hostname": nic["hostname"],
+        "mac": nic["mac"].upper(),
+        "addresses": list(nic["addresses"]) or UNKNOWN,
+    }
+
+
+def vm_spec(declared: Declared, *, host: str, disks: tuple[DiskSpec, ...], nics: tuple[NicSpec, ...]) -> VmSpec:
+    """The domain in the model's words."""
+    values = declared.values
+    memory = values["memory"] * MIB
+    description = values.get("description") or None
+    return VmSpec(
+        name=declared.name,
+        label=declared.label,
+        uuid=declared.id,
+        host=host,
+        vcpus=values["vcpu"],
+        max_vcpus=values["vcpu"],
+        memory=memory,
+        max_memory=memory,
+        disks=disks,
+        nics=nics,
+        seed=declared.name if values.get("cloudinit") else None,
+        domain_type=values.get("type") or None,
+        cpu_mode=values.get("cpu", {}).get("mode") or None,
+        machine=check_label(values["machine"], field="machine") if values.get("machine") else None,
+        graphics=read_graphics(values.get("graphics")),
+        virtio_console=any(_console(block) in _VIRTIO_CONSOLES for block in values.get("consoles", ())),
+        description=check_text(description, field="description", multiline=True) if description else None,
+        autostart=values.get("autostart", False),
+        power=Power.RUNNING if values.get("running", True) else Power.STOPPED,
+    )
+
+
+def disk_name(volume: str) -> str:
+    """A disk's logical name, which the guest sees as its serial: the volume's, or a short form with seven digits."""
+    plain = re.sub(r"[^a-z0-9-]", "-", volume.lower()).strip("-")
+    if plain == volume and len(plain) <= _SERIAL:
+        return plain
+    digits = hashlib.sha256(volume.encode()).hexdigest()[:7]
+    return f"{plain[: _SERIAL - 8].strip('-')}-{digits}"

@@ -1,0 +1,117 @@
+"""The package `libvirt` as the engine knows it: takes registrations, answers with ids and outputs, ends in entries."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from vmstack.errors import InputError
+from vmstack.evaluate.classic import domains, networks, storage
+from vmstack.evaluate.classic.functions import call_function
+from vmstack.evaluate.classic.inputs import PLACEHOLDER, placed, read_inputs
+from vmstack.evaluate.classic.scene import Provider, Scene
+from vmstack.evaluate.classic.schema import PROVIDER
+from vmstack.evaluate.classic.translation import Translation
+from vmstack.evaluate.engine.registration import Answer, Registration
+from vmstack.evaluate.recorder import Entry, Recorder
+from vmstack.model.graph import Output
+from vmstack.model.identity import Key, Kind, derive_uuid
+from vmstack.model.text import check_name
+
+_VARIABLE: Final = "LIBVIRT_DEFAULT_URI"
+_DECLARE: Final = {
+    "libvirt:index/pool:Pool": storage.declare_pool,
+    "libvirt:index/volume:Volume": storage.declare_volume,
+    "libvirt:index/cloudInitDisk:CloudInitDisk": storage.declare_cloud_init_disk,
+    "libvirt:index/network:Network": networks.declare_network,
+    "libvirt:index/domain:Domain": domains.declare_domain,
+}
+_READ: Final = {
+    "libvirt:index/pool:Pool": storage.refer_to_pool,
+    "libvirt:index/volume:Volume": storage.refer_to_volume,
+    "libvirt:index/network:Network": networks.refer_to_network,
+}
+
+
+class Classic:
+    """Collects the `pulumi_libvirt` resources of one evaluation (`engine.registration.Package`)."""
+
+    def __init__(self, recorder: Recorder, *, config: Mapping[str, str]) -> None:
+        self._config = config
+        self._scene = Scene(recorder)
+
+    def configure(self, registration: Registration) -> Answer:
+        with placed(registration):
+            check_name(registration.name, field="the name")
+            values = read_inputs(registration, PROVIDER)
+            uri = values.get("uri") or os.environ.get(_VARIABLE)
+            if not uri:
+                raise InputError("uri: it is missing", resolution=f"give it, or set {_VARIABLE}")
+            self._scene.providers[registration.urn] = Provider(registration=registration, uri=uri)
+        return Answer(id=derive_uuid(self._scene.stack, Key(Kind.HOST, registration.name)), outputs={"uri": uri})
+
+    def register(self, registration: Registration) -> Answer:
+        declare = _DECLARE.get(registration.type)
+        with placed(registration):
+            if declare is None:
+                raise InputError(f"resources of the type {registration.type} are not supported")
+            check_name(registration.name, field="the name")
+            declared, outputs = declare(registration, uri=self._uri(registration), scene=self._scene)
+            self._scene.add(declared)
+        return Answer(id=declared.id, outputs=outputs)
+
+    def read(self, registration: Registration, *, id: str) -> Answer:
+        refer = _READ.get(registration.type)
+        with placed(registration):
+            if refer is None:
+                raise InputError(
+                    "it cannot be read: what a host holds is not known while the program runs",
+                    resolution="pass what you need of it as configuration",
+                )
+            outputs = refer(registration, id=id, uri=self._uri(registration), scene=self._scene)
+        return Answer(id=id, outputs=outputs)
+
+    def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        return call_function(token, arguments)
+
+    def entries(self) -> Iterator[tuple[Entry, str]]:
+        """Yield what was declared as entries of the graph, each with the URN it belongs to (empty for none).
+
+        The order does not depend on the order of registration.
+        """
+        default = self._config.get("libvirt:uri")
+        digests = self._config.get("vmstack:sha256")
+        yield from Translation(self._scene, default_uri=default, digests=digests).entries()
+
+    def settle_outputs(self, outputs: Mapping[str, Output]) -> dict[str, Output]:
+        """Replace the ids of volumes that were not known when the program ran by what is known of them now."""
+        return {name: self._settle(output) for name, output in outputs.items()}
+
+    def _settle(self, output: Output) -> Output:
+        value = self._known(output.value)
+        if PLACEHOLDER in repr(value):
+            return Output(value=None, secret=output.secret, known=False)
+        return Output(value=value, secret=output.secret, known=output.known)
+
+    def _known(self, value: Any) -> Any:
+        if isinstance(value, str) and PLACEHOLDER in value:
+            for declared in self._scene.volumes():
+                path = self._scene.volume_path(declared)
+                if path is not None and PLACEHOLDER in declared.id:
+                    value = value.replace(declared.id, path)
+            return value
+        if isinstance(value, list):
+            return [self._known(item) for item in value]
+        return {name: self._known(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+    def _uri(self, registration: Registration) -> str:
+        if registration.provider:
+            provider = self._scene.providers.get(registration.provider)
+            if provider is not None:
+                return provider.uri
+        uri = self._config.get("libvirt:uri") or os.environ.get(_VARIABLE)
+        if not uri:
+            raise InputError(
+                "its provider has no URI",
+                resolution=f"set libvirt:uri in the stack's configuration, or {_VARIABLE}, or pass a provider",
+            )
+        return uri

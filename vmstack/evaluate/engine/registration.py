@@ -1,0 +1,141 @@
+"""What a stack program said about one resource, decoded; and what somebody must answer to it."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from vmstack.errors import InputError, Place
+from vmstack.evaluate.engine.values import decode_struct
+from vmstack.evaluate.places import show_path
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Registration:
+    """One custom resource. `parent`, `provider` and `dependencies` are URNs; `aliases` are former logical names.
+
+    `provider` is empty for the package's default provider.
+    """
+
+    urn: str
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    parent: str = ""
+    provider: str = ""
+    dependencies: tuple[str, ...] = ()
+    protect: bool | None = None
+    ignore_changes: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    place: Place | None = None
+
+    @property
+    def title(self) -> str:
+        """How errors call it."""
+        return f"{self.type.rpartition(':')[2]} {self.name!r}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """A resource's id and outputs (`None` ones are left out; unknown and secret ones are wrapped)."""
+
+    id: str
+    outputs: Mapping[str, Any]
+
+
+class Package(Protocol):
+    """Who knows the resources of a package. Everything raises `InputError` for what it cannot do."""
+
+    def configure(self, registration: Registration) -> Answer:
+        """An explicit provider."""
+
+    def register(self, registration: Registration) -> Answer:
+        """A resource to have."""
+
+    def read(self, registration: Registration, *, id: str) -> Answer:
+        """A resource that is there already."""
+
+    def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A function."""
+
+
+def read_request(request: Any, *, urn: str) -> Registration:
+    """Decode a `RegisterResourceRequest`. Raises `InputError` for options that would have no effect."""
+    place = place_of(request)
+    title = f"{request.type.rpartition(':')[2]} {request.name!r}"
+    for option, why in _refused_options(request):
+        raise InputError(f"{title}: the option {option} is not supported: {why}", place=place)
+    return Registration(
+        urn=urn,
+        type=request.type,
+        name=request.name,
+        inputs=decode_struct(request.object),
+        parent=request.parent,
+        provider=request.provider.rpartition("::")[0],
+        dependencies=tuple(sorted(set(request.dependencies))),
+        protect=request.protect if request.HasField("protect") else None,
+        ignore_changes=tuple(request.ignoreChanges),
+        aliases=tuple(sorted(set(_former_names(request)))),
+        place=place,
+    )
+
+
+def read_lookup(request: Any, *, urn: str) -> Registration:
+    """Decode a `ReadResourceRequest`."""
+    return Registration(
+        urn=urn,
+        type=request.type,
+        name=request.name,
+        inputs=decode_struct(request.properties),
+        parent=request.parent,
+        provider=request.provider.rpartition("::")[0],
+        dependencies=tuple(sorted(set(request.dependencies))),
+        place=place_of(request),
+    )
+
+
+def place_of(request: Any) -> Place | None:
+    """Where the program made the resource, as the SDK found it."""
+    position = getattr(request, "sourcePosition", None)
+    if position is None or not position.uri:
+        return None
+    return Place(show_path(unquote(urlsplit(position.uri).path)), position.line)
+
+
+def _refused_options(request: Any) -> Iterable[tuple[str, str]]:
+    """Options that ask for something which would not happen.
+
+    delete_before_replace, deleted_with, custom_timeouts and version are taken: replacing deletes first where it must,
+    all that goes is deleted by itself, and nothing here waits for a provider.
+    """
+    whole = "vmstack decides by itself what can change in place and what is made anew"
+    if request.importId:
+        yield "import_", "take existing objects over with 'vmstack import'"
+    if request.replaceOnChanges:
+        yield "replace_on_changes", whole
+    if request.HasField("replacement_trigger") and request.replacement_trigger.WhichOneof("kind") not in (
+        None,
+        "null_value",
+    ):
+        yield "replacement_trigger", whole
+    if request.replace_with:
+        yield "replace_with", whole
+    if request.HasField("retainOnDelete") and request.retainOnDelete:
+        yield "retain_on_delete", "what leaves the program is deleted; protect=True keeps it from being deleted"
+    if request.hideDiffs:
+        yield "hide_diffs", "plans show every change"
+    if request.state_migrations:
+        yield "state_migrations", "there is no state"
+    if request.envVarMappings:
+        yield "env_var_mappings", "there is no provider process"
+
+
+def _former_names(request: Any) -> Iterable[str]:
+    """The logical names in aliases of every form; parents and types play no role in identity here."""
+    urns = [*request.aliasURNs]
+    for alias in request.aliases:
+        if alias.WhichOneof("alias") == "urn":
+            urns.append(alias.urn)
+        elif alias.spec.name:
+            yield alias.spec.name
+    yield from (urn.rpartition("::")[2] for urn in urns if urn)
