@@ -104,7 +104,7 @@ def execute(
         case effects.SetVcpus():
             patience.insist(lambda: driver.set_vcpus(effect.uuid, effect.vcpus, live=effect.live, config=True))
         case effects.SetMemory():
-            patience.insist(lambda: driver.set_memory(effect.uuid, effect.kib, live=effect.live, config=True))
+            return EffectResult(notes=domain.set_memory(effect))
         case effects.SetDescription():
             patience.insist(lambda: driver.set_description(effect.uuid, effect.description, live=effect.live))
         case effects.AttachDevice():

@@ -11,13 +11,24 @@ from vmstack.errors import GuestError, HostError, NotFoundError
 from vmstack.hosts.attempts import Patience
 from vmstack.hosts.driver import DomainRecord, Driver
 from vmstack.hosts.readiness import GuestFailedError, GuestNotReadyError, await_ready
-from vmstack.model.effects import AttachDevice, AwaitReady, DetachDevice, ShutdownDomain, StampDomain, UndefineDomain
+from vmstack.model.effects import (
+    AttachDevice,
+    AwaitReady,
+    DetachDevice,
+    SetMemory,
+    ShutdownDomain,
+    StampDomain,
+    UndefineDomain,
+)
 from vmstack.model.readiness import GuestReport
+from vmstack.xmlio.domain import read_domain
 from vmstack.xmlio.safe import parse_xml
 from vmstack.xmlio.stamp import NAMESPACE, read_stamp, write_stamp
 
 # A guest that is still booting misses the power button; pressing it again costs nothing.
 _PRESS_AGAIN: Final = 15.0
+# A balloon moves within a second in a quiet guest; a guest that still boots has no driver for it.
+_BALLOON_TIMEOUT: Final = 30.0
 # cloud-init's exit status for "done, with recoverable errors".
 _RECOVERABLE: Final = 2
 
@@ -75,6 +86,21 @@ class DomainEffects:
             self._patience.insist(lambda: self._driver.undefine_domain(effect.uuid))
         except NotFoundError:
             return
+
+    def set_memory(self, effect: SetMemory) -> tuple[str, ...]:
+        """Set it, and see the running guest's balloon get there; where it does not in time, a note says so."""
+        self._patience.insist(lambda: self._driver.set_memory(effect.uuid, effect.kib, live=effect.live, config=True))
+
+        def has_arrived(record: DomainRecord | None) -> bool:
+            live = None if record is None else record.live_xml
+            return live is None or read_domain(live).memory_kib == effect.kib
+
+        if effect.live:
+            try:
+                self._driver.wait_for_domain(effect.uuid, until=has_arrived, timeout=_BALLOON_TIMEOUT)
+            except TimeoutError:
+                return (f"{effect.name}: the guest's balloon has not moved yet to {effect.kib} KiB",)
+        return ()
 
     def attach(self, effect: AttachDevice) -> None:
         """Attach where the device is not yet: matched by serial (disk) or MAC (interface)."""

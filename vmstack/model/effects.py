@@ -189,7 +189,10 @@ class SetVcpus(Effect, frozen=True, kw_only=True):
 
 
 class SetMemory(Effect, frozen=True, kw_only=True):
-    """Set the current memory (KiB) of the running guest by its balloon, and of the persistent definition."""
+    """Set the current memory (KiB) of the running guest by its balloon, and of the persistent definition.
+
+    A balloon moves when the guest lets it: the effect waits for it for a while, and says so where it did not move.
+    """
 
     uuid: str
     name: str
