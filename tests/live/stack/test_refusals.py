@@ -4,13 +4,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.live.stack.foreign import make_neighbours
-from tests.live.stack.virsh import virsh, volumes
-from tests.live.stack.workbench import Stack
+from tests.live.stack.virsh import dump, virsh, volumes
+from tests.live.stack.workbench import Stack, open_stack
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(600)]
 
@@ -21,6 +22,12 @@ Host("kvm", uri="qemu:///system")
 pool = StoragePool("pool", label="$prefix-pool", path="$folder")
 lan = Network("lan", label="$prefix-lan", cidr="$subnet.0/25")
 vm = VirtualMachine("a", label="$prefix-a", pool=pool, disk="1MiB", networks=[lan.dhcp()], running=False)
+"""
+GUARDED = """
+import pulumi
+VirtualMachine(
+    "guarded", label="$prefix-guarded", pool=pool, running=False, opts=pulumi.ResourceOptions(protect=True),
+)
 """
 # A user's command: all modules are loaded as root, who may read them, and the rights are given up before the work.
 _AS_NOBODY = """
@@ -103,18 +110,6 @@ def test_step_that_fails_stops_what_needs_it_and_nothing_else(stack: Stack) -> N
     stack.is_converged()
 
 
-def test_unreachable_host_is_unknown_and_never_empty(stack: Stack) -> None:
-    stack.write(PROGRAM)
-    stack.apply()
-    before = stack.listed()
-    for command in (["plan"], ["apply", "--yes"], ["destroy", "--yes", "--allow-data-loss"], ["show"], ["unlock"]):
-        run = stack.run(*command, "--connect", "qemu+unix:///system?socket=/run/libvirt/nobody-listens", code=1)
-        assert "host kvm: cannot connect to qemu+unix:///system?socket=/run/libvirt/nobody-listens" in run.err
-        assert "To go on: start the daemon" in run.err
-        assert run.out == ""
-    assert stack.listed() == before
-
-
 def test_user_without_permission_is_told_how_to_get_it(stack: Stack, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
@@ -136,67 +131,83 @@ def test_user_without_permission_is_told_how_to_get_it(stack: Stack, tmp_path: P
     assert "Traceback" not in run.stderr
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """An applied stack with a data disk and a protected VM."""
+    with open_stack(tmp_path_factory.mktemp("refusals")) as stack:
+        stack.write(PROGRAM)
+        stack.edit("running=False)", 'running=False, disks=[Disk("data", size="2MiB")])\n' + GUARDED)
+        stack.edit("import Host,", "import Disk, Host,")
+        stack.apply()
+        yield stack
+
+
+@pytest.fixture
+def held(made: Stack) -> Iterator[Stack]:
+    """The applied stack, of which the test must change nothing but the program."""
+
+    def look() -> list[object]:
+        domains = [dump("domain", made.name(name)) for name in ("a", "guarded")]
+        return [made.listed(), volumes(made.name("pool")), *domains, dump("net", made.name("lan")), made.ledger()]
+
+    program, before = made.main.read_text(), look()
+    yield made
+    made.main.write_text(program)
+    assert look() == before
+
+
+def test_unreachable_host_is_unknown_and_never_empty(held: Stack) -> None:
+    for command in (["plan"], ["apply", "--yes"], ["destroy", "--yes", "--allow-data-loss"]):
+        run = held.run(*command, "--connect", "qemu+unix:///system?socket=/run/libvirt/nobody-listens", code=1)
+        assert "host kvm: cannot connect to qemu+unix:///system?socket=/run/libvirt/nobody-listens" in run.err
+        assert "To go on: start the daemon" in run.err
+        assert run.out == ""
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [('raise RuntimeError("no luck")', "no luck"), ("import sys; sys.exit(0)", "exit"), ("vm.typo()", "typo")],
 )
-def test_program_that_fails_never_plans_a_deletion(stack: Stack, line: str, words: str) -> None:
-    stack.write(PROGRAM)
-    stack.apply()
-    before = stack.listed()
-    stack.edit("\nvm =", f"\nvm = None\n{line}\nvm =")
-    run = stack.apply("--allow-empty", "--allow-data-loss", code=1)
+def test_program_that_fails_never_plans_a_deletion(held: Stack, line: str, words: str) -> None:
+    held.edit("\nvm =", f"\nvm = None\n{line}\nvm =")
+    run = held.apply("--allow-empty", "--allow-data-loss", code=1)
     assert words in run.err
     assert "__main__.py:8" in run.err
-    assert stack.listed() == before
 
 
-def test_empty_program_deletes_nothing_unless_told_to(stack: Stack) -> None:
-    stack.write(PROGRAM)
-    stack.apply()
-    before = stack.listed()
-    stack.write('from vmstack import Host\n\nHost("kvm", uri="qemu:///system")\n')
-    run = stack.apply(code=5)
-    assert "the program defines nothing" in run.err
-    assert stack.listed() == before
-    stack.apply("--allow-empty", "--allow-data-loss")
-    assert stack.listed() == {command: [] for command in before}
+def test_empty_program_deletes_nothing_unless_told_to(held: Stack) -> None:
+    held.write('from vmstack import Host\n\nHost("kvm", uri="qemu:///system")\n')
+    assert "the program defines nothing" in held.apply(code=5).err
 
 
-def test_data_is_lost_only_with_leave(stack: Stack) -> None:
-    stack.write(PROGRAM)
-    stack.edit('disk="1MiB",', 'disk="1MiB", disks=[Disk("data", size="2MiB")],')
-    stack.edit("import Host,", "import Disk, Host,")
-    stack.apply()
-    before, files = stack.listed(), volumes(stack.name("pool"))
-    stack.edit(' disks=[Disk("data", size="2MiB")],', "")
-    run = stack.apply(code=5)
+def test_data_is_not_lost_without_leave(held: Stack) -> None:
+    held.edit(', disks=[Disk("data", size="2MiB")]', "")
+    run = held.apply(code=5)
     assert "volume.a-data" in run.err
     assert "--allow-data-loss" in run.err
-    assert (stack.listed(), volumes(stack.name("pool"))) == (before, files)
+
+
+def test_explicit_protection_holds_against_every_flag(held: Stack) -> None:
+    assert "vm.guarded is protected" in held.destroy(code=5).err
+    assert "vm.guarded is protected" in held.run("plan", "--destroy", "--allow-data-loss", code=5).err
+
+
+def test_volume_larger_than_its_pool_is_refused_before_anything_is_made(held: Stack) -> None:
+    held.edit('disk="1MiB"', 'disk="60TiB"')
+    assert "volume.a-root: it asks for 60 TiB" in held.apply(code=1).err
+
+
+def test_leave_is_enough_to_lose_data_and_then_everything(stack: Stack) -> None:
+    stack.write(PROGRAM)
+    stack.edit("running=False)", 'running=False, disks=[Disk("data", size="2MiB")])')
+    stack.edit("import Host,", "import Disk, Host,")
+    stack.apply()
+    stack.edit(', disks=[Disk("data", size="2MiB")]', "")
     stack.apply("--allow-data-loss")
     assert volumes(stack.name("pool")) == ["a-root.qcow2"]
-
-
-def test_explicit_protection_holds_against_every_flag(stack: Stack) -> None:
-    stack.write(PROGRAM)
-    stack.edit("running=False", "running=False, opts=pulumi.ResourceOptions(protect=True)")
-    stack.edit("\nfrom vmstack", "\nimport pulumi\nfrom vmstack")
-    stack.apply()
-    before = stack.listed()
-    run = stack.destroy(code=5)
-    assert "vm.a is protected" in run.err
-    assert stack.listed() == before
-
-
-def test_volume_larger_than_its_pool_is_refused_before_anything_is_made(stack: Stack) -> None:
-    stack.write(PROGRAM)
-    stack.apply()
-    stack.edit('disk="1MiB"', 'disk="60TiB"')
-    before = stack.listed()
-    run = stack.apply(code=1)
-    assert "volume.a-root: it asks for 60 TiB" in run.err
-    assert stack.listed() == before
+    stack.write('from vmstack import Host\n\nHost("kvm", uri="qemu:///system")\n')
+    stack.apply("--allow-empty", "--allow-data-loss")
+    assert stack.listed() == {command: [] for command in stack.listed()}
 
 
 def _line_of(text: str, stack: Stack) -> int:
