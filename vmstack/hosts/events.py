@@ -2,9 +2,16 @@
 
 import functools
 import threading
-from typing import Any
+from typing import Any, Final
 
 import libvirt
+
+# What those who wait for a domain wait for.
+_EVENTS: Final = (
+    libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+    libvirt.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE,
+)
 
 
 @functools.cache
@@ -60,7 +67,7 @@ class DomainEvents:
         try:
             return [
                 self._connection.domainEventRegisterAny(None, event, self._on_event, None)
-                for event in (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED)
+                for event in _EVENTS
             ]
         except libvirt.libvirtError:
             return []
