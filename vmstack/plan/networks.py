@@ -3,6 +3,8 @@
 import enum
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from vmstack.errors import ConflictError, InputError, RefusedError
 from vmstack.model.configs import NetworkConfig
 from vmstack.model.identity import Key, Kind
@@ -14,7 +16,7 @@ from vmstack.plan.design import design_network
 from vmstack.plan.digest import digest_of
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.neighbours import check_neighbours, check_reserved, leaves, own_network_name
-from vmstack.plan.network_diff import NetworkDiff, compare_networks, written_fields
+from vmstack.plan.network_diff import NetworkDiff, compare_networks, leases, written_fields
 
 
 class NetworkFate(enum.StrEnum):
@@ -96,6 +98,8 @@ def _check_existing(spec: NetworkSpec, *, context: Context) -> None:
 def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
     index, key = context.indexes[spec.host], Key(Kind.NETWORK, spec.name)
     options = context.catalog.options(Kind.NETWORK, spec.name)
+    if not context.whole:
+        spec = _hold_reservations(spec, index.own_networks.get(spec.name))
     design = design_network(spec, stack=context.stack)
     stamp = Stamp(
         path=context.stack.path(key),
@@ -158,3 +162,19 @@ def _restamps(old: Stamp | None, new: Stamp) -> bool:
 def _state_changes(spec: NetworkSpec, found: ObservedNetwork, *, ignored: frozenset[str]) -> bool:
     autostart = found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored)
     return autostart or not found.active or not found.persistent
+
+
+def _hold_reservations(spec: NetworkSpec, found: ObservedNetwork | None) -> NetworkSpec:
+    """The network with the reservations that it has of ours: who they are for may not be known yet."""
+    if found is None or found.stamp is None:
+        return spec
+    held = leases(found.config)
+    taken = {(one.mac, one.name) for one in spec.reservations} | {(one.ip, None) for one in spec.reservations}
+    kept = [
+        lease.reservation
+        for (_, name), lease in held.items()
+        if f"reservations[{name}]" in found.stamp.fields
+        and not {(lease.reservation.mac, lease.reservation.name), (lease.reservation.ip, None)} & taken
+        and all(lease.reservation.mac is None or lease.reservation.mac != one.mac for one in spec.reservations)
+    ]
+    return msgspec.structs.replace(spec, reservations=(*spec.reservations, *kept))

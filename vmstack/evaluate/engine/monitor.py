@@ -12,12 +12,13 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import resource_pb2
 
 from vmstack.errors import ConflictError, InputError
-from vmstack.evaluate.engine.references import StackOutputs, read_stack
+from vmstack.evaluate.engine.references import check_kept, read_stack
 from vmstack.evaluate.engine.registration import Answer, Package, place_of, read_lookup, read_request
 from vmstack.evaluate.engine.transforms import apply_invoke_transforms, apply_transforms
 from vmstack.evaluate.engine.values import Secret, decode_outputs, decode_struct, encode_into, holds_asset
+from vmstack.evaluate.places import find_caller
+from vmstack.evaluate.recorder import Recorder
 from vmstack.model.graph import Output
-from vmstack.model.identity import StackId
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 _REFERENCE_TYPE: Final = "pulumi:pulumi:StackReference"
@@ -52,12 +53,10 @@ class Monitor:
     Called on the event loop's own thread (the runtime's executor is inline), one call at a time.
     """
 
-    def __init__(
-        self, stack: StackId, *, packages: Mapping[str, Package], references: StackOutputs | None = None
-    ) -> None:
-        self._stack = stack
+    def __init__(self, recorder: Recorder, *, packages: Mapping[str, Package]) -> None:
+        self._recorder = recorder
+        self._stack = recorder.stack
         self._packages = packages
-        self._references = references
         self._transforms: dict[str, list[Any]] = {}
         self._stack_transforms: list[Any] = []
         self._invoke_transforms: list[Any] = []
@@ -83,6 +82,7 @@ class Monitor:
         package = self._package(request)
         registration = read_request(request, urn=urn)
         for name, value in registration.inputs.items():
+            check_kept(value, place=registration.place, what=f"{registration.title}: {name}")
             if holds_asset(value):
                 raise InputError(
                     f"{registration.title}: {name}: assets and archives are not supported", place=registration.place
@@ -94,19 +94,21 @@ class Monitor:
     def RegisterResourceOutputs(self, request: Any) -> Any:
         if f"::{STACK_TYPE}::" in request.urn:
             self.outputs = decode_outputs(request.outputs)
+            for name, output in self.outputs.items():
+                check_kept(output.value, place=None, what=f"the output {name!r}")
         return empty_pb2.Empty()
 
     def ReadResource(self, request: Any) -> Any:
         urn = self._add(request)
         if request.type == _REFERENCE_TYPE:
-            found = read_stack(request.id, resolver=self._references, place=place_of(request))
-            response = resource_pb2.ReadResourceResponse(urn=urn, id=request.id)
-            for name, value in found.items():
+            found = read_stack(request.id, recorder=self._recorder, place=place_of(request))
+            response = resource_pb2.ReadResourceResponse(urn=urn, id=request.id, unknown=found is None)
+            for name, value in (found or {}).items():
                 encode_into(response.properties.fields[name], value)
             return response
         answer = self._package(request).read(read_lookup(request, urn=urn), id=request.id)
-        # What is left out is not known: nobody has looked at the host.
-        response = resource_pb2.ReadResourceResponse(urn=urn, id=answer.id, unknown=True)
+        # Where it is not whole, what is left out is not known.
+        response = resource_pb2.ReadResourceResponse(urn=urn, id=answer.id, unknown=not answer.whole)
         response.properties.CopyFrom(request.properties)
         for name, value in answer.outputs.items():
             encode_into(response.properties.fields[name], value)
@@ -120,8 +122,12 @@ class Monitor:
         package = self._packages.get(request.tok.partition(":")[0])
         if package is None:
             raise _refuse(request, what=f"the function {request.tok}")
-        response = resource_pb2.ResourceInvokeResponse()
-        for name, value in package.invoke(request.tok, decode_struct(request.args)).items():
+        arguments = decode_struct(request.args)
+        check_kept(arguments, place=find_caller(), what=request.tok.rpartition(":")[2])
+        provider = request.provider.rpartition("::")[0]
+        result = package.invoke(request.tok, arguments, provider=provider, place=find_caller())
+        response = resource_pb2.ResourceInvokeResponse(unknown=result is None)
+        for name, value in (result or {}).items():
             encode_into(getattr(response, "return").fields[name], value)
         return response
 
@@ -175,7 +181,7 @@ class Monitor:
 
     def _respond(self, request: Any, *, urn: str, answer: Answer) -> Any:
         # Inputs that an answer left out would be taken for known by the SDK, so they are all repeated.
-        response = resource_pb2.RegisterResourceResponse(urn=urn, id=answer.id)
+        response = resource_pb2.RegisterResourceResponse(urn=urn, id=answer.id, unknown=not answer.whole)
         response.object.CopyFrom(request.object)
         hidden = frozenset(request.additionalSecretOutputs)
         for name, value in answer.outputs.items():
