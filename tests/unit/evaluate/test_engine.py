@@ -198,8 +198,29 @@ REFUSED = {
     "hooks": (
         "hook = pulumi.ResourceHook('h', lambda args: None)\n"
         "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, hooks=pulumi.ResourceHookBinding(after_create=[hook])))",
-        "the hook 'h' is not supported",
+        "Domain 'vm': the hook 'h' is not supported",
     ),
+    "hooks on errors": (
+        "hook = pulumi.ErrorHook('h', lambda args: True)\n"
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, hooks=pulumi.ResourceHookBinding(on_error=[hook])))",
+        "Domain 'vm': the hook 'h' is not supported",
+    ),
+    "hooks of components": (
+        "hook = pulumi.ResourceHook('h', lambda args: None)\n"
+        "pulumi.ComponentResource('unit:C', 'c', {}, pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_delete=[hook])))",
+        "C 'c': the hook 'h' is not supported",
+    ),
+    "stashes": ("pulumi.Stash('s', input='x')", "pulumi:index:Stash 's' is not supported"),
+    "dynamic providers": (
+        "from pulumi.dynamic import Resource, ResourceProvider\nclass D(Resource):\n    pass\nD(ResourceProvider(), 'd', {})",
+        "pulumi-python:dynamic:Resource 'd' is not supported",
+    ),
+    "resources of others": ("pulumi.CustomResource('aws:s3/bucket:Bucket', 'b', {})", "Bucket 'b' is not supported"),
+    "nested archives": (
+        "libvirt.Domain('vm', disks=[{'volume_id': pulumi.FileArchive('x')}], opts=on)", "disks: assets and archives",
+    ),
+    "a Pulumi that is not there": ("pulumi.require_pulumi_version('>=99.0.0')", "the program requires Pulumi >=99.0.0"),
+    "no range of versions": ("pulumi.require_pulumi_version('new')", "'new' is no range of versions"),
     "remote components": ("pulumi.ComponentResource('a:b:C', 'c', {}, remote=True)", "a component that a plugin would make"),
     "assets": ("libvirt.Domain('vm', description=pulumi.StringAsset('x'), opts=on)", "assets and archives"),
     "other providers": ("pulumi.ProviderResource('aws', 'p', {})", "pulumi:providers:aws 'p' is not supported"),
@@ -265,3 +286,36 @@ def test_two_evaluations_give_two_answers(stack):
     body = "libvirt.Domain(pulumi.Config().require('name'), opts=on)"
     found = [set(vms(stack.evaluate(body, prelude=PRELUDE, config={"name": name}))) for name in ("a", "b", "a")]
     assert found == [{"a"}, {"b"}, {"a"}]
+
+
+HARMLESS = {
+    "a version of the package": ("libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, version='0.5.4'))"),
+    "where its plugin is": (
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, plugin_download_url='https://x.test'))"
+    ),
+    "the Pulumi that is there": (
+        "libvirt.Domain('vm', opts=on)\npulumi.require_pulumi_version('<1.0.0 || >=3.0.0 <4.0.0 !=3.1.0')"
+    ),
+    "an entry point to await": (
+        "async def main():\n    import asyncio\n    await asyncio.sleep(0)\n    libvirt.Domain('vm', opts=on)\npulumi.run(main)"
+    ),
+    "a recovered failure": (
+        "name = pulumi.Output.from_input('a').apply(lambda x: 1 / 0).recover(lambda error: 'saved')\n"
+        "libvirt.Domain('vm', description=name, opts=on)"
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HARMLESS)
+def test_what_needs_nothing_of_the_engine_is_taken(stack, case):
+    assert set(vms(stack.evaluate(HARMLESS[case], prelude=PRELUDE))) == {"vm"}
+
+
+def test_a_helper_module_is_run_again_by_the_next_evaluation(stack):
+    stack.write(
+        "helper.py", "import pulumi_libvirt as libvirt\nlibvirt.Domain('inside', opts=__import__('settings').on)\n"
+    )
+    stack.write("settings.py", "import pulumi\nimport pulumi_libvirt as libvirt\n"
+                "on = pulumi.ResourceOptions(provider=libvirt.Provider('kvm', uri='qemu:///system'))\n")  # fmt: skip
+    found = [set(vms(stack.evaluate("import pulumi\nimport helper\n", prelude=""))) for _ in range(3)]
+    assert found == [{"inside"}] * 3

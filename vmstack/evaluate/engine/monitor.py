@@ -23,7 +23,7 @@ from vmstack.model.graph import Output
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 _REFERENCE_TYPE: Final = "pulumi:pulumi:StackReference"
 _PROVIDER_TYPE: Final = "pulumi:providers:"
-# What of the SDK this engine can answer. Hooks are listed to be refused in our own words.
+# What of the SDK this engine can answer. Hooks are listed so that resources with some are refused in our own words.
 _FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
@@ -74,6 +74,7 @@ class Monitor:
         request = apply_transforms(request, self._transforms_of(request))
         if request.remote:
             raise _refuse(request, what=f"{request.type} {request.name!r}, a component that a plugin would make,")
+        _refuse_hooks(request)
         urn = self._add(request)
         if request.transforms and not request.custom:
             self._transforms[urn] = list(request.transforms)
@@ -146,10 +147,10 @@ class Monitor:
         return empty_pb2.Empty()
 
     def RegisterResourceHook(self, request: Any) -> Any:
-        raise _refuse_hook(request)
+        return empty_pb2.Empty()  # one that no resource has does nothing; resources with hooks are refused
 
     def RegisterErrorHook(self, request: Any) -> Any:
-        raise _refuse_hook(request)
+        return empty_pb2.Empty()
 
     def SignalAndWaitForShutdown(self, request: Any) -> Any:
         self.finished = True
@@ -220,12 +221,15 @@ def _refuse(request: Any, *, what: str) -> InputError:
     return InputError(
         f"{what} is not supported: stack programs are made of native resources, components and pulumi_libvirt",
         resolution="use pulumi_libvirt, or the resources of 'from vmstack import ...'",
-        place=place_of(request),
+        place=place_of(request) or find_caller(),
     )
 
 
-def _refuse_hook(request: Any) -> InputError:
-    return InputError(
-        f"the hook {request.name!r} is not supported: vmstack runs no code of the program while it applies a plan",
-        resolution="leave it out, and act on the outcome of 'vmstack apply'",
-    )
+def _refuse_hooks(request: Any) -> None:
+    for _, names in request.hooks.ListFields():
+        raise InputError(
+            f"{request.type.rpartition(':')[2]} {request.name!r}: the hook {names[0]!r} is not supported: "
+            "vmstack runs no code of the program while it applies a plan",
+            resolution="leave it out, and act on the outcome of 'vmstack apply'",
+            place=place_of(request),
+        )
