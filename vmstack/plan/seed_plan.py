@@ -170,7 +170,7 @@ def plan_seeds(decisions: Mapping[str, SeedDecision], *, context: Context) -> No
 def _make(decision: SeedDecision, *, context: Context) -> None:
     draft, key, host, (pool, label) = context.draft, decision.key, decision.host, decision.slot
     index = context.indexes[host]
-    config = VolumeConfig(name=label, format="raw", capacity=decision.entry.capacity or 0)
+    config = VolumeConfig(name=label, format="raw", capacity=decision.entry.capacity or 0, allocation=0)
     after = (Key(Kind.POOL, decision.spec.pool), *context.needs(Kind.SEED, decision.spec.name))
     first: str | None = None
     reasons: list[str] = []
