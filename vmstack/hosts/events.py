@@ -65,10 +65,7 @@ class DomainEvents:
 
     def _subscribe(self) -> list[int]:
         try:
-            return [
-                self._connection.domainEventRegisterAny(None, event, self._on_event, None)
-                for event in _EVENTS
-            ]
+            return [self._connection.domainEventRegisterAny(None, event, self._on_event, None) for event in _EVENTS]
         except libvirt.libvirtError:
             return []
 

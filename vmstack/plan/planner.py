@@ -33,6 +33,7 @@ from vmstack.plan.pools import plan_pools
 from vmstack.plan.premises import check_premises
 from vmstack.plan.remains import Wanted, wanted_slots
 from vmstack.plan.seed_plan import decide_seeds, plan_seeds, reseeded_volumes
+from vmstack.plan.settling import settle
 from vmstack.plan.space import check_space
 from vmstack.plan.volume_steps import plan_volumes
 from vmstack.plan.volumes import decide_volumes
@@ -47,6 +48,7 @@ def make_plan(
     needed to destroy). Raises `ConflictError`, `InputError` or `RefusedError`, several of them as an `ErrorGroup`.
     """
     place(desired, observed)
+    desired = settle(desired, observed)
     context = _open(desired, observed, policy=policy, images=images)
     draft = context.draft
     check_premises(context)
