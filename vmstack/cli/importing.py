@@ -55,6 +55,8 @@ def import_objects(
         for line in render_adoption(adoption, terminal, origin=state.origin):
             terminal.say(line)
         plan = adoption.plan
+        if adoption.trouble is not None and adoption.blocked and not preview:
+            raise adoption.trouble
         if preview or not adoption.takings:
             return EXIT_DONE
         if not yes and not terminal.interactive:
@@ -136,7 +138,8 @@ def _listed(title: str, items: Iterable[str]) -> Iterator[str]:
 
 def _render_after(adoption: Adoption, terminal: Terminal) -> Iterator[str]:
     if adoption.trouble is not None:
-        yield terminal.paint("A plan after it is refused until this is mended:", "bold", "yellow")
+        what = "Nothing can be taken over" if adoption.blocked else "A plan after it is refused"
+        yield terminal.paint(f"{what} until this is mended:", "bold", "yellow")
         yield from (f"      {line}" for line in render_failure(adoption.trouble, terminal))
         yield ""
     elif adoption.after is not None and adoption.after.empty:

@@ -34,6 +34,7 @@ _SHOW_ALL = PlanPolicy(allow_data_loss=True)
 class Adoption:
     """`plan` takes over; `after` is what a plan after it would do, or `trouble` why there would be none.
 
+    `blocked`: the trouble is such that nothing can be taken over before it is mended, and `plan` is empty.
     `held` is the stack's already, `absent` is on no host, `missing` the state does not have, and `strangers` and
     `unclaimed` the program does not have or vmstack does not know.
     """
@@ -41,6 +42,7 @@ class Adoption:
     plan: Plan
     after: Plan | None
     trouble: VmstackError | None
+    blocked: bool
     takings: tuple[Taking, ...]
     held: tuple[Key, ...]
     absent: tuple[tuple[Key, Claim], ...]
@@ -83,37 +85,28 @@ def plan_adoption(
 ) -> Adoption:
     """Plan the taking over of what was found. Pure.
 
-    `images` holds the facts of the images that the supposed graph needs. Raises what planning it raises: then the
-    program wants something that cannot be, and is to be mended first.
+    `images` holds the facts of the images that the supposed graph needs.
     """
     takeover, stack = supposed.takeover, desired.stack
     takings = _with_digests(takeover, images=images)
-    before = suppose(observed, takings, ledger=Ledger(stack=stack))
-    context = open_context(supposed.desired, before, policy=_SHOW_ALL, images=images)
-    decided = decide(context)
-    context.draft.raise_errors()
-    entries = {(fate.host, fate.slot): fate.entry for fate in decided.volumes.values()}
-    for index, taking in enumerate(takings):
-        if taking.stamp is not None:
-            name = taking.key.name
-            of_network = isinstance(taking.thing, ObservedNetwork)
-            wanted = decided.around.networks[name].stamp if of_network else decided.machines[name].stamp
-            stamp = msgspec.structs.replace(wanted, protect=taking.stamp.protect)
-            takings[index] = replace(taking, stamp=stamp)
-        elif taking.entry is not None and taking.entry.role == "volume":
-            entry = entries[taking.host, taking.entry.slot]
-            takings[index] = replace(
-                taking, entry=msgspec.structs.replace(entry, protect=taking.entry.protect, adopted=True)
-            )
-    held = suppose(observed, takings, ledger=Ledger(stack=stack))
-    final = settle(desired, held)
-    after, trouble = _look_ahead(final, _concluded(held, final), images=images)
-    plan = _plan(takings, takeover=takeover, desired=final, observed=observed, after=after)
-    check_plan(plan)
+    after = trouble = None
+    plan = Plan(stack=stack)
+    try:
+        takings = _as_wanted(takings, observed=observed, desired=supposed.desired, images=images)
+    except VmstackError as error:
+        trouble, blocked = error, True
+    else:
+        blocked = False
+        held = suppose(observed, takings, ledger=Ledger(stack=stack))
+        final = settle(desired, held)
+        after, trouble = _look_ahead(final, _concluded(held, final), images=images)
+        plan = _plan(takings, takeover=takeover, desired=final, after=after)
+        check_plan(plan)
     return Adoption(
         plan=plan,
         after=after,
         trouble=trouble,
+        blocked=blocked,
         takings=tuple(sorted(takings, key=lambda taking: (taking.key, taking.host))),
         held=tuple(sorted(takeover.held)),
         absent=tuple(sorted(takeover.absent, key=lambda item: item[0])),
@@ -121,6 +114,31 @@ def plan_adoption(
         strangers=takeover.matches.strangers,
         unclaimed=takeover.matches.unclaimed,
     )
+
+
+def _as_wanted(
+    takings: list[Taking], *, observed: Observed, desired: DesiredGraph, images: Mapping[str, ImageFacts]
+) -> list[Taking]:
+    """The takings with the stamps and entries that a plan would want. Raises what such a plan raises."""
+    supposed = suppose(observed, takings, ledger=Ledger(stack=desired.stack))
+    context = open_context(desired, supposed, policy=_SHOW_ALL, images=images)
+    decided = decide(context)
+    context.draft.raise_errors()
+    entries = {(fate.host, fate.slot): fate.entry for fate in decided.volumes.values()}
+    result = []
+    for taking in takings:
+        name = taking.key.name
+        if taking.stamp is not None:
+            of_network = isinstance(taking.thing, ObservedNetwork)
+            wanted = decided.around.networks[name].stamp if of_network else decided.machines[name].stamp
+            result.append(replace(taking, stamp=msgspec.structs.replace(wanted, protect=taking.stamp.protect)))
+        elif taking.entry is not None and taking.entry.role == "volume":
+            entry = entries[taking.host, taking.entry.slot]
+            entry = msgspec.structs.replace(entry, protect=taking.entry.protect, adopted=True)
+            result.append(replace(taking, entry=entry))
+        else:
+            result.append(taking)
+    return result
 
 
 def _with_digests(takeover: Takeover, *, images: Mapping[str, ImageFacts]) -> list[Taking]:
@@ -166,9 +184,7 @@ def _look_ahead(
         return None, error
 
 
-def _plan(
-    takings: list[Taking], *, takeover: Takeover, desired: DesiredGraph, observed: Observed, after: Plan | None
-) -> Plan:
+def _plan(takings: list[Taking], *, takeover: Takeover, desired: DesiredGraph, after: Plan | None) -> Plan:
     draft = Draft()
     for taking in takings:
         _take(taking, draft=draft, catalog=takeover.catalog)

@@ -114,7 +114,11 @@ class _Known:
                 label=self._text(spec.label),
                 bridge=self._text(spec.bridge) if spec.bridge is not None else None,
                 reservations=tuple(
-                    msgspec.structs.replace(item, mac=self._text(item.mac) if item.mac is not None else None)
+                    msgspec.structs.replace(
+                        item,
+                        mac=self._text(item.mac) if item.mac is not None else None,
+                        name=self._within(item.name) if item.name is not None else None,
+                    )
                     for item in spec.reservations
                 ),
             )
