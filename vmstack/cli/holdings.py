@@ -9,6 +9,7 @@ from vmstack.model.observed import HostSnapshot, Observed, ObservedDomain, Obser
 from vmstack.model.ownership import RunRecord
 from vmstack.model.specs import VmSpec
 from vmstack.plan.index import owned_name
+from vmstack.plan.settling import settle
 
 
 class Holding(Data, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class HostHoldings(Data, frozen=True, kw_only=True):
 
 def gather(observed: Observed, *, desired: DesiredGraph) -> tuple[HostHoldings, ...]:
     """Everything that is the stack's, host by host, sorted."""
+    desired = settle(desired, observed)
     return tuple(_gather_host(observed.hosts[name], desired=desired) for name in sorted(observed.hosts))
 
 

@@ -5,8 +5,10 @@ its own, which stand in its stamp and in the ledger: they take the place of the 
 not choose itself, in specs, seeds and outputs alike.
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -20,45 +22,56 @@ from vmstack.plan.index import owned_name
 
 ThingT = TypeVar("ThingT")
 
+# A UUID, a MAC address, a derived bridge; and the end of a derived label.
+_TOKEN: Final = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|(?:[0-9A-F]{2}:){5}[0-9A-F]{2}"
+    r"|vs-[0-9a-f]{10}"
+)
+_TAIL: Final = re.compile(r"-[0-9a-f]{7}(?![0-9a-f])")
+_TAIL_LENGTH: Final = 8
+
 
 def settle(desired: DesiredGraph, observed: Observed) -> DesiredGraph:
     """Return the graph as the hosts have its adopted objects; the graph itself where there are none. Pure."""
     pools = (resource.spec for resource in desired.resources if isinstance(resource.spec, PoolSpec))
     known = _Known(desired.stack, observed, pool_hosts={pool.name: pool.host for pool in pools})
-    if not known.any:
-        return desired
     for resource in desired.resources:
         known.note(resource)
+    if not known.texts:
+        return desired
     resources = tuple(known.settle(resource) for resource in desired.resources)
     outputs = {name: known.settle_output(output) for name, output in desired.outputs.items()}
     return msgspec.structs.replace(desired, resources=resources, outputs=outputs)
 
 
 class _Known:
-    """Everything adopted, on all hosts. `texts` are derived values and what stands in their place."""
+    """Everything adopted, on all hosts. `texts` are derived values and what stands in their place.
+
+    A volume that was made anew is not adopted any more, and keeps its name all the same, as does a pool.
+    """
 
     def __init__(self, stack: StackId, observed: Observed, *, pool_hosts: Mapping[str, str]) -> None:
         self._stack = stack
         self._domains: dict[tuple[str, str], ObservedDomain] = {}
         self._networks: dict[tuple[str, str], ObservedNetwork] = {}
         self._entries: dict[tuple[str, Key], LedgerEntry] = {}
+        self._labels: dict[str, list[str]] = defaultdict(list)
         self._pool_hosts = pool_hosts
-        self._texts: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
         for host, snapshot in observed.hosts.items():
             self._read(host, snapshot)
-        self.any = bool(self._domains or self._networks or self._entries)
 
     def _read(self, host: str, snapshot: HostSnapshot) -> None:
         for domain in snapshot.domains:
-            name = owned_name(domain.stamp, uuid=domain.uuid, stack=self._stack, kind=Kind.VM)
-            if name is not None and domain.stamp is not None and domain.stamp.adopted is not None:
-                self._domains[host, name] = domain
+            if domain.stamp is not None and domain.stamp.adopted is not None:
+                name = owned_name(domain.stamp, uuid=domain.uuid, stack=self._stack, kind=Kind.VM)
+                self._domains[host, name or ""] = domain
         for network in snapshot.networks:
-            name = owned_name(network.stamp, uuid=network.uuid, stack=self._stack, kind=Kind.NETWORK)
-            if name is not None and network.stamp is not None and network.stamp.adopted is not None:
-                self._networks[host, name] = network
+            if network.stamp is not None and network.stamp.adopted is not None:
+                name = owned_name(network.stamp, uuid=network.uuid, stack=self._stack, kind=Kind.NETWORK)
+                self._networks[host, name or ""] = network
         for entry in snapshot.ledger.entries if snapshot.ledger else ():
-            if entry.adopted and entry.role in ("pool", "volume"):
+            if entry.role in ("pool", "volume"):
                 kind = Kind.POOL if entry.role == "pool" else Kind.VOLUME
                 self._entries[host, Key(kind, entry.name)] = entry
 
@@ -85,9 +98,10 @@ class _Known:
                     self._replace(derive_bridge(self._stack, key), network.config.bridge)
         elif isinstance(spec, PoolSpec):
             entry = self._entries.get((spec.host, key))
-            if entry is not None and entry.uuid is not None:
-                self._replace(derive_uuid(self._stack, key), entry.uuid)
+            if entry is not None:
                 self._replace_label(key, entry.pool, spec.label)
+                if entry.uuid is not None:
+                    self._replace(derive_uuid(self._stack, key), entry.uuid)
         elif isinstance(spec, VolumeSpec):
             entry = self._entries.get((self._pool_hosts.get(spec.pool, ""), key))
             if entry is not None:
@@ -95,12 +109,13 @@ class _Known:
 
     def _replace(self, derived: str, found: str) -> None:
         if derived != found:
-            self._texts[derived] = found
+            self.texts[derived] = found
 
     def _replace_label(self, key: Key, found: str, label: str) -> None:
-        derived = derive_label(self._stack, key)
-        if label == derived:
-            self._replace(derived, found)
+        """Where the program gives no name in libvirt, the object keeps the one that it has."""
+        if label != found and label == derive_label(self._stack, key):
+            self._replace(label, found)
+            self._labels[label[-_TAIL_LENGTH:]].append(label)
 
     def settle(self, resource: Resource) -> Resource:
         """The resource with the values that its objects really have."""
@@ -151,13 +166,20 @@ class _Known:
         return msgspec.structs.replace(output, value=_each(output.value, self._within))
 
     def _text(self, text: str) -> str:
-        return self._texts.get(text, text)
+        return self.texts.get(text, text)
 
     def _within(self, text: str) -> str:
-        for derived, found in self._texts.items():
-            if derived in text:
-                text = text.replace(derived, found)
-        return text
+        """A text with all derived values in it replaced. There may be thousands, so it is searched for their forms."""
+        text = _TOKEN.sub(lambda match: self._text(match[0]), text)
+        parts: list[str] = []
+        start = 0
+        for match in _TAIL.finditer(text):
+            for label in self._labels.get(match[0], ()):
+                if text.startswith(label, match.end() - len(label)) and match.end() - len(label) >= start:
+                    parts += [text[start : match.end() - len(label)], self.texts[label]]
+                    start = match.end()
+                    break
+        return "".join((*parts, text[start:]))
 
 
 def _each(value: ThingT, change: Callable[[str], str]) -> ThingT:

@@ -379,3 +379,13 @@ def test_bad_command_lines(project, old, capsys):
         assert why in capsys.readouterr().err
     assert HostLedger(old, STACK).read() is None
     assert load_yaml("a: 1", what="x") == {"a": 1}
+
+
+def test_a_volume_that_is_made_anew_keeps_the_name_that_pulumi_gave_it(project, old, capsys):
+    assert run("import", project, "--from-pulumi", _export(project), "--yes") == 0
+    old.power_off_domain(VM)
+    old.delete_volume("pool-1111111", "root-3333333")
+    assert run("apply", project, "--yes") == 0
+    assert "root-3333333" in [record.name for record in old.volumes("pool-1111111")]
+    assert run("plan", project, "--detailed-exitcode") == 0
+    assert "/pools/old/root-3333333" in old.domain(VM).xml
