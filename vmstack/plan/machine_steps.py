@@ -30,7 +30,7 @@ from vmstack.plan.handovers import Handovers
 from vmstack.plan.machine_changes import describe_machine
 from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
 from vmstack.plan.networks import NetworkDecision
-from vmstack.plan.volumes import Fate
+from vmstack.plan.volume_fate import Fate
 from vmstack.xmlio.domain import patch_domain, write_disk, write_domain, write_nic
 from vmstack.xmlio.stamp import write_stamp
 

@@ -27,7 +27,7 @@ from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, sta
 from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.seed_plan import SeedDecision
-from vmstack.plan.volumes import Fate, VolumeFate
+from vmstack.plan.volume_fate import Fate, VolumeFate
 
 # Differences that follow from a change of something else.
 _CONSEQUENCES: Final = frozenset({Case.SEED, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
