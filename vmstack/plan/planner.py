@@ -36,8 +36,9 @@ from vmstack.plan.remains import Wanted, wanted_slots
 from vmstack.plan.seed_plan import decide_seeds, plan_seeds, reseeded_volumes
 from vmstack.plan.settling import settle
 from vmstack.plan.space import check_space
+from vmstack.plan.volume_fate import VolumeFate
 from vmstack.plan.volume_steps import plan_volumes
-from vmstack.plan.volumes import VolumeFate, decide_volumes
+from vmstack.plan.volumes import decide_volumes
 
 
 def make_plan(
