@@ -245,7 +245,8 @@ class VmSpec(Data, frozen=True, kw_only=True):
 
     `cpu_mode`, `machine` and `domain_type` left open are chosen by the planner from the host's facts.
     `seed` names a SeedSpec. `ready_timeout` is in seconds; `None` means there is nothing to wait for (no cloud-init,
-    or the program does not want to wait).
+    or the program does not want to wait). `open` names fields that hold a default only because the program says
+    nothing of them: a domain that was taken over keeps what it has there.
     """
 
     name: str
@@ -273,6 +274,7 @@ class VmSpec(Data, frozen=True, kw_only=True):
     ready_timeout: int | None = None
     shutdown_timeout: int = 120
     power_off_after_timeout: bool = False
+    open: tuple[str, ...] = ()
 
 
 Spec = HostSpec | PoolSpec | ImageSpec | VolumeSpec | SeedSpec | NetworkSpec | VmSpec

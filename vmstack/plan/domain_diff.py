@@ -22,7 +22,7 @@ _Pairs = list[tuple[DeviceT, DeviceT | None]]
 
 _KIB: Final = 1024
 # Where the model's name for a field differs from the one that programs use.
-_SCALARS: Final = {
+SCALARS: Final = {
     "label": "name",
     "domain_type": "type",
     "vcpus": "vcpus",
@@ -66,7 +66,7 @@ class Extra(NamedTuple):
 
 def written_fields(config: DomainConfig) -> tuple[str, ...]:
     """The fields that the config writes, as a stamp lists them: by serial and MAC, whatever their names are."""
-    fields = [path for path, name in _SCALARS.items() if getattr(config, name) is not None]
+    fields = [path for path, name in SCALARS.items() if getattr(config, name) is not None]
     for disk in config.disks:
         fields.append(f"disks[{disk.serial}]")
         fields += [f"disks[{disk.serial}].{name}" for name in ("cache", "discard") if getattr(disk, name) is not None]
@@ -91,7 +91,7 @@ def settle_target(
     patch keeps what it is not told to drop).
     """
     scalars: dict[str, object] = {}
-    for path, name in _SCALARS.items():
+    for path, name in SCALARS.items():
         wanted, found = getattr(design, name), getattr(observed, name)
         foreign = path in _OPTIONAL and wanted is None and path not in owned
         if foreign or is_ignored(path, ignored=ignored) or _equal(path, wanted, found):
@@ -139,7 +139,7 @@ def differences(
     """
     if target == observed:
         return
-    for path, name in _SCALARS.items():
+    for path, name in SCALARS.items():
         wanted, found = getattr(target, name), getattr(observed, name)
         if not _equal(path, wanted, found):
             case = _scalar_case(path, wanted, live=live)

@@ -22,6 +22,7 @@ from vmstack.model.effects import (
 )
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
+from vmstack.plan.adopted import adopted_of, real_disk
 from vmstack.plan.context import Context
 from vmstack.plan.disruption import Case
 from vmstack.plan.draft import freed, step_id
@@ -196,6 +197,7 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
         stamp=decision.stamp,
         drop_disks=frozenset(disk.serial for disk in decision.drop_disks if disk.serial is not None),
         drop_nics=frozenset(nic.mac for nic in decision.drop_nics),
+        adopted=adopted_of(found),
     )
     name, after = decision.target.name, (freed(Kind.VM, decision.target.name, host=decision.host),)
     # The definition of a transient guest is gone once it is off.
@@ -209,7 +211,8 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
     paths = {item.path for item in decision.differences}
     added = {item.device for item in decision.differences if item.case is Case.HOT_PLUG}
     for disk in decision.drop_disks:
-        chain.detach(disk.serial or disk.target, write_disk(disk), found=found)
+        xml = write_disk(real_disk(disk, adopted=adopted_of(found)))
+        chain.detach(disk.serial or disk.target, xml, found=found)
     for nic in decision.drop_nics:
         chain.detach(nic.mac, write_nic(nic), found=found)
     if "vcpus" in paths:

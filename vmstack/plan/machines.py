@@ -14,6 +14,7 @@ from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Stamp
 from vmstack.model.plan import Disruption
 from vmstack.model.specs import DiskSpec, Power, VmSpec
+from vmstack.plan.adopted import adopted_of, as_found
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_disk, design_domain
 from vmstack.plan.digest import digest_of
@@ -162,6 +163,9 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         observed=found.config if found else None,
         live=found.live if found else None,
     )
+    adopted = adopted_of(found)
+    if found is not None and adopted is not None:
+        design = as_found(design, spec=spec, observed=found.config, adopted=adopted)
     stamp = Stamp(
         path=context.stack.path(key),
         digest=digest_of(design),
@@ -169,6 +173,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         generation=seed.generation if seed else _generation(found),
         protect=context.catalog.options(Kind.VM, spec.name).protect is True,
         ready="none" if spec.ready_timeout is None else "pending",
+        adopted=adopted,
     )
     if found is None:
         check_macs(design.nics, uuid=spec.uuid, host=spec.host, key=key, context=context)

@@ -125,6 +125,7 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
         digest=digest_of(design),
         fields=tuple(sorted((*written_fields(design), *([f"xslt[{mark}]"] if mark else [])))),
         protect=options.protect is True,
+        adopted=found.stamp.adopted if found is not None and found.stamp is not None else None,
     )
     holder = index.network_names.get(spec.label) or index.networks.get(design.uuid)
     if holder is not None and holder is not found and not _leaves(holder, context=context, host=spec.host):

@@ -11,6 +11,7 @@ from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation, SeedDocuments
 from vmstack.model.specs import SeedPolicy, SeedSpec, VmSpec
+from vmstack.plan.adopted import adopted_of
 from vmstack.plan.context import Context
 from vmstack.plan.design import whole_sectors
 from vmstack.plan.entries import pending, resumes
@@ -77,10 +78,15 @@ def _decide(spec: SeedSpec, vm: VmSpec, *, context: Context) -> SeedDecision | N
     index = context.index_of_pool(spec.pool)
     domain = context.indexes[vm.host].own_domains.get(vm.name)
     generation = domain.stamp.generation if domain is not None and domain.stamp is not None else 1
-    instance = instance_id(context.stack, vm.name, generation=generation)
+    adopted = adopted_of(domain) is not None
+    instance = instance_id(context.stack, vm.name, generation=generation, adopted=adopted)
     documents = seed_documents(spec, instance=instance)
     current = _current_label(domain)
-    changed = current is not None and current != seed_volume_name(spec.name, digest=documents.digest)
+    label = seed_volume_name(spec.name, digest=documents.digest)
+    held = index.entries.get((context.catalog.pools[spec.pool].label, current or ""))
+    if held is not None and held.adopted and held.digest == documents.digest:
+        label = held.label  # others named it, and it holds what it is to hold
+    changed = current is not None and current != label
     ignored = ignored_fields(context.catalog.options(Kind.VM, vm.name).ignore_changes)
     if changed and is_ignored("cloud_init", ignored=ignored):
         changed = False
@@ -90,7 +96,7 @@ def _decide(spec: SeedSpec, vm: VmSpec, *, context: Context) -> SeedDecision | N
             generation += 1
             instance = instance_id(context.stack, vm.name, generation=generation)
             documents = seed_documents(spec, instance=instance)
-        label = seed_volume_name(spec.name, digest=documents.digest)
+            label = seed_volume_name(spec.name, digest=documents.digest)
     slot = (context.catalog.pools[spec.pool].label, label)
     path = context.volume_path(spec.pool, label)
     key = Key(Kind.SEED, spec.name)

@@ -176,7 +176,15 @@ def _decide(
         host=index.host,
         slot=slot,
         config=config,
-        entry=_entry(spec, slot, config, base=base, below=below, context=context),
+        entry=_entry(
+            spec,
+            slot,
+            config,
+            base=base,
+            below=below,
+            adopted=entry is not None and entry.adopted and fate in (Fate.KEEP, Fate.GROW),
+            context=context,
+        ),
         fate=fate,
         base=base,
         old=old,
@@ -229,9 +237,12 @@ def _entry(
     *,
     base: Base | None,
     below: VolumeFate | None,
+    adopted: bool,
     context: Context,
 ) -> LedgerEntry:
     protect = context.catalog.options(Kind.VOLUME, spec.name).protect
+    # Nobody knows what others did to a volume that was there before, unless it is over one that is the stack's too.
+    data = spec.data or (adopted and below is None)
     return LedgerEntry(
         name=spec.name,
         role="volume",
@@ -244,7 +255,8 @@ def _entry(
         sha256=base.facts.sha256 if base else below.entry.sha256 if below else None,
         image=base.facts.name if base else None,
         # Data is protected unless the program says otherwise; `protect` is what it says itself.
-        data=spec.data and protect is not False,
+        data=data and protect is not False,
         protect=protect is True,
         upload=spec.source in (VolumeSource.FULL_COPY, VolumeSource.UPLOAD),
+        adopted=adopted,
     )
