@@ -3,6 +3,8 @@
 import enum
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from vmstack.errors import ConflictError, DocumentError, InputError, RefusedError
 from vmstack.model.configs import NetworkConfig
 from vmstack.model.identity import Key, Kind
@@ -108,6 +110,8 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
     found = index.own_networks.get(spec.name)
     owned = frozenset(found.stamp.fields if found is not None and found.stamp else ())
     design = design_network(spec, stack=context.stack)
+    if found is not None:
+        design = msgspec.structs.replace(design, uuid=found.uuid)
     document = write_network(design, stamp=None)
     kept = found is not None and is_ignored("xslt", ignored=ignored)
     styled, mark = None, styled_mark(owned) if kept else None
