@@ -32,7 +32,10 @@ class _User:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What a domain has: files of its disks, live or persistent, and networks that it runs on. `text` is its XML."""
+    """What a domain has: files of its disks and of its start, live or persistent, and networks that it runs on.
+
+    `text` is its XML.
+    """
 
     text: str
     own: bool
@@ -146,6 +149,9 @@ class UsageReader:
         # All sources below a disk: backing files and the targets of a running copy are in use as well.
         sources = [node for each in roots for node in each.iterfind("devices/disk//source")]
         paths = [path for node in sources for path in (node.get("file"), node.get("dev")) if path]
+        for each in roots:
+            paths += [path for node in each.iterfind("sysinfo/entry") if (path := node.get("file"))]
+            paths += [path for tag in ("kernel", "initrd") if (path := each.findtext(f"os/{tag}"))]
         name = stamped_name(read_stamp(root), stack=self.stack, kind=Kind.VM)
         return _Facts(
             text=_text(record),
