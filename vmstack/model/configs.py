@@ -8,7 +8,7 @@ from typing import Literal
 
 from vmstack.model.base import Data
 from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
-from vmstack.model.specs import DhcpRange, DnsHost, Reservation
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
 
 
 class DiskConfig(Data, frozen=True, kw_only=True):
@@ -100,14 +100,23 @@ class SubnetConfig(Data, frozen=True, kw_only=True):
 
 
 class NetworkConfig(Data, frozen=True, kw_only=True):
-    """A network. `forward` is libvirt's forward mode; `None` is an isolated network."""
+    """A network. `forward` is libvirt's forward mode; `None` is an isolated network.
+
+    `dns_enabled` of `None` says nothing, which means on. `domain_local` means nothing without a domain.
+    """
 
     name: str
     uuid: str
     forward: str | None = None
     bridge: str | None = None
     domain: str | None = None
+    domain_local: bool = True
     mtu: int | None = None
+    dns_enabled: bool | None = None
+    dns_forwarders: tuple[DnsForwarder, ...] = ()
+    dns_srvs: tuple[DnsSrv, ...] = ()
+    routes: tuple[Route, ...] = ()
+    dnsmasq_options: tuple[str, ...] = ()
     subnets: tuple[SubnetConfig, ...] = ()
     dns_hosts: tuple[DnsHost, ...] = ()
 

@@ -64,6 +64,15 @@ def derive_bridge(stack: StackId, key: Key) -> str:
     return "vs-" + hashlib.sha256(stack.path(key).encode()).hexdigest()[:10]
 
 
+def derive_label(stack: StackId, key: Key) -> str:
+    """The libvirt name of what a program of `pulumi_libvirt` gives none: the logical name and seven hex digits.
+
+    It looks as Pulumi's bridge makes it, and follows from the resource's identity, so that a fresh checkout names it
+    the same.
+    """
+    return f"{key.name}-{hashlib.sha256(stack.path(key).encode()).hexdigest()[:7]}"
+
+
 def derive_ledger_uuid(stack: StackId) -> str:
     """The UUID of the secret that holds the stack's ledger on each host."""
     return str(uuid.uuid5(_NAMESPACE, f"{stack}/ledger"))

@@ -15,12 +15,13 @@ PLAN_FORMAT = 1
 
 
 class Operation(enum.StrEnum):
-    """What happens to a resource as a whole."""
+    """What happens to a resource as a whole. `ADOPT`: it is there, and becomes the stack's as it is."""
 
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
     DELETE = "delete"
+    ADOPT = "adopt"
     NOOP = "no-op"
 
 

@@ -164,6 +164,32 @@ class DnsHost(Data, frozen=True, kw_only=True):
     hostnames: tuple[str, ...]
 
 
+class DnsForwarder(Data, frozen=True, kw_only=True):
+    """A server that dnsmasq asks; with `domain` for names of that domain only, without `address` the host's own."""
+
+    address: str | None = None
+    domain: str | None = None
+
+
+class DnsSrv(Data, frozen=True, kw_only=True):
+    """A service record, by the names without underscores. libvirt reads a zero as an absent number, so none is 0."""
+
+    service: str
+    protocol: str
+    domain: str | None = None
+    target: str | None = None
+    port: int | None = None
+    priority: int | None = None
+    weight: int | None = None
+
+
+class Route(Data, frozen=True, kw_only=True):
+    """A route of the host into `cidr` by a machine on the network."""
+
+    cidr: str
+    gateway: str
+
+
 class NetworkMode(enum.StrEnum):
     NAT = "nat"
     ROUTE = "route"
@@ -178,7 +204,9 @@ class NetworkSpec(Data, frozen=True, kw_only=True):
 
     mode `bridge`: over the host's bridge named `bridge`. mode `existing`: a reference to a libvirt network that is
     there, never changed (its subnets, when given, only validate addresses).
-    `reservations` holds the network's own and those of the VMs' NICs on it.
+    `reservations` holds the network's own and those of the VMs' NICs on it. `dns_enabled` of `None` leaves DNS as
+    libvirt has it (on). `domain_local`: names of `domain` are never asked of the outside. `dnsmasq_options` are lines
+    of dnsmasq's configuration (`name` or `name=value`), `xslt` is a stylesheet over the XML that vmstack writes.
     """
 
     name: str
@@ -189,9 +217,16 @@ class NetworkSpec(Data, frozen=True, kw_only=True):
     subnets: tuple[Subnet, ...] = ()
     reservations: tuple[Reservation, ...] = ()
     dns_hosts: tuple[DnsHost, ...] = ()
+    dns_enabled: bool | None = None
+    dns_forwarders: tuple[DnsForwarder, ...] = ()
+    dns_srvs: tuple[DnsSrv, ...] = ()
+    routes: tuple[Route, ...] = ()
+    dnsmasq_options: tuple[str, ...] = ()
     domain: str | None = None
+    domain_local: bool = True
     mtu: int | None = None
     autostart: bool = True
+    xslt: str | None = None
 
 
 class DiskSpec(Data, frozen=True, kw_only=True):
@@ -238,7 +273,8 @@ class VmSpec(Data, frozen=True, kw_only=True):
     `cpu_mode`, `machine` and `domain_type` left open are chosen by the planner from the host's facts.
     `seed` names a SeedSpec, and `ignition` another one, which the guest finds in the firmware as `fw_cfg_name`.
     `ready_timeout` is in seconds; `None` means there is nothing to wait for (no cloud-init,
-    or the program does not want to wait).
+    or the program does not want to wait). `open` names fields that hold a default only because the program says
+    nothing of them: a domain that was taken over keeps what it has there.
     """
 
     name: str
@@ -269,6 +305,7 @@ class VmSpec(Data, frozen=True, kw_only=True):
     ready_timeout: int | None = None
     shutdown_timeout: int = 120
     power_off_after_timeout: bool = False
+    open: tuple[str, ...] = ()
 
 
 Spec = HostSpec | PoolSpec | ImageSpec | VolumeSpec | SeedSpec | NetworkSpec | VmSpec

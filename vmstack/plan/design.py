@@ -74,7 +74,13 @@ def design_network(spec: NetworkSpec, *, stack: StackId) -> NetworkConfig:
         forward=_FORWARD[spec.mode],
         bridge=spec.bridge or (None if bridged else derive_bridge(stack, key)),
         domain=spec.domain,
+        domain_local=spec.domain_local or spec.domain is None,
         mtu=spec.mtu,
+        dns_enabled=spec.dns_enabled,
+        dns_forwarders=spec.dns_forwarders,
+        dns_srvs=spec.dns_srvs,
+        routes=spec.routes,
+        dnsmasq_options=spec.dnsmasq_options,
         subnets=() if bridged else tuple(_subnets(spec)),
         dns_hosts=() if bridged else tuple(sorted(spec.dns_hosts, key=lambda host: host.ip)),
     )

@@ -14,6 +14,8 @@ _LATER: Final = (
     b'"emulator":null,', b'"loader":null,', b'"nvram":null,', b'"nvram_template":null,', b'"kernel":null,',
     b'"initrd":null,', b'"cmdline":null,', b'"boot":[],', b'"video":null,', b'"tpm":null,', b'"fw_cfg":null,',
     b'"consoles":[],', b'"filesystems":[],', b'"metadata":[],', b',"how":"address","websocket":null',
+    b'"domain_local":true,', b'"dns_enabled":null,', b'"dns_forwarders":[],',
+    b'"dns_srvs":[],', b'"routes":[],', b'"dnsmasq_options":[],',
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ _Pairs = list[tuple[DeviceT, DeviceT | None]]
 
 _KIB: Final = 1024
 # Where the model's name for a field differs from the one that programs use.
-_SCALARS: Final = {
+SCALARS: Final = {
     "label": "name",
     "domain_type": "type",
     "vcpus": "vcpus",
@@ -92,7 +92,7 @@ def written_fields(config: DomainConfig, *, arch: bool = False) -> tuple[str, ..
 
     `arch`: the program chooses the architecture, which otherwise is the host's.
     """
-    fields = [path for path, name in _SCALARS.items() if getattr(config, name) not in (None, ()) and path != "arch"]
+    fields = [path for path, name in SCALARS.items() if getattr(config, name) not in (None, ()) and path != "arch"]
     fields += ["arch"] if arch else []
     fields += [f"{name}[{key}]" for name in _KEYED for key in keyed(config, name)]
     for disk in config.disks:
@@ -119,7 +119,7 @@ def settle_target(
     patch keeps what it is not told to drop).
     """
     scalars: dict[str, object] = {}
-    for path, name in _SCALARS.items():
+    for path, name in SCALARS.items():
         wanted, found = getattr(design, name), getattr(observed, name)
         foreign = path in _OPTIONAL and wanted in (None, ()) and path not in owned
         if foreign or is_ignored(path, ignored=ignored) or _equal(path, wanted, found):
@@ -169,7 +169,7 @@ def differences(
     """
     if target == observed:
         return
-    for path, name in _SCALARS.items():
+    for path, name in SCALARS.items():
         wanted, found = getattr(target, name), getattr(observed, name)
         if not _equal(path, wanted, found):
             case = _scalar_case(path, wanted, live=live)
@@ -251,7 +251,7 @@ def nic_place(nic: NicConfig) -> str | None:
 def hardware_fields(config: DomainConfig) -> Iterator[tuple[str, object]]:
     """What a config says beyond what every machine has, as people read it."""
     for path in _OPTIONAL[5:]:
-        value = getattr(config, _SCALARS[path])
+        value = getattr(config, SCALARS[path])
         if value not in (None, ()):
             yield path, _shown(path, value)
     for name in _KEYED:

@@ -16,10 +16,14 @@ _VM_FIELDS: Final = frozenset({
 })  # fmt: skip
 _DISK_FIELDS: Final = frozenset({"capacity", "volume", "bus", "cache", "discard", "readonly", "wwn", "url"})
 _NIC_FIELDS: Final = frozenset({"network", "bridge", "interface", "mode", "model", "mtu"})
+_NETWORK_FIELDS: Final = frozenset({
+    "mode", "bridge", "subnets", "dhcp", "reservations", "dns_hosts", "dns_enabled", "dns_forwarders", "dns_srvs",
+    "routes", "dnsmasq_options", "domain", "domain_local", "mtu", "autostart", "xslt",
+})  # fmt: skip
 _FIELDS: Final[dict[type, frozenset[str]]] = {
     VmSpec: _VM_FIELDS,
     VolumeSpec: frozenset({"capacity", "format", "source", "image"}),
-    NetworkSpec: frozenset({"mode", "bridge", "subnets", "reservations", "dns_hosts", "domain", "mtu", "autostart"}),
+    NetworkSpec: _NETWORK_FIELDS,
     PoolSpec: frozenset({"path", "autostart"}),
 }
 # What programs call these fields when they write them.

@@ -22,6 +22,7 @@ from vmstack.model.effects import (
 )
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
+from vmstack.plan.adopted import adopted_of, real_disk
 from vmstack.plan.context import Context
 from vmstack.plan.disruption import Case
 from vmstack.plan.draft import freed, step_id
@@ -30,7 +31,7 @@ from vmstack.plan.machine_changes import describe_machine
 from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.styling import write_whole
-from vmstack.plan.volumes import Fate
+from vmstack.plan.volume_fate import Fate
 from vmstack.xmlio.domain import patch_domain, write_disk, write_nic
 from vmstack.xmlio.stamp import write_stamp
 
@@ -204,7 +205,14 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
             dropped=disks | nics,
         )
     else:
-        xml = patch_domain(found.xml, config=decision.target, stamp=decision.stamp, drop_disks=disks, drop_nics=nics)
+        xml = patch_domain(
+            found.xml,
+            config=decision.target,
+            stamp=decision.stamp,
+            drop_disks=disks,
+            drop_nics=nics,
+            adopted=adopted_of(found),
+        )
     name, after = decision.target.name, (freed(Kind.VM, decision.target.name, host=decision.host),)
     # The definition of a transient guest is gone once it is off.
     if name != found.name and found.persistent:
@@ -217,7 +225,8 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
     paths = {item.path for item in decision.differences}
     added = {item.device for item in decision.differences if item.case is Case.HOT_PLUG}
     for disk in decision.drop_disks:
-        chain.detach(disk.serial or disk.target, write_disk(disk), found=found)
+        xml = write_disk(real_disk(disk, adopted=adopted_of(found)))
+        chain.detach(disk.serial or disk.target, xml, found=found)
     for nic in decision.drop_nics:
         chain.detach(nic.mac, write_nic(nic), found=found)
     if "vcpus" in paths:

@@ -14,6 +14,7 @@ from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Stamp
 from vmstack.model.plan import Disruption
 from vmstack.model.specs import DiskSpec, Power, VmSpec
+from vmstack.plan.adopted import adopted_of, as_found
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_disk, design_domain
 from vmstack.plan.digest import digest_of
@@ -27,7 +28,7 @@ from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.styling import Styled, hardened, is_written_whole, kept_word, style, whole_target
-from vmstack.plan.volumes import Fate, VolumeFate
+from vmstack.plan.volume_fate import Fate, VolumeFate
 
 # Differences that follow from a change of something else.
 _CONSEQUENCES: Final = frozenset({Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
@@ -169,6 +170,9 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         live=found.live if found else None,
         written=frozenset(found.stamp.fields if found is not None and found.stamp is not None else ()),
     )
+    adopted = adopted_of(found)
+    if found is not None and adopted is not None:
+        design = as_found(design, spec=spec, observed=found.config, adopted=adopted)
     ignored = ignored_fields(context.catalog.options(Kind.VM, spec.name).ignore_changes)
     try:
         styled = style(design, stylesheet=spec.hardware.stylesheet, path=context.stack.path(key), found=found)
@@ -187,6 +191,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         generation=seed.generation if seed else _generation(found),
         protect=context.catalog.options(Kind.VM, spec.name).protect is True,
         ready="none" if spec.ready_timeout is None else "pending",
+        adopted=adopted,
     )
     if found is None:
         check_macs(styled.config.nics, uuid=spec.uuid, host=spec.host, key=key, context=context)

@@ -3,6 +3,8 @@
 import enum
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from vmstack.errors import ConflictError, InputError, RefusedError
 from vmstack.model.configs import NetworkConfig
 from vmstack.model.identity import Key, Kind
@@ -97,13 +99,16 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
     index, key = context.indexes[spec.host], Key(Kind.NETWORK, spec.name)
     options = context.catalog.options(Kind.NETWORK, spec.name)
     design = design_network(spec, stack=context.stack)
+    found = index.own_networks.get(spec.name)
+    if found is not None:
+        design = msgspec.structs.replace(design, uuid=found.uuid)
     stamp = Stamp(
         path=context.stack.path(key),
         digest=digest_of(design),
         fields=written_fields(design),
         protect=options.protect is True,
+        adopted=found.stamp.adopted if found is not None and found.stamp is not None else None,
     )
-    found = index.own_networks.get(spec.name)
     holder = index.network_names.get(spec.label) or index.networks.get(design.uuid)
     if holder is not None and holder is not found and not _leaves(holder, context=context, host=spec.host):
         context.draft.errors.append(

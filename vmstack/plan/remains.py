@@ -13,7 +13,7 @@ from vmstack.plan.machine_steps import Releases
 from vmstack.plan.machines import MachineDecision
 from vmstack.plan.neighbours import leaves
 from vmstack.plan.seed_plan import SeedDecision
-from vmstack.plan.volumes import VolumeFate
+from vmstack.plan.volume_fate import VolumeFate
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation, SeedDocuments
 from vmstack.model.specs import SeedPolicy, SeedSpec, VmSpec
+from vmstack.plan.adopted import adopted_of
 from vmstack.plan.context import Context
 from vmstack.plan.design import IGNITION_SERIAL, whole_sectors
 from vmstack.plan.entries import pending, resumes
@@ -71,6 +72,9 @@ def decide_ignitions(context: Context) -> dict[str, SeedDecision]:
         domain = context.indexes[vm.host].own_domains.get(name)
         documents = seed_documents(spec, instance="")
         current, label = _current_ignition(domain), ignition_volume_name(name, digest=documents.digest)
+        held = context.index_of_pool(spec.pool).entries.get((context.catalog.pools[spec.pool].label, current or ""))
+        if held is not None and held.adopted and held.digest == documents.digest:
+            label = held.label
         changed = current not in (None, label)
         ignored = ignored_fields(context.catalog.options(Kind.VM, name).ignore_changes)
         if current is not None and changed and is_ignored("ignition", ignored=ignored):
@@ -108,10 +112,15 @@ def reseeded_volumes(decisions: Mapping[str, SeedDecision], *, context: Context)
 def _decide(spec: SeedSpec, vm: VmSpec, *, context: Context) -> SeedDecision | None:
     domain = context.indexes[vm.host].own_domains.get(vm.name)
     generation = domain.stamp.generation if domain is not None and domain.stamp is not None else 1
-    instance = instance_id(context.stack, vm.name, generation=generation)
+    adopted = adopted_of(domain) is not None
+    instance = instance_id(context.stack, vm.name, generation=generation, adopted=adopted)
     documents = seed_documents(spec, instance=instance)
     current = _current_label(domain)
-    changed = current is not None and current != seed_volume_name(spec.name, digest=documents.digest)
+    label = seed_volume_name(spec.name, digest=documents.digest)
+    held = context.index_of_pool(spec.pool).entries.get((context.catalog.pools[spec.pool].label, current or ""))
+    if held is not None and held.adopted and held.digest == documents.digest:
+        label = held.label  # others named it, and it holds what it is to hold
+    changed = current is not None and current != label
     ignored = ignored_fields(context.catalog.options(Kind.VM, vm.name).ignore_changes)
     if changed and is_ignored("cloud_init", ignored=ignored):
         changed = False
@@ -121,7 +130,7 @@ def _decide(spec: SeedSpec, vm: VmSpec, *, context: Context) -> SeedDecision | N
             generation += 1
             instance = instance_id(context.stack, vm.name, generation=generation)
             documents = seed_documents(spec, instance=instance)
-        label = seed_volume_name(spec.name, digest=documents.digest)
+            label = seed_volume_name(spec.name, digest=documents.digest)
     return _carrier(
         spec,
         vm,
@@ -227,7 +236,7 @@ def plan_seeds(decisions: Iterable[SeedDecision], *, context: Context) -> None:
 def _make(decision: SeedDecision, *, context: Context) -> None:
     draft, key, host, (pool, label) = context.draft, decision.key, decision.host, decision.slot
     index = context.indexes[host]
-    config = VolumeConfig(name=label, format="raw", capacity=decision.entry.capacity or 0)
+    config = VolumeConfig(name=label, format="raw", capacity=decision.entry.capacity or 0, allocation=0)
     after = (Key(Kind.POOL, decision.spec.pool), *context.needs(Kind.SEED, decision.spec.name))
     first: str | None = None
     reasons: list[str] = []

@@ -12,13 +12,20 @@ from vmstack.model.specs import SeedSpec
 
 # The seed's identity among the disks of a domain, and what the guest sees as its serial.
 SEED_SERIAL: Final = "cidata"
+# What NoCloud takes for the instance-id where meta-data has none (cloudinit/sources/DataSourceNoCloud.py).
+_NO_INSTANCE: Final = "nocloud"
 _SECTOR: Final = 2048
 # Volume descriptors, path tables and directories of ISO 9660 with Joliet and Rock Ridge, with much room to spare.
 _OVERHEAD: Final = 256 * 1024
 
 
-def instance_id(stack: StackId, vm: str, *, generation: int) -> str:
-    """cloud-init's instance-id: a new one makes it run again as on first boot."""
+def instance_id(stack: StackId, vm: str, *, generation: int, adopted: bool = False) -> str:
+    """cloud-init's instance-id: a new one makes it run again as on first boot.
+
+    A guest that was taken over has met a seed without one, and keeps what cloud-init took it for then.
+    """
+    if adopted and generation == 1:
+        return _NO_INSTANCE
     return f"{stack.project}-{stack.stack}-{vm}-{generation}"
 
 

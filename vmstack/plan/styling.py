@@ -61,7 +61,8 @@ def style(design: DomainConfig, *, stylesheet: str | None, path: str, found: Obs
         Difference(f"stylesheet[{fact.path}]", held, fact.value or "present", Case.DEFINITION)
         for fact, held in overlay.missing
     ]
-    if found is not None and old != word:
+    taken_over = found is not None and found.stamp is not None and found.stamp.adopted is not None
+    if found is not None and old != word and not (taken_over and old is None):
         differences.append(Difference("stylesheet", _digest(old), overlay.digest, Case.DEFINITION))
     # Two lacks may be called the same; the plan shows each path once.
     unique = {item.path: item for item in differences}

@@ -17,6 +17,8 @@ from vmstack.plan.seeds import SEED_SERIAL
 ItemT = TypeVar("ItemT")
 # Less than this boots nothing; it catches sizes written in the wrong unit.
 _LEAST_MEMORY = 1024 * 1024
+# Where virtlogd keeps what QEMU says, in a file named as the domain.
+_LIBVIRT_LOGS = "/var/log/libvirt/qemu"
 _FROM_IMAGES = (VolumeSource.LINKED_CLONE, VolumeSource.FULL_COPY, VolumeSource.UPLOAD)
 
 
@@ -127,6 +129,12 @@ def _labels(catalog: Catalog) -> Iterator[VmstackError]:
         catalog.vms.values(),
         by=lambda vm: (vm.host, vm.label),
         say=lambda vm: (Key(Kind.VM, vm.name), f"the domain name {vm.label!r} on host {vm.host}"),
+        catalog=catalog,
+    )
+    yield from _doubles(
+        (vm for vm in catalog.vms.values() if vm.serial_log is not None),
+        by=lambda vm: (vm.host, vm.serial_log),
+        say=lambda vm: (Key(Kind.VM, vm.name), f"the serial log {vm.serial_log} on host {vm.host}"),
         catalog=catalog,
     )
     yield from _doubles(
@@ -252,6 +260,12 @@ def _vm(vm: VmSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
         yield InputError(
             f"{key}: a ready timeout of {vm.ready_timeout} seconds makes no sense",
             resolution="give wait= a number of seconds above 0, or wait=False",
+            place=place,
+        )
+    if vm.serial_log == f"{_LIBVIRT_LOGS}/{vm.label}.log":
+        yield InputError(
+            f"{key}: libvirt itself writes {vm.serial_log}, so the serial log cannot be there",
+            resolution="give serial_log= another file",
             place=place,
         )
     yield from _twice((disk.name for disk in vm.disks), what="disks", key=key, place=place)

@@ -1,14 +1,14 @@
 """`<disk>`: found by its serial, its format and its backing always stated."""
 
 import itertools
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from vmstack.errors import DocumentError
-from vmstack.model.configs import DiskConfig
+from vmstack.model.configs import DiskConfig, PoolConfig
 from vmstack.xmlio.codec import LOWER, PRESENCE
 from vmstack.xmlio.safe import (
     Element,
@@ -43,6 +43,8 @@ _ABSENT: Final = {"serial": None, "path": None, "format": None, "target": ""}
 # What libvirt calls the slots of a bus (vda, vdb, ..., vdz, vdaa): https://libvirt.org/formatdomain.html#hard-drives-floppy-disks-cdroms
 _WRITTEN: Final = ("file", "block", "network")
 _PREFIXES: Final = {"virtio": "vd", "ide": "hd", "fdc": "fd", "xen": "xvd"}
+# Pools whose volumes have their own names below the pool's path.
+_DIRECTORIES: Final = frozenset({"dir", "fs", "netfs", "logical"})
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -50,6 +52,22 @@ def read_disk(xml: str | Element) -> DiskConfig:
     """Read a `<disk>` of any kind; one without a file or device path has `path` `None`. Raises `DocumentError`."""
     disk = as_root(xml, what="a disk", tag="disk")
     return DiskConfig(**_ABSENT | _DISK.read(disk), url=_read_url(disk))
+
+
+def directories_of(pools: Iterable[PoolConfig]) -> dict[str, str]:
+    """Where the files of pools are whose volumes are files or devices in one directory, by the pools' names."""
+    return {pool.name: pool.path for pool in pools if pool.type in _DIRECTORIES and pool.path}
+
+
+def locate_volumes(domain: Element, *, directories: Mapping[str, str]) -> None:
+    """Note the file beside every source that names a volume of a pool, so that it is read as what it is.
+
+    For reading only: a definition has one or the other.
+    """
+    for source in domain.iterfind("devices/disk/source[@pool]"):
+        directory, volume = directories.get(source.get("pool", "")), source.get("volume")
+        if directory is not None and volume:
+            source.set("file", f"{directory.rstrip('/')}/{volume}")
 
 
 def write_disk(config: DiskConfig) -> str:

@@ -5,7 +5,8 @@ from typing import Any, Final
 from vmstack.errors import DocumentError
 from vmstack.model.configs import DomainConfig
 from vmstack.model.hardware import ConsoleSpec
-from vmstack.model.ownership import Stamp
+from vmstack.model.ownership import Adopted, Stamp
+from vmstack.xmlio.adopted import name_disks, unname_disks
 from vmstack.xmlio.boot import build_loader, patch_loader, put_boot, put_fw_cfg, read_boot, read_fw_cfg, read_loader
 from vmstack.xmlio.codec import INTEGER, KIB, LOWER, Codec
 from vmstack.xmlio.console import (
@@ -158,6 +159,7 @@ def patch_domain(
     stamp: Stamp | None,
     drop_disks: frozenset[str] = frozenset(),
     drop_nics: frozenset[str] = frozenset(),
+    adopted: Adopted | None = None,
 ) -> str:
     """Bring persistent XML, as libvirt gave it, to `config`; what the config does not speak of survives.
 
@@ -165,9 +167,12 @@ def patch_domain(
     A value of `None` removes what the XML says, but for type, arch, machine and CPU mode, which stay. A machine alias
     (`q35`) never replaces one of its versions. Disks are matched by serial and keep their slot, NICs by MAC; those not
     in the config stay unless their serial or MAC is dropped. Channels are only added. `pcie_ports` is ignored.
-    A stamp of `None` leaves the stamp that is there. Raises `DocumentError`, also when `xml` is another domain's.
+    A stamp of `None` leaves the stamp that is there. Disks that are `adopted` have their logical names as serials in
+    `config` and `drop_disks`, and keep the serials that they really have.
+    Raises `DocumentError`, also when `xml` is another domain's.
     """
     root = parse_xml(xml, what=f"the XML of domain {config.name}")
+    named = name_disks(root, adopted=adopted)
     before = read_domain(root)
     if before.uuid != config.uuid:
         raise DocumentError(f"the XML of domain {before.name} ({before.uuid}) is not that of {config.uuid}")
@@ -209,6 +214,7 @@ def patch_domain(
     patch_filesystems(devices, config.filesystems)
     if devices.getparent() is None and len(devices):
         root.append(devices)
+    unname_disks(named)
     if stamp is not None:
         put_stamp(root, stamp)
     return serialise(root)

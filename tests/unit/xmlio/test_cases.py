@@ -18,7 +18,7 @@ from vmstack.model.base import Data
 from vmstack.model.configs import DomainConfig, NetworkConfig, PoolConfig, VolumeConfig
 from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
 from vmstack.model.ownership import Stamp
-from vmstack.model.specs import DhcpRange, DnsHost, Reservation
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
 from vmstack.xmlio.domain import patch_domain, read_domain, write_domain
 from vmstack.xmlio.network import patch_network, read_network, write_network
 from vmstack.xmlio.pool import read_pool, write_pool
@@ -153,7 +153,7 @@ def config_structs() -> list[type[msgspec.Struct]]:
         if isinstance(found, type) and issubclass(found, Data) and found.__module__ == configs.__name__
     ]
     shared = (ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec)
-    return [*own, DhcpRange, DnsHost, Reservation, *shared]
+    return [*own, DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route, *shared]
 
 
 def test_every_field_of_every_config_is_in_a_case() -> None:
@@ -168,7 +168,7 @@ def test_every_field_of_every_config_is_in_a_case() -> None:
         for field in msgspec.structs.fields(struct)
         # Whatever a field's default is, some case must have another value.
         if not any(
-            value not in ((None, ()) if field.default is True else (None, (), False)) and value != field.default
+            value not in (None, ()) and value != field.default and (value is not False or field.default is True)
             for value in seen.get(struct, {}).get(field.name, [])
         )
     ]

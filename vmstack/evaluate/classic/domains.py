@@ -244,6 +244,7 @@ def vm_spec(
         description=check_text(description, field="description", multiline=True) if description else None,
         autostart=values.get("autostart", False),
         power=Power.RUNNING if values.get("running", True) else Power.STOPPED,
+        open=() if values.get("graphics") else ("graphics",),
     )
 
 
