@@ -58,6 +58,7 @@ class Bench:
         (self.folder / "Pulumi.dev.yaml").write_text("config: {}\n")
         (self.folder / "__main__.py").write_text(PROGRAM)
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", self.image, "1G"], check=True)
+        self.destroy()  # what a run before left that was cut off
 
     def vmstack(self, command: str, *options: str, count: int, fixed: bool = False) -> list[str]:
         config = {"count": str(count), "path": str(self.pool_path), "image": str(self.image), "fixed": str(fixed)}

@@ -143,7 +143,8 @@ class _Wave:
             if not plan.empty:
                 check_consent(plan, terminal, consent=self.consent, json=self.json)
                 asks = not self.consent.yes and (first or surprises(plan))
-                if asks and not _ask(terminal, destroy=self.policy.destroy):
+                question = "destroy all of this" if self.policy.destroy else "perform these actions"
+                if asks and not ask(terminal, question=f"Do you want to {question}?"):
                     return None
             interruption = Interruption()
             with obey_signals(interruption), following(terminal, json=self.json) as listener:
@@ -253,8 +254,8 @@ def _summary(results: Sequence[ApplyResult], *, destroy: bool) -> str:
     return f"Apply complete! Resources: {added} added, {changed} changed, {destroyed} destroyed."
 
 
-def _ask(terminal: Terminal, *, destroy: bool) -> bool:
-    question = "Do you want to destroy all of this?" if destroy else "Do you want to perform these actions?"
+def ask(terminal: Terminal, *, question: str) -> bool:
+    """Ask at the terminal; only the whole word is consent."""
     terminal.out.flush()
     terminal.tell(f"\n{terminal.paint_err(question, 'bold')} Only '{_CONSENT}' is accepted.")
     terminal.err.write("  Enter a value: ")

@@ -1,16 +1,19 @@
 """Answering what programs ask of a host (`vmstack.model.facts`). Changes nothing."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from vmstack.errors import NotFoundError, PermissionDeniedError
 from vmstack.hosts.driver import DomainRecord, Driver
 from vmstack.hosts.ledger import HostLedger
 from vmstack.model.facts import Answer, Question
-from vmstack.model.identity import StackId
+from vmstack.model.identity import Key, Kind, StackId, derive_mac
+from vmstack.model.ownership import Stamp
 from vmstack.xmlio.device import describe_device
 from vmstack.xmlio.guest import describe_domain, describe_network
 from vmstack.xmlio.pool import read_pool
+from vmstack.xmlio.stamp import read_stamp
 from vmstack.xmlio.volume import read_volume
 
 Answers = dict[Question, Answer | None]
@@ -40,21 +43,33 @@ def answer(driver: Driver, questions: Iterable[Question]) -> Answers:
 
 
 def _domains(driver: Driver, questions: list[Question]) -> Answers:
-    records: dict[str, DomainRecord] = {}
-    if len(questions) >= _MANY:
-        records = {record.uuid: record for record in driver.domains()}
+    """By UUID; one that was taken over has its identity in its stamp only."""
+    known: dict[str, DomainRecord] = {}
+    missing = questions
+    if len(questions) < _MANY:
+        for question in questions:
+            with suppress(NotFoundError):
+                known[question.id] = driver.domain(question.id)
+        missing = [question for question in questions if question.id not in known and question.path]
+    taken: dict[str, tuple[DomainRecord, Stamp]] = {}
+    if missing:
+        for record in driver.domains():
+            known[record.uuid] = record
+            stamp = read_stamp(record.xml)
+            if stamp is not None and stamp.adopted is not None and stamp.adopted.uuid == record.uuid:
+                taken[stamp.path] = (record, stamp)
     found: Answers = {}
     for question in questions:
-        try:
-            record = records.get(question.id) if len(questions) >= _MANY else driver.domain(question.id)
-        except NotFoundError:
-            record = None
-        found[question] = None if record is None else _domain(driver, record, agent=question.agent)
+        one, mark = taken.get(question.path, (known.get(question.id), None))
+        found[question] = None if one is None else _domain(driver, one, agent=question.agent, stamp=mark)
     return found
 
 
-def _domain(driver: Driver, record: DomainRecord, *, agent: bool) -> Answer:
-    """Of a running guest what it runs with, as the old provider read it."""
+def _domain(driver: Driver, record: DomainRecord, *, agent: bool, stamp: Stamp | None) -> Answer:
+    """Of a running guest what it runs with, as the old provider read it.
+
+    The NICs of one that was taken over are told by the MACs that the program knows them by as well.
+    """
     cards = []
     if record.live_xml is not None:
         try:
@@ -62,6 +77,12 @@ def _domain(driver: Driver, record: DomainRecord, *, agent: bool) -> Answer:
         except PermissionDeniedError:  # a read-only connection may not talk to agents
             cards = []
     addresses = {card.mac: card.addresses for card in cards if card.addresses}
+    if stamp is not None and stamp.adopted is not None:
+        project, stack, kind, name = stamp.path.split("/", 3)
+        for nic, mac in stamp.adopted.nics.items():
+            if mac in addresses:
+                derived = derive_mac(StackId(project, stack), Key(Kind(kind), name), nic=nic)
+                addresses[derived] = addresses[mac]
     told = describe_domain(record.live_xml or record.xml, addresses=addresses)
     return {**told, "running": record.live_xml is not None, "autostart": record.autostart}
 

@@ -21,13 +21,15 @@ class Question(Data, frozen=True, kw_only=True, order=True):
 
     domain, network, pool: a UUID, or (pool) a name in libvirt. volume: its path. devices: a capability, or nothing for
     all. device: its name. stack: `project/stack`, asked of every host (`uri` is empty).
-    `agent`: the guest agent is to tell a domain's addresses, not the leases of its networks.
+    `agent`: the guest agent is to tell a domain's addresses, not the leases of its networks. `path` is the identity
+    (`project/stack/kind/name`) of a domain of the program's: one that was taken over has another UUID.
     """
 
     uri: str
     subject: Subject
     id: str = ""
     agent: bool = False
+    path: str = ""
 
     def __str__(self) -> str:
         return f"{self.subject} {self.id} on {self.uri}" if self.uri else f"{self.subject} {self.id}"

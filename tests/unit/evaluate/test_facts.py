@@ -22,7 +22,7 @@ ip = vm.network_interfaces[0].addresses[0]
 """
 VM = Key(Kind.VM, "vm")
 MAC = derive_mac(UNIT, VM, nic="net")
-DOMAIN = Question(uri=URI, subject="domain", id=derive_uuid(UNIT, VM))
+DOMAIN = Question(uri=URI, subject="domain", id=derive_uuid(UNIT, VM), path="unit/dev/vm/vm")
 ADDRESS = Facts(answers={DOMAIN: {f"address/{MAC}": ["10.20.0.77"], "arch": "x86_64", "machine": "q35", "nvram": None}})
 
 

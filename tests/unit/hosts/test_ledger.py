@@ -1,4 +1,4 @@
-"""Ledgers of other versions: another stack's is read as far as it is understood, the stack's own whole or not at all."""
+"""Ledgers of other versions: another stack's is read as far as it is understood, the stack's own only whole."""
 
 import json
 

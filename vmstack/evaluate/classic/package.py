@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from vmstack.errors import InputError, Place
-from vmstack.evaluate.classic import domains, networks, storage
+from vmstack.evaluate.classic import domains, ignition, networks, storage
 from vmstack.evaluate.classic.functions import ask_host, compute, is_computed
 from vmstack.evaluate.classic.inputs import PLACEHOLDER, NotKnownError, placed, read_inputs
 from vmstack.evaluate.classic.lookups import look_up
@@ -21,6 +21,8 @@ from vmstack.model.text import check_name
 
 _VARIABLE: Final = "LIBVIRT_DEFAULT_URI"
 _DECLARE: Final = {
+    "libvirt:index/ignition:Ignition": ignition.declare_ignition,
+    "libvirt:index/combustion:Combustion": ignition.declare_combustion,
     "libvirt:index/pool:Pool": storage.declare_pool,
     "libvirt:index/volume:Volume": storage.declare_volume,
     "libvirt:index/cloudInitDisk:CloudInitDisk": storage.declare_cloud_init_disk,
@@ -29,6 +31,7 @@ _DECLARE: Final = {
 }
 _KINDS: Final = {
     "Pool": Kind.POOL, "Volume": Kind.VOLUME, "Network": Kind.NETWORK, "Domain": Kind.VM, "CloudInitDisk": Kind.SEED,
+    "Ignition": Kind.SEED, "Combustion": Kind.SEED,
 }  # fmt: skip
 
 
