@@ -91,6 +91,7 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
         state=EntryState.READY,
         path=clean_path(spec.path),
         protect=options.protect is True,
+        retain=options.retain,
         built=entry.built if entry else False,
         adopted=found is not None and entry is not None and entry.adopted,
         uuid=entry.uuid if found is not None and entry is not None else None,
