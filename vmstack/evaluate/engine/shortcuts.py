@@ -17,6 +17,7 @@ from pulumi.runtime import rpc
 _SPECIAL: Final = ("urn", "id")
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 _SERIALIZE: Final = rpc.serialize_property
+_SERIALIZE_ALL: Final = rpc.serialize_properties
 _UNWRAP: Final = _types.unwrap_type
 
 
@@ -73,6 +74,12 @@ async def serialize_property(value: Any, deps: Any, property_key: Any, *args: An
     if type(value) in _PLAIN and not options and len(args) < _WITH_FORM:
         return value
     return await _SERIALIZE(value, deps, property_key, *args, **options)
+
+
+async def serialize_properties(inputs: Any, *args: Any, **options: Any) -> Any:
+    """Serialise a resource's inputs: those that are not given leave no trace, so they are not looked at."""
+    given = {name: value for name in inputs if (value := inputs[name]) is not None}
+    return await _SERIALIZE_ALL(given, *args, **options)
 
 
 # Beyond so many positional arguments the caller wants another form of the result.

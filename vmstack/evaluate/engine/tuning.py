@@ -44,6 +44,7 @@ def tuned() -> Iterator[None]:
             _replace(stack, sdk_resource, "wrap_with_context", shortcuts.in_place)
             _replace(stack, rpc, "transfer_properties", shortcuts.transfer_properties)
             _replace(stack, rpc, "serialize_property", shortcuts.serialize_property)
+            _replace(stack, rpc, "serialize_properties", shortcuts.serialize_properties)
             _replace(stack, _types, "unwrap_type", shortcuts.unwrap_type)
             _replace(stack, log, "debug", shortcuts.no_debug)
         yield
