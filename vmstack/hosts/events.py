@@ -2,10 +2,13 @@
 
 import functools
 import threading
+import time
 from typing import Any, Final
 
 import libvirt
 
+# Each call of any thread would wake the loop twice. Seconds; events wait no longer than that.
+_PAUSE: Final = 0.01
 # What those who wait for a domain wait for.
 _EVENTS: Final = (
     libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
@@ -27,6 +30,7 @@ def start_event_loop() -> None:
 def _run_forever() -> None:
     while True:
         libvirt.virEventRunDefaultImpl()
+        time.sleep(_PAUSE)
 
 
 class DomainEvents:
