@@ -84,7 +84,7 @@ def _evaluate(folder: Path) -> object:
     try:
         return evaluate(folder, stack="dev")
     except VmstackError as error:
-        return re.sub("0x[0-9a-f]+", "0x", str(error))
+        return re.sub("0x[0-9a-f]+", "0x", str(error)).splitlines()[0]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
