@@ -180,7 +180,8 @@ class Takeover:
             if not derived[nic.name]:
                 continue
             network = self._network_label(nic.network) if nic.network is not None else None
-            match = next((item for item in left if (item.network, item.bridge) == (network, nic.bridge)), None)
+            where = (network, nic.bridge, nic.device)
+            match = next((item for item in left if (item.network, item.bridge, item.device) == where), None)
             if match is not None:
                 left.remove(match)
                 yield nic.name, match.mac
