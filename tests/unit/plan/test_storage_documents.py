@@ -190,7 +190,7 @@ def test_the_devices_of_a_group_are_written_anew() -> None:
     assert not planned(fake, wanted)
 
 
-@pytest.mark.parametrize("fields", [{"format": "qcow2"}, {"source": "overlay", "base": "lv"}])
+@pytest.mark.parametrize("fields", [{"format": "qcow2"}, {"source": "overlay", "base": "web-0-data"}])
 def test_what_a_volume_group_cannot_hold(fields: dict[str, Any]) -> None:
     wanted = logical()
     volume = wanted.resources[-1]
