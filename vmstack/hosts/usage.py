@@ -34,7 +34,10 @@ class _User:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What a domain has: files of its disks, live or persistent, and networks that it runs on. `text` is its XML."""
+    """What a domain has: files of its disks and of its start, live or persistent, and networks that it runs on.
+
+    `text` is its XML.
+    """
 
     text: str
     own: bool
@@ -151,6 +154,9 @@ class UsageReader:
             for each in roots:
                 locate_volumes(each, directories=self._directories())
         paths = [path for node in sources for path in (node.get("file"), node.get("dev")) if path]
+        for each in roots:
+            paths += [path for node in each.iterfind("sysinfo/entry") if (path := node.get("file"))]
+            paths += [path for tag in ("kernel", "initrd") if (path := each.findtext(f"os/{tag}"))]
         return _Facts(
             text=_text(record),
             own=owned_name(read_stamp(root), uuid=record.uuid, stack=self.stack, kind=Kind.VM) is not None,

@@ -83,6 +83,16 @@ def base_volume_name(image: str, *, sha256: str, format: str) -> str:
     return f"{image}-{sha256[:12]}.{format}"
 
 
+def ignition_name(vm: str) -> str:
+    """The name of the seed that a VM's firmware shows; no program can give a resource such a name."""
+    return f"{vm}:ignition"
+
+
+def ignition_volume_name(vm: str, *, digest: str) -> str:
+    """The content-addressed name of the file that a VM's firmware shows (Ignition, Combustion)."""
+    return f"{vm}-ignition-{digest[:12]}.ign"
+
+
 def seed_volume_name(vm: str, *, digest: str) -> str:
     """The content-addressed name of a VM's seed."""
     return f"{vm}-seed-{digest[:12]}.iso"

@@ -124,10 +124,12 @@ class Intent(Data, frozen=True, kw_only=True):
 
 
 class SeedDocuments(Data, frozen=True, kw_only=True):
-    """The content of a seed ISO, by file name. Secret as a whole: it never leaves the plan's payload."""
+    """The content of a seed ISO, by file name, or `raw` text that is the whole volume. Secret as a whole: it never
+    leaves the plan's payload."""
 
     digest: str
     files: dict[str, str]
+    raw: str | None = None
 
 
 class Payload(Data, frozen=True, kw_only=True):

@@ -9,6 +9,31 @@ import enum
 from typing import Literal
 
 from vmstack.model.base import Data
+from vmstack.model.hardware import NO_HARDWARE, GraphicsSpec, HardwareSpec
+
+__all__ = [
+    "DhcpRange",
+    "DiskSpec",
+    "DnsHost",
+    "GraphicsSpec",
+    "HardwareSpec",
+    "HostSpec",
+    "ImageFormat",
+    "ImageSpec",
+    "NetworkMode",
+    "NetworkSpec",
+    "NicSpec",
+    "PoolSpec",
+    "Power",
+    "Reservation",
+    "SeedPolicy",
+    "SeedSpec",
+    "Spec",
+    "Subnet",
+    "VmSpec",
+    "VolumeSource",
+    "VolumeSpec",
+]
 
 ImageFormat = Literal["qcow2", "raw"]
 
@@ -108,6 +133,7 @@ class SeedSpec(Data, frozen=True, kw_only=True):
     """A NoCloud seed: the documents as they go on the disk, but for meta-data's instance-id, which the plan knows.
 
     `meta_data` is the YAML mapping's items as a JSON-able dict; an `instance-id` in it replaces the plan's own.
+    With `raw` the seed is no ISO: the volume holds that text and nothing else (Ignition, Combustion).
     """
 
     name: str
@@ -116,6 +142,7 @@ class SeedSpec(Data, frozen=True, kw_only=True):
     vendor_data: str | None
     network_config: str | None
     meta_data: dict[str, object]
+    raw: str | None = None
 
 
 class DhcpRange(Data, frozen=True, kw_only=True):
@@ -210,7 +237,10 @@ class NetworkSpec(Data, frozen=True, kw_only=True):
 
 
 class DiskSpec(Data, frozen=True, kw_only=True):
-    """A VM's disk. `name` is its logical name and its serial; `volume` names a VolumeSpec."""
+    """A VM's disk. `name` is its logical name and its serial; `volume` names a VolumeSpec.
+
+    `wwn` is the world wide name that the guest sees (16 hexadecimal digits), on a SCSI bus only.
+    """
 
     name: str
     volume: str
@@ -218,10 +248,12 @@ class DiskSpec(Data, frozen=True, kw_only=True):
     cache: Literal["none", "writeback", "writethrough", "directsync", "unsafe"] | None = None
     discard: bool = True
     readonly: bool = False
+    wwn: str | None = None
 
 
 class NicSpec(Data, frozen=True, kw_only=True):
-    """A VM's NIC: on a network of the stack, or (`bridge`) on a bridge of the host without a network of libvirt's.
+    """A VM's NIC: on a network of the stack, or (`bridge`) on a bridge of the host without a network of libvirt's, or
+    (`device`) straight on an interface of the host, in a mode of macvtap.
 
     `addresses` are the fixed ones (reserved or static), without prefix.
     """
@@ -230,16 +262,11 @@ class NicSpec(Data, frozen=True, kw_only=True):
     mac: str
     network: str | None = None
     bridge: str | None = None
+    device: str | None = None
+    mode: Literal["vepa", "bridge", "passthrough"] | None = None
     addresses: tuple[str, ...] = ()
     model: Literal["virtio", "e1000e", "e1000"] = "virtio"
     mtu: int | None = None
-
-
-class GraphicsSpec(Data, frozen=True, kw_only=True):
-    """A display. `listen` is an address of the host; never a wildcard unless the program says so."""
-
-    type: Literal["vnc", "spice"] = "vnc"
-    listen: str = "127.0.0.1"
 
 
 class Power(enum.StrEnum):
@@ -251,7 +278,8 @@ class VmSpec(Data, frozen=True, kw_only=True):
     """A virtual machine. `label` is the domain's name in libvirt; memory is in bytes.
 
     `cpu_mode`, `machine` and `domain_type` left open are chosen by the planner from the host's facts.
-    `seed` names a SeedSpec. `ready_timeout` is in seconds; `None` means there is nothing to wait for (no cloud-init,
+    `seed` names a SeedSpec, and `ignition` another one, which the guest finds in the firmware as `fw_cfg_name`.
+    `ready_timeout` is in seconds; `None` means there is nothing to wait for (no cloud-init,
     or the program does not want to wait). `open` names fields that hold a default only because the program says
     nothing of them: a domain that was taken over keeps what it has there.
     """
@@ -268,14 +296,17 @@ class VmSpec(Data, frozen=True, kw_only=True):
     nics: tuple[NicSpec, ...] = ()
     seed: str | None = None
     seed_policy: SeedPolicy = SeedPolicy.REPORT
+    ignition: str | None = None
+    fw_cfg_name: str | None = None
     domain_type: Literal["kvm", "qemu"] | None = None
-    cpu_mode: Literal["host-passthrough", "host-model", "maximum"] | None = None
+    cpu_mode: Literal["host-passthrough", "host-model", "maximum", "custom"] | None = None
     machine: str | None = None
     firmware: Literal["bios", "uefi"] = "bios"
     graphics: GraphicsSpec | None = None
     serial_log: str | None = None
     virtio_console: bool = False
     description: str | None = None
+    hardware: HardwareSpec = NO_HARDWARE
     autostart: bool = False
     power: Power = Power.RUNNING
     ready_timeout: int | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from vmstack.model.configs import VolumeConfig
+from vmstack.model.configs import DomainConfig, VolumeConfig
 from vmstack.model.identity import Key, Kind, StackId, derive_uuid
 from vmstack.model.observed import (
     HostFacts,
@@ -134,7 +134,7 @@ def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
         if name is not None:
             own_domains[name] = domain
         configs = (domain.config,) if domain.live is None else (domain.config, domain.live)
-        for path in dict.fromkeys(disk.path for config in configs for disk in config.disks):
+        for path in dict.fromkeys(path for config in configs for path in files_of(config)):
             if path is not None:
                 path_users[path].append(domain)
         for path in dict.fromkeys(disk.backing_path for config in configs for disk in config.disks):
@@ -177,6 +177,12 @@ def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
         backed={path: tuple(slots) for path, slots in backed.items()},
         macs={mac: tuple(users) for mac, users in macs.items()},
     )
+
+
+def files_of(config: DomainConfig) -> Iterator[str | None]:
+    """The files of the host that a domain has by itself: its disks, and what it is started with."""
+    yield from (disk.path for disk in config.disks)
+    yield from (config.kernel, config.initrd, config.fw_cfg.path if config.fw_cfg is not None else None)
 
 
 def entry_key(entry: LedgerEntry) -> Key:

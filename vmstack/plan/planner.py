@@ -33,7 +33,7 @@ from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.pools import plan_pools
 from vmstack.plan.premises import check_premises
 from vmstack.plan.remains import Wanted, wanted_slots
-from vmstack.plan.seed_plan import decide_seeds, plan_seeds, reseeded_volumes
+from vmstack.plan.seed_plan import decide_ignitions, decide_seeds, plan_seeds, reseeded_volumes
 from vmstack.plan.settling import settle
 from vmstack.plan.space import check_space
 from vmstack.plan.volume_fate import VolumeFate
@@ -62,13 +62,14 @@ def make_plan(
     for warning in desired.warnings:
         draft.warn(warning)
     around = decided.around
-    seeds, networks = around.seeds, around.networks
+    networks = around.networks
+    carriers = (*around.seeds.values(), *around.ignitions.values())
     plan_stops(machines, around=around, context=context)
     plan_volumes(volumes, machines=machines, context=context)
-    plan_seeds(seeds, context=context)
+    plan_seeds(carriers, context=context)
     plan_networks(networks, stops=stops_by_network(machines, networks=networks), context=context)
     releases = plan_machines(machines, context=context)
-    slots = wanted_slots(context, bases=decided.bases.values(), volumes=volumes.values(), seeds=seeds.values())
+    slots = wanted_slots(context, bases=decided.bases.values(), volumes=volumes.values(), seeds=carriers)
     wanted = Wanted(stack=desired.stack, slots=slots, machines=machines, releases=releases)
     kept = plan_deletions(wanted, context=context)
     draft.raise_errors()
@@ -101,12 +102,14 @@ def decide(context: Context) -> Decided:
     plan_pools(context)
     bases = plan_bases(context)
     seeds = decide_seeds(context)
+    ignitions = decide_ignitions(context)
     volumes = decide_volumes(context, bases=bases, reseeded=reseeded_volumes(seeds, context=context))
-    check_slots(bases=bases.values(), seeds=seeds.values(), volumes=volumes.values(), context=context)
+    carriers = (*seeds.values(), *ignitions.values())
+    check_slots(bases=bases.values(), seeds=carriers, volumes=volumes.values(), context=context)
     check_space(volumes.values(), bases=bases.values(), context=context)
     networks = decide_networks(context)
     draft.raise_errors()
-    around = Surroundings(volumes=volumes, seeds=seeds, networks=networks)
+    around = Surroundings(volumes=volumes, seeds=seeds, ignitions=ignitions, networks=networks)
     return Decided(bases=bases, around=around, machines=decide_machines(context, around=around))
 
 

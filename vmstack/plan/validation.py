@@ -83,6 +83,7 @@ def _unknown(catalog: Catalog) -> Iterator[VmstackError]:
     for vm in catalog.vms.values():
         yield from look(Kind.VM, vm.name, Kind.HOST, vm.host, catalog.hosts)
         yield from look(Kind.VM, vm.name, Kind.SEED, vm.seed, catalog.seeds)
+        yield from look(Kind.VM, vm.name, Kind.SEED, vm.ignition, catalog.seeds)
         for disk in vm.disks:
             yield from look(Kind.VM, vm.name, Kind.VOLUME, disk.volume, catalog.volumes)
         for nic in vm.nics:
@@ -302,9 +303,12 @@ def _vm(vm: VmSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
                 place=place,
             )
     for nic in vm.nics:
-        if nic.network is None or nic.bridge is not None:
-            if (nic.network is None) == (nic.bridge is None):
-                yield InputError(f"{key}: its NIC {nic.name} must be on one network or one bridge", place=place)
+        if sum(where is not None for where in (nic.network, nic.bridge, nic.device)) != 1:
+            yield InputError(
+                f"{key}: its NIC {nic.name} must be on one network, one bridge or one interface of the host",
+                place=place,
+            )
+        if nic.network is None:
             continue
         network = catalog.networks[nic.network]
         if network.host != vm.host:
@@ -313,12 +317,13 @@ def _vm(vm: VmSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
                 resolution=f"use a network on host {vm.host}, or put the VM on host {network.host}",
                 place=place,
             )
-    if vm.seed is not None and catalog.pool_host(catalog.seeds[vm.seed].pool) != vm.host:
-        yield InputError(
-            f"{key}: its seed is in a pool on another host",
-            resolution=f"put it into a pool on host {vm.host}",
-            place=place,
-        )
+    for seed in (vm.seed, vm.ignition):
+        if seed is not None and catalog.pool_host(catalog.seeds[seed].pool) != vm.host:
+            yield InputError(
+                f"{key}: its seed is in a pool on another host",
+                resolution=f"put it into a pool on host {vm.host}",
+                place=place,
+            )
 
 
 def _twice(names: Iterable[str], *, what: str, key: Key, place: Place | None) -> Iterator[VmstackError]:

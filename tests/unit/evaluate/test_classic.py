@@ -386,9 +386,41 @@ def test_a_protected_component_protects_what_holds_data(run):
 
 
 REFUSED = {
-    "an input without an effect": ("libvirt.Domain('vm', emulator='/bin/qemu', opts=on)", "Domain 'vm': emulator: "),
-    "a nested one": ("libvirt.Domain('vm', disks=[{'file': '/x.iso'}], opts=on)", "disks[0].file: "),
-    "XSLT": ("libvirt.Network('n', xml={'xslt': '<x/>'}, opts=on)", "Network 'n': xml.xslt: line 1 of the XSLT stylesheet: it begins with <x>"),
+    "XSLT of a network": ("libvirt.Network('n', xml={'xslt': '<x/>'}, opts=on)", "Network 'n': xml.xslt: line 1 of the XSLT stylesheet: it begins with <x>"),
+    "two sources of a disk": (
+        "libvirt.Domain('vm', disks=[{'file': '/x.iso', 'url': 'https://x.test/x.iso'}], opts=on)", "disks[0]: url and file",
+    ),
+    "no source of a disk": ("libvirt.Domain('vm', disks=[{'scsi': True}], opts=on)", "disks[0]: no source"),
+    "a password in a URL": ("libvirt.Domain('vm', disks=[{'url': 'http://a:b@x/i'}], opts=on)", "disks[0].url: it holds a user"),
+    "a URL of another kind": ("libvirt.Domain('vm', disks=[{'url': 'rbd://x/i'}], opts=on)", "disks[0].url: 'rbd://x/i'"),
+    "a relative file": ("libvirt.Domain('vm', disks=[{'file': 'x.iso'}], opts=on)", "disks[0].file: 'x.iso'"),
+    "a wwn without SCSI": ("libvirt.Domain('vm', disks=[{'file': '/x', 'wwn': '5'*16}], opts=on)", "disks[0].wwn: only"),
+    "a wwn of no length": ("libvirt.Domain('vm', disks=[{'file': '/x', 'scsi': True, 'wwn': '5'}], opts=on)", "disks[0].wwn: '5'"),
+    "variables without firmware": ("libvirt.Domain('vm', nvram={'file': '/v.fd'}, opts=on)", "nvram.file: it needs firmware"),
+    "an initrd without a kernel": ("libvirt.Domain('vm', initrd='/i', opts=on)", "initrd: it needs kernel"),
+    "arguments without a kernel": ("libvirt.Domain('vm', cmdlines=[{'a': 'b'}], opts=on)", "cmdlines: it needs kernel"),
+    "an architecture": ("libvirt.Domain('vm', arch='vax', opts=on)", "arch: 'vax'"),
+    "a video device": ("libvirt.Domain('vm', video={'type': 'cga'}, opts=on)", "video.type: 'cga'"),
+    "metadata that is text": ("libvirt.Domain('vm', metadata='owner=me', opts=on)", "metadata: it is not XML"),
+    "metadata of no namespace": ("libvirt.Domain('vm', metadata='<a/>', opts=on)", "metadata: its element needs a namespace"),
+    "metadata of vmstack's": (
+        "libvirt.Domain('vm', metadata='<a xmlns=\"urn:vmstack:stamp:1\"/>', opts=on)", "metadata: its element needs",
+    ),
+    "a stylesheet that is none": ("libvirt.Domain('vm', xml={'xslt': '<a/>'}, opts=on)", "xml.xslt: line 1 of the XSLT"),
+    "a port of graphics": ("libvirt.Domain('vm', graphics={'autoport': False}, opts=on)", "graphics.autoport: False"),
+    "a websocket of SPICE": ("libvirt.Domain('vm', graphics={'websocket': 5700}, opts=on)", "graphics.websocket: only"),
+    "a kind of listening": ("libvirt.Domain('vm', graphics={'listen_type': 'magic'}, opts=on)", "graphics.listenType: 'magic'"),
+    "a passphrase of a TPM": (
+        "libvirt.Domain('vm', tpm={'backend_encryption_secret': 'hunter2'}, opts=on)", "backendEncryptionSecret: it is not a UUID",
+    ),
+    "a device of an emulated TPM": (
+        "libvirt.Domain('vm', tpm={'backend_device_path': '/dev/tpm0'}, opts=on)", "tpm.backendDevicePath: a TPM of",
+    ),
+    "a directory without a tag": ("libvirt.Domain('vm', filesystems=[{'source': '/a', 'target': 'a b'}], opts=on)", "].target: 'a b'"),
+    "a tag twice": (
+        "libvirt.Domain('vm', filesystems=[{'source': '/a', 'target': 'a'}, {'source': '/b', 'target': 'a'}], opts=on)",
+        "filesystems[1].target: another",
+    ),
     "another kind of pool": ("libvirt.Pool('p', type='iscsi', opts=on)", "Pool 'p': type: 'iscsi' is not one of dir, logical"),
     "a logical pool elsewhere": ("libvirt.Pool('p', type='logical', path='/srv', source={'name': 'vg'}, opts=on)", "is at /dev/vg"),
     "a source of a directory": ("libvirt.Pool('p', type='dir', path='/srv', source={'name': 'vg'}, opts=on)", "source: a directory"),
@@ -411,20 +443,34 @@ REFUSED = {
     "an unknown value": ("libvirt.Domain('vm', description=pool.capacity.apply(str), opts=on)", "description: the value is"),
     "a secret in sight": ("libvirt.Domain('vm', description=pulumi.Output.secret('x'), opts=on)", "description: the value is"),
     "a type": ("libvirt.Domain('vm', vcpu='many', opts=on)", "vcpu: it is not a whole number"),
-    "a mode of the CPU": ("libvirt.Domain('vm', cpu={'mode': 'custom'}, opts=on)", "cpu.mode: 'custom'"),
-    "another boot order": ("libvirt.Domain('vm', boot_devices=[{'devs': ['network']}], opts=on)", "bootDevices: network"),
-    "a console over the network": (
-        "libvirt.Domain('vm', consoles=[{'type': 'tcp', 'target_port': '1', 'target_type': 'virtio'}], opts=on)",
-        "consoles[0]: only the first serial port and one",
+    "a mode of the CPU": ("libvirt.Domain('vm', cpu={'mode': 'fast'}, opts=on)", "cpu.mode: 'fast'"),
+    "a device to boot from": ("libvirt.Domain('vm', boot_devices=[{'devs': ['tape']}], opts=on)", "bootDevices: 'tape'"),
+    "a console of another kind": (
+        "libvirt.Domain('vm', consoles=[{'type': 'pty', 'target_port': '0', 'target_type': 'xen'}], opts=on)",
+        "consoles[0].targetType: 'xen'",
     ),
-    "Ignition": ("libvirt.Ignition('i', content='{}', opts=on)", "ignition:Ignition are not supported"),
+    "a serial port twice": (
+        "libvirt.Domain('vm', consoles=[{'type': 'tcp', 'target_port': '1'}, {'type': 'pty', 'target_port': '1'}], opts=on)",
+        "consoles[1].targetPort: another console has the serial port 1",
+    ),
+    "a console of a device that is not said": (
+        "libvirt.Domain('vm', consoles=[{'type': 'dev', 'target_port': '1'}], opts=on)", "consoles[0].sourcePath: it is missing",
+    ),
+    "an Ignition of no JSON": ("libvirt.Ignition('i', content='[]', opts=on)", "Ignition 'i': content: it is neither"),
+    "an Ignition of nothing": ("libvirt.Combustion('i', content='', opts=on)", "Combustion 'i': content: it is missing"),
+    "an Ignition that is none": ("libvirt.Domain('vm', coreos_ignition='/x;1', opts=on)", "coreosIgnition: it is not the id"),
+    "a name of QEMU's": (
+        "libvirt.Domain('vm', fw_cfg_name='etc/x', coreos_ignition=libvirt.Ignition('i', content='{}', opts=on).id, opts=on)",
+        "fwCfgName: 'etc/x'",
+    ),
+    "a name of nothing": ("libvirt.Domain('vm', fw_cfg_name='opt/x', opts=on)", "fwCfgName: it needs coreosIgnition"),
     "reading a domain": ("libvirt.Domain.get('d', 'id', opts=on)", "Domain 'd': it cannot be read"),
     "a mode of a network": ("libvirt.Network('n', mode='magic', opts=on)", "mode: 'magic'"),
     "a network too small": ("libvirt.Network('n', addresses=['10.9.0.0/30'], opts=on)", "addresses[0]: "),
     "no name": ("libvirt.Domain('a b', opts=on)", "the name: 'a b' is not a name"),
     "ignoring what is no field": (
-        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, ignore_changes=['metadata']))",
-        "ignore_changes: 'metadata' cannot be ignored",
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, ignore_changes=['qemu_agent']))",
+        "ignore_changes: 'qemuAgent' cannot be ignored",
     ),
     "importing": ("libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, import_='x'))", "the option import_ "),
     "keeping what leaves": (

@@ -16,8 +16,9 @@ from lxml import etree
 from vmstack.model import configs
 from vmstack.model.base import Data
 from vmstack.model.configs import DomainConfig, NetworkConfig, PoolConfig, VolumeConfig
+from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
 from vmstack.model.ownership import Stamp
-from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, GraphicsSpec, Reservation, Route
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
 from vmstack.xmlio.domain import patch_domain, read_domain, write_domain
 from vmstack.xmlio.network import patch_network, read_network, write_network
 from vmstack.xmlio.pool import read_pool, write_pool
@@ -101,7 +102,7 @@ def test_write(path: Path) -> None:
         config = msgspec.structs.replace(config, pcie_ports=None)
         # An empty drive names a format too.
         disks = tuple(msgspec.structs.replace(disk, format=disk.format or "raw") for disk in config.disks)
-        config = msgspec.structs.replace(config, disks=disks)
+        config = msgspec.structs.replace(config, disks=disks, video=config.video or back.video)
     assert back == config
     assert read_stamp(written) == wanted.stamp
 
@@ -151,7 +152,8 @@ def config_structs() -> list[type[msgspec.Struct]]:
         for found in vars(configs).values()
         if isinstance(found, type) and issubclass(found, Data) and found.__module__ == configs.__name__
     ]
-    return [*own, DhcpRange, DnsForwarder, DnsHost, DnsSrv, GraphicsSpec, Reservation, Route]
+    shared = (ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec)
+    return [*own, DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route, *shared]
 
 
 def test_every_field_of_every_config_is_in_a_case() -> None:
