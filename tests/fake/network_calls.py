@@ -308,10 +308,10 @@ def _edit_dhcp_range(root: etree._Element, span: etree._Element, command: str, i
 
 
 def _edit_dns_srv(root: etree._Element, srv: etree._Element, command: str, index: int, name: str) -> None:
-    """What an entry leaves out fits anything; priority and weight are not looked at."""
+    """What an entry leaves out fits anything; port, priority and weight are not looked at."""
     if command == "modify":
         raise HostError("Operation not supported: DNS SRV records cannot be modified, only added or deleted")
-    fields = ("service", "protocol", "domain", "target", "port")
+    fields = ("service", "protocol", "domain", "target")
     dns = root.find("dns")
     records = [] if dns is None else dns.findall("srv")
     same = [old for old in records if all(srv.get(f) in (None, old.get(f)) for f in fields)]

@@ -29,7 +29,6 @@ from vmstack.xmlio.network import (
     write_dhcp_range,
     write_dns_host,
     write_dns_srv,
-    write_network,
 )
 from vmstack.xmlio.stamp import write_stamp
 
@@ -52,7 +51,7 @@ def plan_networks(
 def _create(decision: NetworkDecision, *, stops: tuple[str, ...], context: Context) -> None:
     spec, key, host, draft = decision.spec, decision.key, decision.spec.host, context.draft
     uuid = decision.design.uuid
-    xml = write_network(decision.design, stamp=decision.stamp)
+    xml = patch_network(decision.document or "", config=decision.design, stamp=decision.stamp)
     draft.expect_absent(host, "network", id=uuid, name=spec.label)
     define = draft.step(
         key,
@@ -113,7 +112,7 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
     if found.name != name:
         gone = UndefineNetwork(uuid=uuid, name=found.name)
         last = draft.step(key, "undefine", gone, host=host, needs=(*stops, last), after=after)
-    xml = patch_network(found.xml, config=diff.target, stamp=decision.stamp)
+    xml = patch_network(decision.document or found.xml, config=diff.target, stamp=decision.stamp)
     define = DefineNetwork(uuid=uuid, name=name, xml=xml)
     last = draft.step(key, "define", define, host=host, needs=(*stops, last), after=after)
     last = draft.step(key, "start", StartNetwork(uuid=uuid, name=name), host=host, needs=(last,))

@@ -179,18 +179,18 @@ def is_blocked(update: Update, *, target: NetworkConfig, observed: NetworkConfig
     entry = update.after or update.before
     if isinstance(entry, DnsHost):
         names = set(entry.hostnames)
-        others = {other for other in (*target.dns_hosts, *observed.dns_hosts) if other.ip != entry.ip}
-        return any(names & set(other.hostnames) for other in others)
+        sharing = {other for other in (*target.dns_hosts, *observed.dns_hosts) if other.ip != entry.ip}
+        return any(names & set(other.hostnames) for other in sharing)
     if isinstance(entry, DnsSrv):
-        path = dns_srv_path(entry)
-        records = {other for other in (*target.dns_srvs, *observed.dns_srvs) if dns_srv_path(other) != path}
-        return any(_fits(entry, other) for other in records)
+        # Deletions go first, so that an addition meets only what stays.
+        others = target.dns_srvs if update.command == "add" else observed.dns_srvs
+        return any(other != entry and _fits(entry, other) for other in others)
     return False
 
 
 def _fits(record: DnsSrv, other: DnsSrv) -> bool:
-    # libvirt does not look at priority and weight.
-    fields = ("service", "protocol", "domain", "target", "port")
+    # libvirt looks at nothing else (virNetworkDefUpdateDNSSrv).
+    fields = ("service", "protocol", "domain", "target")
     return all(getattr(record, name) in (None, getattr(other, name)) for name in fields)
 
 

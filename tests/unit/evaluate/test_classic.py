@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - small programs stand on one line each in the tables
 
 import random
+import re
 
 import msgspec
 import pulumi_libvirt
@@ -13,7 +14,7 @@ from vmstack.evaluate.classic.schema import DOMAIN
 from vmstack.model.graph import Options, Output
 from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, MetadataSpec, TpmSpec
 from vmstack.model.identity import Key, Kind, StackId, derive_uuid
-from vmstack.model.specs import NetworkMode, Power, VolumeSource
+from vmstack.model.specs import DnsForwarder, DnsSrv, NetworkMode, Power, Route, VolumeSource
 from vmstack.plan.validation import check_graph
 
 UNIT = StackId("unit", "dev")
@@ -109,6 +110,50 @@ def test_names_are_those_of_pulumi_with_derived_digits(run):
     assert len(label) == len("vm-") + 7
     assert graph.outputs["name"].value == label
     assert label == specs(run('libvirt.Domain("vm", opts=on)'), Kind.VM)["vm"].label
+
+
+SERVICES = """
+libvirt.Network("n", addresses=["10.30.0.0/24"], domain="lab.test", opts=on,
+    dns={"enabled": True, "local_only": False, "forwarders": [{"address": "9.9.9.9"}, {"domain": "x.test"}],
+         "srvs": [{"service": "ldap", "protocol": "tcp", "domain": "lab.test", "target": "a.lab.test", "port": "389",
+                   "priority": "0", "weight": "2"}]},
+    routes=[{"cidr": "10.31.0.0/24", "gateway": "10.30.0.9"}],
+    dnsmasq_options={"options": [{"option_name": "expand-hosts"}, {"option_name": "server", "option_value": "/x/1.2.3.4"}]})
+libvirt.Network("dark", addresses=["10.32.0.0/24"], dns={"enabled": False}, opts=on)
+"""
+
+
+def test_networks_serve_what_the_program_says(run):
+    networks = specs(run(SERVICES), Kind.NETWORK)
+    network = networks["n"]
+    assert (network.dns_enabled, network.domain_local, networks["dark"].dns_enabled) == (True, False, False)
+    assert network.dns_forwarders == (DnsForwarder(address="9.9.9.9"), DnsForwarder(domain="x.test"))
+    assert network.dns_srvs == (
+        DnsSrv(service="ldap", protocol="tcp", domain="lab.test", target="a.lab.test", port=389, weight=2),
+    )
+    assert network.routes == (Route(cidr="10.31.0.0/24", gateway="10.30.0.9"),)
+    assert network.dnsmasq_options == ("expand-hosts", "server=/x/1.2.3.4")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ('dns={"enabled": False, "hosts": [{"ip": "10.30.0.9", "hostname": "a"}]}', "dns.hosts: nobody would answer"),
+        ('dns={"forwarders": [{}]}', "dns.forwarders[0].address: a forwarder needs"),
+        ('dns={"srvs": [{"service": "a", "protocol": "tcp", "port": "1"}]}', "dns.srvs[0].target: it is missing"),
+        ('dns={"srvs": [{"service": "a", "protocol": "tcp"}] * 2}', "dns.srvs: two records of _a._tcp"),
+        ('dns={"srvs": [{"protocol": "tcp"}]}', "dns.srvs[0].service: "),
+        ('routes=[{"cidr": "10.31.0.0/24", "gateway": "10.99.0.9"}]', "routes[0]: the gateway 10.99.0.9"),
+        ('routes=[{"cidr": "10.31.0.0/24"}]', "routes[0]: "),
+        ('dnsmasq_options={"options": [{"option_value": "x"}]}', "dnsmasqOptions.options[0]: "),
+        ('dnsmasq_options={"options": [{"option_name": "a", "option_value": "x\\ny"}]}', "dnsmasqOptions.options[0]: "),
+        ('mode="bridge", bridge="br0", routes=[{"cidr": "1.0.0.0/8", "gateway": "1.1.1.1"}]', "routes: libvirt serves"),
+    ],
+)
+def test_services_that_cannot_be(run, inputs, expected):
+    addresses = "" if "bridge" in inputs else 'addresses=["10.30.0.0/24"], '
+    with pytest.raises(InputError, match=re.escape(f"Network 'n': {expected}")):
+        run(f"libvirt.Network('n', {addresses}{inputs}, opts=on)")
 
 
 @pytest.mark.parametrize(
@@ -315,6 +360,7 @@ def test_a_protected_component_protects_what_holds_data(run):
 
 
 REFUSED = {
+    "XSLT of a network": ("libvirt.Network('n', xml={'xslt': '<x/>'}, opts=on)", "Network 'n': xml.xslt: line 1 of the XSLT stylesheet: it begins with <x>"),
     "two sources of a disk": (
         "libvirt.Domain('vm', disks=[{'file': '/x.iso', 'url': 'https://x.test/x.iso'}], opts=on)", "disks[0]: url and file",
     ),
@@ -349,7 +395,6 @@ REFUSED = {
         "libvirt.Domain('vm', filesystems=[{'source': '/a', 'target': 'a'}, {'source': '/b', 'target': 'a'}], opts=on)",
         "filesystems[1].target: another",
     ),
-    "XSLT": ("libvirt.Network('n', xml={'xslt': '<x/>'}, opts=on)", "Network 'n': xml: "),
     "another kind of pool": ("libvirt.Pool('p', type='logical', opts=on)", "Pool 'p': type: 'logical'"),
     "a pool without a path": ("libvirt.Pool('p', type='dir', opts=on)", "target.path: it is missing"),
     "a blank volume of no size": ("libvirt.Volume('v', opts=on)", "size: a blank volume needs one"),

@@ -38,6 +38,16 @@ def placed(registration: Registration) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def within(block: str) -> Iterator[None]:
+    """Give errors about a field of a block the block's own place among the inputs."""
+    try:
+        yield
+    except VmstackError as error:
+        error.brief = f"{block}.{error.brief}"
+        raise
+
+
 def read_inputs(registration: Registration, schema: Schema) -> dict[str, Any]:
     """Return the inputs that are given, plain and of the right type. Raises `InputError`."""
     return _read_block(registration.inputs, schema, at="")

@@ -30,7 +30,12 @@ _FIELDS: Final[dict[Kind, dict[str, tuple[str, ...]]]] = {
     },
     Kind.NETWORK: {
         "mode": ("mode",), "bridge": ("bridge",), "addresses": ("subnets",), "domain": ("domain",), "mtu": ("mtu",),
-        "autostart": ("autostart",), "dhcp": ("subnets",), "dns.hosts": ("dns_hosts",),
+        "autostart": ("autostart",), "dhcp": ("dhcp",), "dhcp.enabled": ("dhcp",),
+        "dns": ("dns_enabled", "domain_local", "dns_forwarders", "dns_srvs", "dns_hosts"),
+        "dns.enabled": ("dns_enabled",), "dns.localOnly": ("domain_local",), "dns.forwarders": ("dns_forwarders",),
+        "dns.srvs": ("dns_srvs",), "dns.hosts": ("dns_hosts",), "routes": ("routes",),
+        "dnsmasqOptions": ("dnsmasq_options",), "dnsmasqOptions.options": ("dnsmasq_options",), "xml": ("xslt",),
+        "xml.xslt": ("xslt",),
     },
     Kind.POOL: {"path": ("path",), "target": ("path",), "target.path": ("path",)},
 }  # fmt: skip

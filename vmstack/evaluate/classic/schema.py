@@ -35,6 +35,7 @@ def _no(kind: FieldKind, why: str) -> Field:
 
 
 _XSLT: Final = _no("block", "XSLT is not applied")
+_STYLESHEET: Final = Field("block", {"xslt": _TEXT})
 _COMPUTED: Final = "only the host knows it"
 
 PROVIDER: Final[Schema] = {"uri": _TEXT}
@@ -67,6 +68,15 @@ CLOUD_INIT_DISK: Final[Schema] = {
     "metaData": Field("text", secret=True),
     "networkConfig": Field("text", secret=True),
 }
+_SRV: Final[Schema] = {
+    "service": _TEXT,
+    "protocol": _TEXT,
+    "domain": _TEXT,
+    "target": _TEXT,
+    "port": _NUMBER,
+    "priority": _NUMBER,
+    "weight": _NUMBER,
+}
 IGNITION: Final[Schema] = {"name": _TEXT, "pool": _TEXT, "content": Field("text", secret=True)}
 NETWORK: Final[Schema] = {
     "name": _TEXT,
@@ -82,14 +92,14 @@ NETWORK: Final[Schema] = {
         {
             "enabled": _FLAG,
             "localOnly": _FLAG,
-            "forwarders": _no("blocks", "DNS forwarders are not written"),
-            "srvs": _no("blocks", "SRV records are not written"),
+            "forwarders": Field("blocks", {"address": _TEXT, "domain": _TEXT}),
+            "srvs": Field("blocks", _SRV),
             "hosts": Field("blocks", {"ip": _TEXT, "hostname": _TEXT}),
         },
     ),
-    "routes": _no("blocks", "static routes are not written"),
-    "dnsmasqOptions": _no("block", "options of dnsmasq are not written"),
-    "xml": _XSLT,
+    "routes": Field("blocks", {"cidr": _TEXT, "gateway": _TEXT}),
+    "dnsmasqOptions": Field("block", {"options": Field("blocks", {"optionName": _TEXT, "optionValue": _TEXT})}),
+    "xml": _STYLESHEET,
 }
 _DISK: Final[Schema] = {
     "volumeId": _REFERENCE,

@@ -1,0 +1,66 @@
+"""Every file in tests/cases/classic on a FakeHost: each state made from nothing, and each change made.
+
+README.md there describes the format. tests/live/classic runs the same files on the real daemon.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cases.classic.bench import Bench, Round
+from tests.cases.classic.casefile import all_cases
+from tests.fake.host import FakeHost
+
+CASES = {name: case for name, case in all_cases() if case.only != "libvirt"}
+URI = "qemu:///system"
+STATES = [(name, running, state) for name, case in CASES.items() for running in case.modes for state in case.states]
+CHANGES = [
+    (name, running, number)
+    for name, case in CASES.items()
+    for running in case.modes
+    for number in range(len(case.changes))
+]
+
+
+@pytest.fixture(scope="session")
+def image_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("images")
+
+
+@pytest.fixture
+def bench(tmp_path: Path, image_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Bench]:
+    monkeypatch.delenv("LIBVIRT_DEFAULT_URI", raising=False)
+    monkeypatch.setenv("VMSTACK_CLOUDINIT_SCHEMA", "")
+    hosts: dict[str, FakeHost] = {}
+
+    def open_host(uri: str) -> FakeHost:
+        return hosts.setdefault(uri, FakeHost())
+
+    values = {"prefix": "case", "subnet": "10.20.0", "folder": "/var/lib/libvirt/case", "uri": URI, "bridge": "br0"}
+    return Bench(tmp_path / "project", open_host, values, cache=image_cache)
+
+
+def _label(value: object) -> str:
+    return {True: "running", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+@pytest.mark.parametrize(("name", "running", "state"), STATES, ids=_label)
+def test_state(name: str, running: bool, state: str, bench: Bench) -> None:
+    case = CASES[name]
+    host = bench.driver
+    before = host.machine.dump()
+    found = Round(case, bench, running=running)
+    refused = case.states[state].refused
+    if refused is not None:
+        found.refuse(state, text=refused)
+        assert host.machine.dump() == before
+        return
+    found.reach(state)
+    found.leave()
+    assert {key: text for key, text in host.machine.dump().items() if before.get(key) != text} == {}
+
+
+@pytest.mark.parametrize(("name", "running", "number"), CHANGES, ids=_label)
+def test_change(name: str, running: bool, number: int, bench: Bench) -> None:
+    Round(CASES[name], bench, running=running).change(number)
