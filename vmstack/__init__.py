@@ -10,6 +10,8 @@ __version__ = "0.1.0"
 __all__ = [
     "CloudInit",
     "Disk",
+    "DnsForwarder",
+    "DnsSrv",
     "Graphics",
     "Host",
     "Image",
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from vmstack.evaluate.native import (
         CloudInit,
         Disk,
+        DnsForwarder,
+        DnsSrv,
         Graphics,
         Host,
         Image,

@@ -47,6 +47,14 @@ def dns_host(ip: str | None, *names: str) -> etree._Element:
     return E.host({"ip": ip} if ip else {}, *(E.hostname(name) for name in names))
 
 
+def dhcp_range(start: str, end: str) -> etree._Element:
+    return etree.Element("range", start=start, end=end)
+
+
+def dns_srv(**attributes: str) -> etree._Element:
+    return etree.Element("srv", attributes)
+
+
 def disk(path: str, *, target: str = "vda", serial: str = "root", bus: str = "virtio") -> etree._Element:
     return E.disk(
         E.driver(name="qemu", type="qcow2"),

@@ -4,7 +4,7 @@ import pytest
 
 from tests.contract import documents
 from tests.contract.conftest import Site
-from tests.contract.documents import dhcp_host, dns_host
+from tests.contract.documents import dhcp_host, dhcp_range, dns_host, dns_srv
 from vmstack.errors import ExistsError, HostError, NotFoundError
 from vmstack.model.specs import DnsHost
 from vmstack.xmlio.network import read_network
@@ -186,6 +186,76 @@ def test_update_of_dns_hosts(site: Site, case: str) -> None:
     ]
 
 
+# The state before is one range, .100 to .120.
+RANGE_CASES = {
+    "add another": ("add", (30, 40), [(100, 120), (30, 40)]),
+    "add one that overlaps": ("add", (110, 125), [(100, 120), (110, 125)]),
+    "add it again": ("add", (100, 120), None),
+    "add one of another subnet": ("add", (100, 300), None),
+    "modify": ("modify", (100, 120), None),
+    "delete": ("delete", (100, 120), []),
+    "delete another": ("delete", (100, 121), None),
+}
+
+
+@pytest.mark.parametrize("case", RANGE_CASES)
+def test_update_of_dhcp_ranges(site: Site, case: str) -> None:
+    command, (start, end), expected = RANGE_CASES[case]
+    site.network()
+    if expected is None:
+        with pytest.raises(HostError):
+            _update(site, command, "ip-dhcp-range", _range(site, start, end), index=0)
+        expected = [(100, 120)]
+    else:
+        _update(site, command, "ip-dhcp-range", _range(site, start, end), index=0)
+    found = read_network(site.driver.network(site.uuid("net")).xml).subnets[0].ranges
+    assert [(span.start, span.end) for span in found] == [
+        (f"{site.subnet(0)}.{first}", f"{site.subnet(0)}.{last}") for first, last in expected
+    ]
+
+
+# The state before is _a._tcp to x:1 and to y.
+SRV_CASES = {
+    "add another place": ("add", {"target": "z", "port": "3", "weight": "7"}, ["x:1", "y:None", "z:3"]),
+    "add only another port": ("add", {"target": "y", "port": "2"}, None),
+    "add another service": ("add", {"service": "b"}, ["x:1", "y:None", "None:None"]),
+    "add what any fits": ("add", {}, None),
+    "add only another weight": ("add", {"target": "x", "port": "1", "weight": "9"}, None),
+    "add a port without a target": ("add", {"service": "b", "port": "1"}, None),
+    "modify": ("modify", {"target": "y", "weight": "1"}, None),
+    "delete": ("delete", {"target": "x", "port": "1"}, ["y:None"]),
+    "delete by target": ("delete", {"target": "y"}, ["x:1"]),
+    "delete what fits two": ("delete", {}, None),
+    "delete nothing": ("delete", {"target": "q"}, None),
+}
+
+
+@pytest.mark.parametrize("case", SRV_CASES)
+def test_update_of_dns_records(site: Site, case: str) -> None:
+    command, attributes, expected = SRV_CASES[case]
+    site.network()
+    for place in ({"target": "x", "port": "1"}, {"target": "y"}):
+        _update(site, "add", "dns-srv", dns_srv(service="a", protocol="tcp", **place))
+    record = dns_srv(**{"service": "a", "protocol": "tcp", **attributes})
+    if expected is None:
+        with pytest.raises(HostError):
+            _update(site, command, "dns-srv", record)
+        expected = ["x:1", "y:None"]
+    else:
+        _update(site, command, "dns-srv", record)
+    found = read_network(site.driver.network(site.uuid("net")).xml).dns_srvs
+    assert [f"{item.target}:{item.port}" for item in found] == expected
+
+
+def test_services_that_libvirt_refuses(site: Site) -> None:
+    document = site.driver.network(site.network()).xml
+    dark = '<dns enable="no"><host ip="10.1.1.1"><hostname>x</hostname></host></dns></network>'
+    astray = '<route address="10.9.9.0" prefix="24" gateway="10.8.8.8"/></network>'
+    for wrong in (dark, astray):
+        with pytest.raises(HostError):
+            site.driver.define_network(document.replace("</network>", wrong))
+
+
 def test_update_of_an_ip_that_is_not_there(site: Site) -> None:
     site.network()
     with pytest.raises(HostError):
@@ -211,6 +281,11 @@ def test_metadata_of_ours_is_replaced_and_others_stays(site: Site) -> None:
 
 def _host(site: Site, mac: int | None, name: str | None, last: int | None) -> object:
     return dhcp_host(mac=MAC.format(mac) if mac else None, name=name, ip=f"{site.subnet(0)}.{last}" if last else None)
+
+
+def _range(site: Site, start: int, end: int) -> object:
+    high = f"{site.subnet(0)}.{end}" if end < 256 else "10.1.1.1"
+    return dhcp_range(f"{site.subnet(0)}.{start}", high)
 
 
 def _update(

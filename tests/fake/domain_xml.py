@@ -110,19 +110,38 @@ def complete_device(device: etree._Element, machine: Machine) -> None:
             mac.set("address", mac.get("address", "").lower())
         if device.find("model") is None:
             etree.SubElement(device, "model", type="rtl8139")
-    elif device.tag == "serial" and device.find("target") is None:
-        target = etree.SubElement(device, "target", type="isa-serial", port="0")
-        etree.SubElement(target, "model", name="isa-serial")
+    elif device.tag == "serial":
+        target = device.find("target")
+        if target is None:
+            target = etree.SubElement(device, "target", port="0")
+        target.set("type", target.get("type", "isa-serial"))
+        if target.find("model") is None:
+            etree.SubElement(target, "model", name="isa-serial")
+        _forget_pty(device)
+    elif device.tag == "console":
+        _forget_pty(device)
+    elif device.tag == "tpm":
+        device.set("model", device.get("model", "tpm-tis"))
     elif device.tag == "graphics":
+        listen = device.find("listen")
+        if listen is not None and listen.get("type") in {"none", "socket"}:
+            for name in ("port", "autoport", "websocket"):
+                device.attrib.pop(name, None)
+            return
         device.set("port", device.get("port", "-1"))
         device.set("autoport", device.get("autoport", "yes"))
-        listen = device.find("listen")
         if listen is None:
             listen = etree.SubElement(device, "listen", type="address")
             if device.get("listen"):
                 listen.set("address", device.get("listen", ""))
         elif listen.get("address"):
             device.set("listen", listen.get("address", ""))
+
+
+def _forget_pty(device: etree._Element) -> None:
+    """The path of a pseudo-terminal is libvirt's choice, each time that the guest starts."""
+    for source in device.findall("source") if device.get("type") == "pty" else ():
+        device.remove(source)
 
 
 def _check_targets(devices: etree._Element) -> None:
@@ -146,6 +165,8 @@ def _add_companions(devices: etree._Element) -> None:
     if lacks("controller[@type='sata']"):
         sata = etree.SubElement(devices, "controller", type="sata", index="0")
         etree.SubElement(sata, "address", type="pci", domain="0x0000", bus="0x00", slot="0x1f", function="0x2")
+    if not lacks("disk/target[@bus='ide']") and lacks("controller[@type='ide']"):
+        etree.SubElement(devices, "controller", type="ide", index="0")
     if not lacks("disk/target[@bus='scsi']") and lacks("controller[@type='scsi']"):
         etree.SubElement(devices, "controller", type="scsi", index="0", model="lsilogic")
     if not lacks("channel/target[@type='virtio']") and lacks("controller[@type='virtio-serial']"):
@@ -161,6 +182,9 @@ def _add_companions(devices: etree._Element) -> None:
         for log in devices.find("serial").iterfind("log"):
             etree.SubElement(console, "log", dict(log.attrib))
         etree.SubElement(console, "target", type="serial", port="0")
+    virtio = [console for console in devices.iterfind("console") if console.find("target[@type='virtio']") is not None]
+    for number, console in enumerate(virtio):
+        console.find("target").set("port", str(number))
     for kind in ("mouse", "keyboard"):
         if lacks(f"input[@type='{kind}']"):
             etree.SubElement(devices, "input", type=kind, bus="ps2")
@@ -254,7 +278,7 @@ def enliven(
         source.set("portid", f"00000000-0000-4000-a000-{identifier:04x}{number:08x}")
         source.set("bridge", bridges.get(source.get("network", ""), ""))
         etree.SubElement(device, "target", dev=f"vnet{identifier * 10 + number}")
-    elif device.tag == "serial":
+    elif device.tag == "serial" and device.get("type") == "pty":
         device.insert(0, etree.Element("source", path=f"/dev/pts/{identifier}"))
     elif device.tag == "channel":
         target = device.find("target")
@@ -263,7 +287,7 @@ def enliven(
         if source is None:
             device.insert(0, etree.Element("source", mode="bind", path=place))
         target.set("state", "disconnected")
-    elif device.tag == "graphics":
+    elif device.tag == "graphics" and device.get("autoport") == "yes":
         device.set("port", str(5900 + identifier))
     etree.SubElement(device, "alias", name=f"{device.tag}{number}")
 

@@ -53,6 +53,7 @@ class NetworkCalls(Wire):
         mode = None if forward is None else forward.get("mode", "nat")
         if mode not in {None, "nat", "route", "open", "bridge"}:
             raise HostError(f"XML error: unknown forwarding type {mode!r}")
+        _check_services(root, need(root, "name"))
         if mode == "bridge":
             if root.find("ip") is not None:
                 raise HostError("unsupported configuration: Unsupported <ip> element with forward mode='bridge'")
@@ -99,7 +100,7 @@ class NetworkCalls(Wire):
         uuid: str,
         *,
         command: Literal["add", "modify", "delete"],
-        section: Literal["ip-dhcp-host", "dns-host"],
+        section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"],
         xml: str,
         parent_index: int,
         live: bool,
@@ -110,11 +111,16 @@ class NetworkCalls(Wire):
             raise HostError("invalid argument: neither live nor config")
         if live and network.live_xml is None:
             raise HostError("Requested operation is not valid: network is not running")
-        edit = _edit_dhcp_host if section == "ip-dhcp-host" else _edit_dns_host
+        edit, tag = {
+            "ip-dhcp-host": (_edit_dhcp_host, "host"),
+            "ip-dhcp-range": (_edit_dhcp_range, "range"),
+            "dns-host": (_edit_dns_host, "host"),
+            "dns-srv": (_edit_dns_srv, "srv"),
+        }[section]
 
         def edited(definition: str) -> str:
             root = parse(definition, root="network")
-            edit(root, parse(xml, root="host"), command, parent_index, network.name)
+            edit(root, parse(xml, root=tag), command, parent_index, network.name)
             return text(root)
 
         # Both definitions are edited before either is kept, so that a refusal changes nothing.
@@ -233,6 +239,98 @@ def _edit_dhcp_host(root: etree._Element, host: etree._Element, command: str, in
         raise HostError(f"Requested operation is not valid: couldn't locate an existing dhcp host in {name!r}")
     else:
         dhcp.replace(matching[0], host)
+
+
+def _check_services(root: etree._Element, name: str) -> None:
+    """What libvirt refuses of DNS, ranges and routes."""
+    dns = root.find("dns")
+    if dns is not None and dns.get("enable") == "no" and len(dns):
+        raise HostError(f"XML error: Extra data in disabled network {name!r}")
+    for srv in root.iterfind("dns/srv"):
+        _check_srv(srv, name)
+    for ip in root.iterfind("ip"):
+        for span in ip.iterfind("dhcp/range"):
+            _check_range(ip, span)
+    subnets = _subnets(root)
+    for route in root.iterfind("route"):
+        gateway = ipaddress.ip_address(route.get("gateway", ""))
+        if not any(gateway in subnet for subnet in subnets):
+            raise HostError(f"unsupported configuration: unreachable static route gateway '{gateway}' for {name!r}")
+
+
+def _check_srv(srv: etree._Element, name: str) -> None:
+    if not srv.get("service") or not srv.get("protocol"):
+        raise HostError(f"XML error: missing required attribute in DNS SRV record of network {name!r}")
+    for attribute in ("port", "priority", "weight"):
+        if srv.get(attribute) is not None and srv.get("target") is None:
+            raise HostError(f"XML error: DNS SRV {attribute} attribute not permitted without target in {name!r}")
+        if srv.get(attribute) == "0":
+            del srv.attrib[attribute]
+
+
+def _check_range(ip: etree._Element, span: etree._Element) -> None:
+    (subnet,) = _subnets(_network_of(ip))
+    if any(ipaddress.ip_address(span.get(end, "")) not in subnet for end in ("start", "end")):
+        raise HostError(f"internal error: range is not entirely within network {subnet}")
+
+
+def _network_of(ip: etree._Element) -> etree._Element:
+    root = etree.Element("network")
+    etree.SubElement(root, "ip", dict(ip.attrib))
+    return root
+
+
+def _edit_dhcp_range(root: etree._Element, span: etree._Element, command: str, index: int, name: str) -> None:
+    """Only an equal range is found."""
+    if command == "modify":
+        raise HostError("Operation not supported: dhcp ranges cannot be modified, only added or deleted")
+    found = root.findall("ip")
+    if index >= len(found):
+        raise HostError(f"Requested operation is not valid: no <ip> element found at index {index} in {name!r}")
+    ip = found[max(index, 0)]
+    dhcp = ip.find("dhcp")
+    ranges = [] if dhcp is None else dhcp.findall("range")
+    same = [old for old in ranges if all(old.get(end) == span.get(end) for end in ("start", "end"))]
+    if command == "add":
+        if same:
+            raise HostError(f"Requested operation is not valid: there is an existing dhcp range entry in {name!r}")
+        _check_range(ip, span)
+        if dhcp is None:
+            dhcp = etree.SubElement(ip, "dhcp")
+        dhcp.insert(len(ranges), span)
+        return
+    if not same:
+        raise HostError(f"Requested operation is not valid: couldn't locate a matching dhcp range entry in {name!r}")
+    assert dhcp is not None
+    dhcp.remove(same[0])
+    if not len(dhcp):
+        ip.remove(dhcp)
+
+
+def _edit_dns_srv(root: etree._Element, srv: etree._Element, command: str, index: int, name: str) -> None:
+    """What an entry leaves out fits anything; port, priority and weight are not looked at."""
+    if command == "modify":
+        raise HostError("Operation not supported: DNS SRV records cannot be modified, only added or deleted")
+    fields = ("service", "protocol", "domain", "target")
+    dns = root.find("dns")
+    records = [] if dns is None else dns.findall("srv")
+    same = [old for old in records if all(srv.get(f) in (None, old.get(f)) for f in fields)]
+    if command == "add":
+        _check_srv(srv, name)
+        if same:
+            raise HostError(f"Requested operation is not valid: there is already a DNS SRV record in network {name}")
+        if dns is None:
+            dns = etree.Element("dns")
+            root.append(dns)
+            root[:] = sorted(root, key=lambda child: _ORDER.index(child.tag) if child.tag in _ORDER else 99)
+        dns.append(srv)
+        return
+    if len(same) != 1:
+        raise HostError(f"Requested operation is not valid: {len(same)} matching DNS SRV records in network {name}")
+    assert dns is not None
+    dns.remove(same[0])
+    if not len(dns):
+        root.remove(dns)
 
 
 def _choose_ip(root: etree._Element, host: etree._Element, command: str, index: int, name: str) -> etree._Element:

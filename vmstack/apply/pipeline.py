@@ -23,6 +23,7 @@ from vmstack.plan.placement import place
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.scope import scope_of
+from vmstack.plan.settling import settle
 
 Connect = Callable[[HostSpec], Driver]
 ImageProgress = Callable[[str, int, int | None], None]
@@ -126,7 +127,7 @@ def plan_stack(
 ) -> Planned:
     """Observe, place, find images and plan. Destroying needs no image."""
     observed = observe_stack(desired, drivers)
-    placed = place(desired, observed)
+    placed = settle(place(desired, observed), observed)
     images = (
         {}
         if policy.destroy

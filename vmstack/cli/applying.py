@@ -87,7 +87,10 @@ def _apply(
             tell_plan(plan, terminal, json=False)
         if not plan.empty:
             check_consent(plan, terminal, consent=consent, json=json)
-            if not consent.yes and not _ask(terminal, destroy=policy.destroy):
+            question = (
+                "Do you want to destroy all of this?" if policy.destroy else "Do you want to perform these actions?"
+            )
+            if not consent.yes and not ask(terminal, question=question):
                 terminal.tell("Cancelled; nothing was changed.")
                 return EXIT_ERROR
         interruption = Interruption()
@@ -180,8 +183,8 @@ def _summary(result: ApplyResult, *, destroy: bool) -> str:
     return f"Apply complete! Resources: {added} added, {changed} changed, {destroyed} destroyed."
 
 
-def _ask(terminal: Terminal, *, destroy: bool) -> bool:
-    question = "Do you want to destroy all of this?" if destroy else "Do you want to perform these actions?"
+def ask(terminal: Terminal, *, question: str) -> bool:
+    """Ask at the terminal; only the whole word is consent."""
     terminal.out.flush()
     terminal.tell(f"\n{terminal.paint_err(question, 'bold')} Only '{_CONSENT}' is accepted.")
     terminal.err.write("  Enter a value: ")

@@ -18,6 +18,7 @@ _SYMBOLS: Final = {
     Operation.UPDATE: ("  ~", "yellow", "update in-place", "will be updated in-place"),
     Operation.REPLACE: ("-/+", "red", "destroy and then create replacement", "must be replaced"),
     Operation.DELETE: ("  -", "red", "destroy", "will be destroyed"),
+    Operation.ADOPT: ("  =", "cyan", "take over as it is", "will be taken over as it is"),
     Operation.NOOP: ("   ", "dim", "no change", "does not change"),
 }
 _CLASSES: Final = {

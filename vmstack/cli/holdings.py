@@ -4,10 +4,12 @@ from typing import Literal
 
 from vmstack.model.base import Data
 from vmstack.model.graph import DesiredGraph
-from vmstack.model.identity import Key, Kind, StackId, derive_uuid
+from vmstack.model.identity import Key, Kind, StackId
 from vmstack.model.observed import HostSnapshot, Observed, ObservedDomain, ObservedNetwork
 from vmstack.model.ownership import RunRecord
 from vmstack.model.specs import VmSpec
+from vmstack.plan.index import owned_name
+from vmstack.plan.settling import settle
 
 
 class Holding(Data, frozen=True, kw_only=True):
@@ -37,6 +39,7 @@ class HostHoldings(Data, frozen=True, kw_only=True):
 
 def gather(observed: Observed, *, desired: DesiredGraph) -> tuple[HostHoldings, ...]:
     """Everything that is the stack's, host by host, sorted."""
+    desired = settle(desired, observed)
     return tuple(_gather_host(observed.hosts[name], desired=desired) for name in sorted(observed.hosts))
 
 
@@ -53,7 +56,9 @@ def owned_key(stack: StackId, path: str) -> Key | None:
 def _own_key(stack: StackId, thing: ObservedDomain | ObservedNetwork) -> Key | None:
     """The key of what is the stack's by stamp and UUID: a copy of a VM has the stamp, too, and is somebody else's."""
     key = owned_key(stack, thing.stamp.path) if thing.stamp else None
-    return key if key is not None and thing.uuid == derive_uuid(stack, key) else None
+    if key is None or owned_name(thing.stamp, uuid=thing.uuid, stack=stack, kind=key.kind) is None:
+        return None
+    return key
 
 
 def find_domain(observed: Observed, *, stack: StackId, key: Key) -> tuple[HostSnapshot, ObservedDomain] | None:

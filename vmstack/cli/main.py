@@ -22,6 +22,7 @@ from vmstack.cli.options import (
     Parallelism,
     StackName,
     Yes,
+    parse_names,
     target_of,
 )
 from vmstack.cli.terminal import open_terminal
@@ -124,6 +125,41 @@ def destroy(
         consent=Consent(yes=yes, data_loss=allow_data_loss),
         json=json,
         parallelism=parallelism,
+        lock_timeout=lock_timeout,
+    )
+
+
+@app.command(name="import")
+def import_(
+    folder: Folder = Path(),
+    stack: StackName = None,
+    config: Config = None,
+    connect: ConnectTo = None,
+    from_pulumi: Annotated[
+        Path | None, typer.Option("--from-pulumi", metavar="FILE", help="What `pulumi stack export` wrote.")
+    ] = None,
+    from_tfstate: Annotated[
+        Path | None, typer.Option("--from-tfstate", metavar="FILE", help="What `terraform state pull` wrote.")
+    ] = None,
+    map: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="ADDRESS=NAME", help="Which resource of the program one of the state is."),
+    ] = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Only show what would be taken over.")] = False,
+    yes: Yes = False,
+    lock_timeout: LockTimeout = 0.0,
+    no_color: NoColor = False,
+) -> int:
+    """Take over what another tool made, without touching a guest."""
+    from vmstack.cli.importing import Source, import_objects
+
+    return import_objects(
+        target_of(folder, stack, config, connect),
+        open_terminal(no_color=no_color),
+        source=Source(pulumi=from_pulumi, tfstate=from_tfstate),
+        names=parse_names(map),
+        preview=preview,
+        yes=yes,
         lock_timeout=lock_timeout,
     )
 

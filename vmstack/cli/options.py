@@ -44,6 +44,19 @@ def parse_config(pairs: list[str] | None) -> dict[str, str]:
     return config
 
 
+def parse_names(pairs: list[str] | None) -> dict[str, str]:
+    """Turn `address=name` arguments into a mapping. Addresses may hold `=`, names never do."""
+    names: dict[str, str] = {}
+    for pair in pairs or ():
+        address, separator, name = pair.rpartition("=")
+        if not separator or not address or not name:
+            raise InputError(
+                f"--map {pair!r} is not ADDRESS=NAME", resolution="write it as --map libvirt_domain.vm=web"
+            )
+        names[address] = name
+    return names
+
+
 def target_of(folder: Path, stack: str | None, config: list[str] | None, connect: str | None) -> Target:
     """Gather what says which stack a command is about."""
     return Target(folder=folder, stack=stack, config=parse_config(config), connect=connect)

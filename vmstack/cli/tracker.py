@@ -26,6 +26,7 @@ _VERBS: Final = {
     Operation.UPDATE: ("Modifying...", "Modifications complete"),
     Operation.REPLACE: ("Replacing...", "Replacement complete"),
     Operation.DELETE: ("Destroying...", "Destruction complete"),
+    Operation.ADOPT: ("Taking over...", "Taken over"),
     Operation.NOOP: ("Working...", "Work complete"),
 }
 

@@ -12,7 +12,7 @@ from vmstack.errors import NotFoundError
 from vmstack.hosts.driver import DomainRecord, State
 from vmstack.hosts.link import Calls
 from vmstack.hosts.passwords import keep_passwords
-from vmstack.xmlio.safe import parse_xml, serialise
+from vmstack.xmlio.safe import Element, parse_xml, serialise
 from vmstack.xmlio.stamp import PREFIX
 
 _STATES: Final[dict[int, State]] = {
@@ -87,6 +87,13 @@ class DomainCalls(Calls):
     def define_domain(self, xml: str) -> None:
         root = parse_xml(xml, what="a domain to define")
         name, uuid = root.findtext("name") or "", root.findtext("uuid") or ""
+        if root.find("devices/graphics") is not None:
+            xml = self._with_passwords(root, uuid=uuid, name=name) or xml
+        with self._link.doing(f"define domain {name}", taken=lambda: self._is_other_domain(name, uuid)):
+            self._link.connection.defineXMLFlags(xml, 0)
+
+    def _with_passwords(self, root: Element, *, uuid: str, name: str) -> str | None:
+        """The new definition with the passwords of the old one's displays; `None` where there are none to keep."""
         with suppress(NotFoundError):
             secure_xml = self._on_domain(
                 f"read domain {name}",
@@ -94,9 +101,8 @@ class DomainCalls(Calls):
                 lambda handle: handle.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE),
             )
             if keep_passwords(root, secure_xml=secure_xml):
-                xml = serialise(root)
-        with self._link.doing(f"define domain {name}", taken=lambda: self._is_other_domain(name, uuid)):
-            self._link.connection.defineXMLFlags(xml, 0)
+                return serialise(root)
+        return None
 
     def rename_domain(self, uuid: str, *, name: str) -> None:
         def rename(handle: Any) -> None:

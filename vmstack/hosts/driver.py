@@ -109,7 +109,7 @@ class Driver(Protocol):
         uuid: str,
         *,
         command: Literal["add", "modify", "delete"],
-        section: Literal["ip-dhcp-host", "dns-host"],
+        section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"],
         xml: str,
         parent_index: int,
         live: bool,
@@ -117,8 +117,8 @@ class Driver(Protocol):
     ) -> None:
         """`virNetworkUpdate` on the running network (`live`), the persistent definition (`config`), or both at once.
 
-        A `HostError` when an added host is there already, a deleted one is not, or a dns-host is to be modified
-        (libvirt can only add and delete those).
+        A `HostError` when an added entry is there already, a deleted one is not, or anything but an ip-dhcp-host is to
+        be modified (libvirt can only add and delete those). Of a dns-srv what the XML leaves out matches anything.
         """
 
     def set_network_metadata(self, uuid: str, *, xml: str | None, namespace: str, live: bool) -> None:

@@ -2,9 +2,19 @@
 
 import functools
 import threading
-from typing import Any
+import time
+from typing import Any, Final
 
 import libvirt
+
+# Each call of any thread would wake the loop twice. Seconds; events wait no longer than that.
+_PAUSE: Final = 0.01
+# What those who wait for a domain wait for.
+_EVENTS: Final = (
+    libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+    libvirt.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE,
+)
 
 
 @functools.cache
@@ -20,6 +30,7 @@ def start_event_loop() -> None:
 def _run_forever() -> None:
     while True:
         libvirt.virEventRunDefaultImpl()
+        time.sleep(_PAUSE)
 
 
 class DomainEvents:
@@ -58,10 +69,7 @@ class DomainEvents:
 
     def _subscribe(self) -> list[int]:
         try:
-            return [
-                self._connection.domainEventRegisterAny(None, event, self._on_event, None)
-                for event in (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED)
-            ]
+            return [self._connection.domainEventRegisterAny(None, event, self._on_event, None) for event in _EVENTS]
         except libvirt.libvirtError:
             return []
 

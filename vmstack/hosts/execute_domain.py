@@ -97,7 +97,8 @@ class DomainEffects:
 
         if effect.live:
             try:
-                self._driver.wait_for_domain(effect.uuid, until=has_arrived, timeout=_BALLOON_TIMEOUT)
+                timeout = min(_BALLOON_TIMEOUT, self._patience.seconds)
+                self._driver.wait_for_domain(effect.uuid, until=has_arrived, timeout=timeout)
             except TimeoutError:
                 return (f"{effect.name}: the guest's balloon has not moved yet to {effect.kib} KiB",)
         return ()

@@ -11,7 +11,16 @@ from vmstack.model.effects import StampNetwork, UpdateNetwork
 from vmstack.xmlio.safe import parse_xml
 from vmstack.xmlio.stamp import NAMESPACE
 
-_PATHS: Final = {"ip-dhcp-host": "ip/dhcp/host", "dns-host": "dns/host"}
+_PATHS: Final = {
+    "ip-dhcp-host": "ip/dhcp/host",
+    "ip-dhcp-range": "ip/dhcp/range",
+    "dns-host": "dns/host",
+    "dns-srv": "dns/srv",
+}
+# What makes entries different ones; a lease time, for one, does not.
+_ATTRIBUTES: Final = (
+    "ip", "name", "id", "start", "end", "service", "protocol", "domain", "target", "port", "priority", "weight",
+)  # fmt: skip
 
 
 class NetworkEffects:
@@ -71,8 +80,8 @@ def _holds(xml: str, effect: UpdateNetwork) -> bool:
     return (entry in entries) == (effect.command != "delete")
 
 
-def _meaning(host: etree._Element) -> tuple[object, ...]:
-    """What a `<host>` says, however it is written."""
-    names = frozenset((child.text or "").strip() for child in host.findall("hostname"))
-    mac = (host.get("mac") or "").lower()
-    return (mac, host.get("ip"), host.get("name"), host.get("id"), names)
+def _meaning(entry: etree._Element) -> tuple[object, ...]:
+    """What an entry says, however it is written. libvirt leaves out zeros."""
+    names = frozenset((child.text or "").strip() for child in entry.findall("hostname"))
+    mac = (entry.get("mac") or "").lower()
+    return (mac, names, *(entry.get(name) if entry.get(name) != "0" else None for name in _ATTRIBUTES))

@@ -11,7 +11,7 @@ import msgspec
 from vmstack.errors import DocumentError, HostError, NotFoundError
 from vmstack.hosts.driver import Driver, SecretRecord
 from vmstack.model.identity import StackId, derive_ledger_uuid
-from vmstack.model.ownership import LEDGER_FORMAT, Ledger
+from vmstack.model.ownership import LEDGER_FORMAT, Ledger, LedgerEntry
 
 USAGE_PREFIX: Final = "vmstack:"
 LOCK_PREFIX: Final = "vmstack:lock:"
@@ -76,8 +76,12 @@ def encode_ledger(ledger: Ledger) -> str:
     return json.dumps(data, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
 
 
-def decode_ledger(text: str, *, usage: str) -> Ledger:
-    """Read what `encode_ledger` wrote; `usage` names the ledger in the `DocumentError`."""
+def decode_ledger(text: str, *, usage: str, only_read: bool = False) -> Ledger:
+    """Read what `encode_ledger` wrote; `usage` names the ledger in the `DocumentError`.
+
+    One that is `only_read` may hold fields that this vmstack does not know, if its format is known: another stack may
+    be kept by a newer one. The stack's own must be understood whole, since it is written again.
+    """
     try:
         data = json.loads(text)
         form = data.get("format") if isinstance(data, dict) else None
@@ -86,7 +90,7 @@ def decode_ledger(text: str, *, usage: str) -> Ledger:
                 f"the ledger {usage!r} has format {form}; this vmstack knows {LEDGER_FORMAT}",
                 resolution="use the newer vmstack that wrote it",
             )
-        return msgspec.convert(data, Ledger)
+        return msgspec.convert(_only_known(data) if only_read and isinstance(data, dict) else data, Ledger)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise DocumentError(
             f"the ledger {usage!r} cannot be read: {error}",
@@ -101,9 +105,23 @@ def split_ledgers(records: list[SecretRecord], *, stack: StackId) -> tuple[Ledge
     for record in sorted(records, key=lambda record: record.usage):
         if record.usage.startswith(LOCK_PREFIX):
             continue
-        ledger = decode_ledger(record.description, usage=record.usage)
-        if record.usage == ledger_usage(stack):
+        ours = record.usage == ledger_usage(stack)
+        ledger = decode_ledger(record.description, usage=record.usage, only_read=not ours)
+        if ours:
             own = ledger
         else:
             others.append(ledger)
     return own, tuple(others)
+
+
+def _only_known(data: dict[str, Any]) -> dict[str, Any]:
+    known = {name: value for name, value in data.items() if name in Ledger.__struct_fields__}
+    entries = known.get("entries")
+    if isinstance(entries, list):
+        known["entries"] = [
+            {name: value for name, value in entry.items() if name in LedgerEntry.__struct_fields__}
+            if isinstance(entry, dict)
+            else entry
+            for entry in entries
+        ]
+    return known

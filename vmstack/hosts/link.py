@@ -29,6 +29,21 @@ class Link:
         self.events = DomainEvents(connection)
         self.closed = threading.Event()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="libvirt-read")
+        self._pools: dict[str, Any] = {}
+
+    def pool(self, name: str) -> Any:
+        """Return libvirt's handle of a pool, as it was first found: looking one up waits while volumes are made in it.
+
+        Whatever is done with it concerns that pool (its UUID), and fails when it is gone.
+        """
+        handle = self._pools.get(name)
+        if handle is None:
+            handle = self._pools[name] = self.connection.storagePoolLookupByName(name)
+        return handle
+
+    def forget_pool(self, name: str) -> None:
+        """Look the pool up anew the next time."""
+        self._pools.pop(name, None)
 
     def doing(self, what: str, *, taken: Callable[[], bool] | None = None) -> AbstractContextManager[None]:
         """Translate libvirt's errors inside the block; `what` reads on after "cannot"."""

@@ -25,7 +25,9 @@ _COMMANDS: Final = {
 }
 _SECTIONS: Final = {
     "ip-dhcp-host": libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST,
+    "ip-dhcp-range": libvirt.VIR_NETWORK_SECTION_IP_DHCP_RANGE,
     "dns-host": libvirt.VIR_NETWORK_SECTION_DNS_HOST,
+    "dns-srv": libvirt.VIR_NETWORK_SECTION_DNS_SRV,
 }
 
 
@@ -69,7 +71,7 @@ class NetworkCalls(Calls):
         uuid: str,
         *,
         command: Literal["add", "modify", "delete"],
-        section: Literal["ip-dhcp-host", "dns-host"],
+        section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"],
         xml: str,
         parent_index: int,
         live: bool,

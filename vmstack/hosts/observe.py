@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from vmstack.errors import HostError, NotFoundError, VmstackError, raise_all
@@ -19,6 +20,7 @@ from vmstack.model.observed import (
     ObservedVolume,
     Scope,
 )
+from vmstack.xmlio.disk import directories_of, locate_volumes
 from vmstack.xmlio.domain import count_free_ports, read_domain
 from vmstack.xmlio.network import read_network
 from vmstack.xmlio.pool import read_pool
@@ -28,6 +30,7 @@ from vmstack.xmlio.volume import read_volume
 
 # A fleet's hosts are read at the same time; beyond this many the local processor is the limit.
 _HOSTS_AT_ONCE: Final = 16
+_NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
 _Record = TypeVar("_Record", DomainRecord, NetworkRecord, PoolRecord, VolumeRecord)
 
 
@@ -53,7 +56,7 @@ def observe_host(host: str, driver: Driver, *, stack: StackId, scope: Scope) -> 
     """Read one host.
 
     Volumes are read of the pools in scope and of those that the stack's ledger names. The XML and the fingerprint of
-    domains and networks are kept only of the stack's own.
+    domains and networks are kept only of the stack's own and of those in scope.
     """
     with ThreadPoolExecutor(5, thread_name_prefix=f"observe-{host}") as threads:
         facts = threads.submit(driver.facts)
@@ -68,11 +71,19 @@ def observe_host(host: str, driver: Driver, *, stack: StackId, scope: Scope) -> 
             threads.submit(_furnish, record, driver=driver, deep=record.name in wanted)
             for record in _by_name(pools.result())
         ]
+        directories = directories_of(read_pool(record.xml) for record in pools.result())
+        objects = scope.objects
         return HostSnapshot(
             host=host,
             facts=facts.result(),
-            domains=tuple(observed_domain(record, stack=stack) for record in _by_name(domains.result())),
-            networks=tuple(observed_network(record, stack=stack) for record in _by_name(networks.result())),
+            domains=tuple(
+                observed_domain(record, stack=stack, deep=record.uuid in objects, directories=directories)
+                for record in _by_name(domains.result())
+            ),
+            networks=tuple(
+                observed_network(record, stack=stack, deep=record.uuid in objects)
+                for record in _by_name(networks.result())
+            ),
             pools=tuple(pool for pool in (future.result() for future in furnished) if pool is not None),
             ledger=ledger,
             other_ledgers=others,
@@ -96,12 +107,20 @@ def _furnish(record: PoolRecord, *, driver: Driver, deep: bool) -> ObservedPool 
         return observed_pool(now, volumes=None)
 
 
-def observed_domain(record: DomainRecord, *, stack: StackId) -> ObservedDomain:
-    """Read a domain's record. `DocumentError` when its XML is not to be understood."""
+def observed_domain(
+    record: DomainRecord, *, stack: StackId, deep: bool = False, directories: Mapping[str, str] = _NOWHERE
+) -> ObservedDomain:
+    """Read a domain's record, `deep` as if it were the stack's. `directories` are the pools' paths.
+
+    `DocumentError` when its XML is not to be understood.
+    """
     root = parse_xml(record.xml, what=f"the XML of domain {record.name}")
     stamp = read_stamp(root)
-    ours = stamp is not None and stamp.path.startswith(f"{stack}/")
-    live = record.live_xml
+    ours = deep or (stamp is not None and stamp.path.startswith(f"{stack}/"))
+    live = None if record.live_xml is None else parse_xml(record.live_xml, what=f"the live XML of {record.name}")
+    for each in (root, live):
+        if each is not None:
+            locate_volumes(each, directories=directories)
     return ObservedDomain(
         uuid=record.uuid,
         name=record.name,
@@ -119,11 +138,14 @@ def observed_domain(record: DomainRecord, *, stack: StackId) -> ObservedDomain:
     )
 
 
-def observed_network(record: NetworkRecord, *, stack: StackId) -> ObservedNetwork:
-    """Read a network's record. `DocumentError` when its XML is not to be understood."""
+def observed_network(record: NetworkRecord, *, stack: StackId, deep: bool = False) -> ObservedNetwork:
+    """Read a network's record, `deep` as if it were the stack's.
+
+    `DocumentError` when its XML is not to be understood.
+    """
     root = parse_xml(record.xml, what=f"the XML of network {record.name}")
     stamp = read_stamp(root)
-    ours = stamp is not None and stamp.path.startswith(f"{stack}/")
+    ours = deep or (stamp is not None and stamp.path.startswith(f"{stack}/"))
     return ObservedNetwork(
         uuid=record.uuid,
         name=record.name,

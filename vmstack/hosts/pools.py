@@ -39,6 +39,7 @@ class PoolCalls(Calls):
     def define_pool(self, xml: str) -> None:
         root = parse_xml(xml, what="a pool to define")
         name, uuid = root.findtext("name") or "", root.findtext("uuid") or ""
+        self._link.forget_pool(name)
         with self._link.doing(f"define pool {name}", taken=lambda: self._is_other_pool(name, uuid)):
             self._link.connection.storagePoolDefineXML(xml, 0)
 
@@ -79,6 +80,7 @@ class PoolCalls(Calls):
             return list(self._link.connection.listAllStoragePools(flags))
 
     def _on_pool(self, what: str, name: str, call: Callable[[Any], Any]) -> Any:
+        self._link.forget_pool(name)
         with self._link.doing(f"{what} {name}"):
             return call(self._link.connection.storagePoolLookupByName(name))
 

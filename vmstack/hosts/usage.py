@@ -10,9 +10,11 @@ from typing import Final
 from vmstack.errors import NotFoundError
 from vmstack.hosts.driver import DomainRecord, Driver
 from vmstack.hosts.ledger import USAGE_PREFIX, split_ledgers
-from vmstack.model.identity import Key, Kind, StackId, derive_uuid
+from vmstack.model.identity import Kind, StackId
 from vmstack.model.ownership import LedgerEntry
-from vmstack.plan.index import stamped_name
+from vmstack.plan.index import owned_name
+from vmstack.xmlio.disk import directories_of, locate_volumes
+from vmstack.xmlio.pool import read_pool
 from vmstack.xmlio.safe import parse_xml
 from vmstack.xmlio.stamp import read_stamp
 from vmstack.xmlio.volume import read_volume
@@ -32,7 +34,10 @@ class _User:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What a domain has: files of its disks, live or persistent, and networks that it runs on. `text` is its XML."""
+    """What a domain has: files of its disks and of its start, live or persistent, and networks that it runs on.
+
+    `text` is its XML.
+    """
 
     text: str
     own: bool
@@ -145,14 +150,23 @@ class UsageReader:
             networks = [node.get("network") for node in live.iterfind("devices/interface/source")]
         # All sources below a disk: backing files and the targets of a running copy are in use as well.
         sources = [node for each in roots for node in each.iterfind("devices/disk//source")]
+        if any(node.get("pool") for node in sources):
+            for each in roots:
+                locate_volumes(each, directories=self._directories())
         paths = [path for node in sources for path in (node.get("file"), node.get("dev")) if path]
-        name = stamped_name(read_stamp(root), stack=self.stack, kind=Kind.VM)
+        for each in roots:
+            paths += [path for node in each.iterfind("sysinfo/entry") if (path := node.get("file"))]
+            paths += [path for tag in ("kernel", "initrd") if (path := each.findtext(f"os/{tag}"))]
         return _Facts(
             text=_text(record),
-            own=name is not None and record.uuid == derive_uuid(self.stack, Key(Kind.VM, name)),
+            own=owned_name(read_stamp(root), uuid=record.uuid, stack=self.stack, kind=Kind.VM) is not None,
             paths=tuple(dict.fromkeys(paths)),
             networks=tuple(dict.fromkeys(network for network in networks if network)),
         )
+
+    def _directories(self) -> Mapping[str, str]:
+        """Where the pools are; they are read for the few domains that name volumes instead of files."""
+        return directories_of(read_pool(record.xml) for record in self._driver.pools())
 
     def _volumes(self, pool: str, *, own: Mapping[tuple[str, str], LedgerEntry]) -> Mapping[str, tuple[_User, ...]]:
         """Every file that a volume of the pool is backed by. A pool that is missing or not active has no volumes."""

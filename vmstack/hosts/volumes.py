@@ -7,7 +7,7 @@ from typing import Any, Final
 import libvirt
 
 from vmstack.hosts.driver import VolumeRecord
-from vmstack.hosts.link import Calls
+from vmstack.hosts.link import Calls, Link
 from vmstack.xmlio.safe import parse_xml
 
 # The largest stream message that every libvirt takes: 256 KiB with its header (VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX).
@@ -18,17 +18,26 @@ _ZEROS: Final = bytes(_MESSAGE)
 class VolumeCalls(Calls):
     """The volume part of `Driver`."""
 
+    def __init__(self, link: Link) -> None:
+        super().__init__(link)
+        # Volumes that this connection made just now and that hold nothing, so that nothing need be asked of them.
+        self._blank: dict[tuple[str, str], Any] = {}
+
     def volumes(self, pool: str) -> list[VolumeRecord]:
         with self._link.doing(f"list the volumes of pool {pool}"):
-            handles = self._link.connection.storagePoolLookupByName(pool).listAllVolumes(0)
+            handles = self._link.pool(pool).listAllVolumes(0)
         return self._link.each(self._volume_record, handles)
 
     def volume(self, pool: str, name: str) -> VolumeRecord:
         return self._volume_record(self._find_volume(pool, name))
 
     def create_volume(self, pool: str, xml: str) -> None:
-        with self._link.doing(f"create volume {pool}/{_name_in(xml)}"):
-            self._link.connection.storagePoolLookupByName(pool).createXML(xml, 0)
+        root = parse_xml(xml, what="a volume to create")
+        name = root.findtext("name") or ""
+        with self._link.doing(f"create volume {pool}/{name}"):
+            handle = self._link.pool(pool).createXML(xml, 0)
+        if root.findtext("allocation") == "0" and root.find("target/format[@type='raw']") is not None:
+            self._blank[pool, name] = handle
 
     def copy_volume(self, pool: str, xml: str, *, source_pool: str, source: str) -> None:
         origin = self._find_volume(source_pool, source)
@@ -37,9 +46,14 @@ class VolumeCalls(Calls):
         with self._link.doing(
             f"copy volume {source_pool}/{source} to {pool}/{name}", taken=lambda: self._is_there(pool, name)
         ):
-            self._link.connection.storagePoolLookupByName(pool).createXMLFrom(xml, origin, 0)
+            self._link.pool(pool).createXMLFrom(xml, origin, 0)
 
     def upload_volume(self, pool: str, name: str, *, chunks: Iterable[bytes | int], length: int) -> None:
+        blank = self._blank.pop((pool, name), None)
+        if blank is not None:
+            with self._link.doing(f"upload to volume {pool}/{name}"):
+                self._send(blank, chunks, length=length)
+            return
         handle = self._find_volume(pool, name)
         with self._link.doing(f"upload to volume {pool}/{name}"):
             _kind, _capacity, allocated = handle.info()
@@ -89,11 +103,11 @@ class VolumeCalls(Calls):
 
     def _find_volume(self, pool: str, name: str) -> Any:
         with self._link.doing(f"find volume {pool}/{name}"):
-            return self._link.connection.storagePoolLookupByName(pool).storageVolLookupByName(name)
+            return self._link.pool(pool).storageVolLookupByName(name)
 
     def _is_there(self, pool: str, name: str) -> bool:
         try:
-            self._link.connection.storagePoolLookupByName(pool).storageVolLookupByName(name)
+            self._link.pool(pool).storageVolLookupByName(name)
         except libvirt.libvirtError:
             return False
         return True

@@ -40,8 +40,11 @@ _SHORT_DATE: Final = bytes((80, 1, 1, 0, 0, 0, 0))
 def build_seed(documents: SeedDocuments) -> bytes:
     """Return the ISO image; equal documents give equal bytes, whenever and wherever it is built.
 
-    Raises `InternalError` for file names that NoCloud does not know, or when a required one is missing.
+    Raises `InternalError` for file names that NoCloud does not know, or when a required one is missing. Documents that
+    are no ISO are returned as they are.
     """
+    if documents.raw is not None:
+        return documents.raw.encode()
     strange = documents.files.keys() - _ISO_NAMES.keys()
     missing = [name for name in _REQUIRED if name not in documents.files]
     if strange or missing:

@@ -7,13 +7,20 @@ is `None` where the XML says nothing. Sizes are bytes but for domain memory, whi
 from typing import Literal
 
 from vmstack.model.base import Data
-from vmstack.model.specs import DhcpRange, DnsHost, GraphicsSpec, Reservation
+from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
 
 
 class DiskConfig(Data, frozen=True, kw_only=True):
-    """A file-backed disk. `serial` is its identity; `target` (vda, sda, ...) is only a slot."""
+    """A disk. `serial` is its identity; `target` (vda, sda, ...) is only a slot.
+
+    `kind` is libvirt's type of its source: of a file and a block device `path` is known, of a network disk `url`.
+    """
 
     serial: str | None
+    kind: str = "file"
+    url: str | None = None
+    wwn: str | None = None
     path: str | None
     format: str | None
     target: str
@@ -27,11 +34,14 @@ class DiskConfig(Data, frozen=True, kw_only=True):
 
 
 class NicConfig(Data, frozen=True, kw_only=True):
-    """An interface, found by its MAC. `network` is a libvirt network's name."""
+    """An interface, found by its MAC. `network` is a libvirt network's name, `device` an interface of the host that it
+    is straight on, in a `mode` of macvtap."""
 
     mac: str
     network: str | None = None
     bridge: str | None = None
+    device: str | None = None
+    mode: str | None = None
     model: str | None = None
     mtu: int | None = None
 
@@ -42,6 +52,7 @@ class DomainConfig(Data, frozen=True, kw_only=True):
     `pcie_ports` counts the spare `pcie-root-port` controllers that a designed domain asks for; it is written at
     creation and never read back (libvirt adds and numbers controllers as it likes).
     `channels` are the names of virtio-serial channels. `virtio_console` is a paravirtual console beside the serial one.
+    `consoles` are all serial ports and paravirtual consoles, `metadata` the elements that are not vmstack's.
     """
 
     name: str
@@ -62,6 +73,20 @@ class DomainConfig(Data, frozen=True, kw_only=True):
     graphics: GraphicsSpec | None = None
     serial_log: str | None = None
     virtio_console: bool | None = None
+    emulator: str | None = None
+    loader: str | None = None
+    nvram: str | None = None
+    nvram_template: str | None = None
+    kernel: str | None = None
+    initrd: str | None = None
+    cmdline: str | None = None
+    boot: tuple[str, ...] = ()
+    video: str | None = None
+    tpm: TpmSpec | None = None
+    fw_cfg: FwCfgSpec | None = None
+    consoles: tuple[ConsoleSpec, ...] = ()
+    filesystems: tuple[FilesystemSpec, ...] = ()
+    metadata: tuple[MetadataSpec, ...] = ()
     channels: tuple[str, ...] = ()
     pcie_ports: int | None = None
 
@@ -75,14 +100,23 @@ class SubnetConfig(Data, frozen=True, kw_only=True):
 
 
 class NetworkConfig(Data, frozen=True, kw_only=True):
-    """A network. `forward` is libvirt's forward mode; `None` is an isolated network."""
+    """A network. `forward` is libvirt's forward mode; `None` is an isolated network.
+
+    `dns_enabled` of `None` says nothing, which means on. `domain_local` means nothing without a domain.
+    """
 
     name: str
     uuid: str
     forward: str | None = None
     bridge: str | None = None
     domain: str | None = None
+    domain_local: bool = True
     mtu: int | None = None
+    dns_enabled: bool | None = None
+    dns_forwarders: tuple[DnsForwarder, ...] = ()
+    dns_srvs: tuple[DnsSrv, ...] = ()
+    routes: tuple[Route, ...] = ()
+    dnsmasq_options: tuple[str, ...] = ()
     subnets: tuple[SubnetConfig, ...] = ()
     dns_hosts: tuple[DnsHost, ...] = ()
 

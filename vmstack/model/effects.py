@@ -117,7 +117,7 @@ class UpdateNetwork(Effect, frozen=True, kw_only=True):
     uuid: str
     name: str
     command: Literal["add", "modify", "delete"]
-    section: Literal["ip-dhcp-host", "dns-host"]
+    section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"]
     xml: str
     parent_index: int = -1
     live: bool = True

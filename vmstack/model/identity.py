@@ -64,6 +64,15 @@ def derive_bridge(stack: StackId, key: Key) -> str:
     return "vs-" + hashlib.sha256(stack.path(key).encode()).hexdigest()[:10]
 
 
+def derive_label(stack: StackId, key: Key) -> str:
+    """The libvirt name of what a program of `pulumi_libvirt` gives none: the logical name and seven hex digits.
+
+    It looks as Pulumi's bridge makes it, and follows from the resource's identity, so that a fresh checkout names it
+    the same.
+    """
+    return f"{key.name}-{hashlib.sha256(stack.path(key).encode()).hexdigest()[:7]}"
+
+
 def derive_ledger_uuid(stack: StackId) -> str:
     """The UUID of the secret that holds the stack's ledger on each host."""
     return str(uuid.uuid5(_NAMESPACE, f"{stack}/ledger"))
@@ -72,6 +81,16 @@ def derive_ledger_uuid(stack: StackId) -> str:
 def base_volume_name(image: str, *, sha256: str, format: str) -> str:
     """The content-addressed name of a base image in a pool, such as `debian-12-0123456789ab.qcow2`."""
     return f"{image}-{sha256[:12]}.{format}"
+
+
+def ignition_name(vm: str) -> str:
+    """The name of the seed that a VM's firmware shows; no program can give a resource such a name."""
+    return f"{vm}:ignition"
+
+
+def ignition_volume_name(vm: str, *, digest: str) -> str:
+    """The content-addressed name of the file that a VM's firmware shows (Ignition, Combustion)."""
+    return f"{vm}-ignition-{digest[:12]}.ign"
 
 
 def seed_volume_name(vm: str, *, digest: str) -> str:

@@ -9,12 +9,32 @@ from vmstack.model.identity import StackId
 LEDGER_FORMAT = 1
 
 
+class AdoptedDisk(Data, frozen=True, kw_only=True):
+    """How a disk that was there before is found in its domain: its slot, and its serial where it has one."""
+
+    target: str
+    serial: str | None = None
+
+
+class Adopted(Data, frozen=True, kw_only=True):
+    """What vmstack could not derive of a domain or network that it took over, because others had made it.
+
+    `uuid` is its own: a copy that got the stamp along is not it. `nics` are MAC addresses by the NICs' names in the
+    program; `disks` are by logical name (the seed is one of them).
+    """
+
+    uuid: str
+    nics: dict[str, str] = {}
+    disks: dict[str, AdoptedDisk] = {}
+
+
 class Stamp(Data, frozen=True, kw_only=True):
     """What vmstack writes into `<metadata>` of a domain or network.
 
     `path` is `project/stack/kind/name`; `fields` are the fields that were written; `digest` is of the config as
     last applied. `generation` counts seeds that make cloud-init run again (it ends up in the instance-id).
     `ready` tells whether the guest has reported after its last creation or reseed; `report` is its first error.
+    `adopted` is there where vmstack did not make the object.
     """
 
     path: str
@@ -24,6 +44,7 @@ class Stamp(Data, frozen=True, kw_only=True):
     protect: bool = False
     ready: Literal["none", "pending", "ok", "failed"] = "none"
     report: str | None = None
+    adopted: Adopted | None = None
 
 
 class EntryState(enum.StrEnum):
@@ -40,6 +61,7 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     `built` says that vmstack made the pool's directory. `digest` is the seed's. `upload` marks a volume whose
     content comes by upload, which a pending entry never proves complete, unless something was made with it since;
     `anew` marks a pending one whose users may be older than its content, so that they prove nothing.
+    `adopted` marks what was there before the stack; `uuid` is such a pool's own.
     """
 
     name: str
@@ -58,6 +80,8 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     upload: bool = False
     anew: bool = False
     built: bool = False
+    adopted: bool = False
+    uuid: str | None = None
 
     @property
     def slot(self) -> tuple[str, str]:

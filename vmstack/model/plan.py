@@ -15,12 +15,13 @@ PLAN_FORMAT = 1
 
 
 class Operation(enum.StrEnum):
-    """What happens to a resource as a whole."""
+    """What happens to a resource as a whole. `ADOPT`: it is there, and becomes the stack's as it is."""
 
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
     DELETE = "delete"
+    ADOPT = "adopt"
     NOOP = "no-op"
 
 
@@ -123,10 +124,12 @@ class Intent(Data, frozen=True, kw_only=True):
 
 
 class SeedDocuments(Data, frozen=True, kw_only=True):
-    """The content of a seed ISO, by file name. Secret as a whole: it never leaves the plan's payload."""
+    """The content of a seed ISO, by file name, or `raw` text that is the whole volume. Secret as a whole: it never
+    leaves the plan's payload."""
 
     digest: str
     files: dict[str, str]
+    raw: str | None = None
 
 
 class Payload(Data, frozen=True, kw_only=True):

@@ -9,6 +9,31 @@ import enum
 from typing import Literal
 
 from vmstack.model.base import Data
+from vmstack.model.hardware import NO_HARDWARE, GraphicsSpec, HardwareSpec
+
+__all__ = [
+    "DhcpRange",
+    "DiskSpec",
+    "DnsHost",
+    "GraphicsSpec",
+    "HardwareSpec",
+    "HostSpec",
+    "ImageFormat",
+    "ImageSpec",
+    "NetworkMode",
+    "NetworkSpec",
+    "NicSpec",
+    "PoolSpec",
+    "Power",
+    "Reservation",
+    "SeedPolicy",
+    "SeedSpec",
+    "Spec",
+    "Subnet",
+    "VmSpec",
+    "VolumeSource",
+    "VolumeSpec",
+]
 
 ImageFormat = Literal["qcow2", "raw"]
 
@@ -101,6 +126,7 @@ class SeedSpec(Data, frozen=True, kw_only=True):
     """A NoCloud seed: the documents as they go on the disk, but for meta-data's instance-id, which the plan knows.
 
     `meta_data` is the YAML mapping's items as a JSON-able dict; an `instance-id` in it replaces the plan's own.
+    With `raw` the seed is no ISO: the volume holds that text and nothing else (Ignition, Combustion).
     """
 
     name: str
@@ -109,6 +135,7 @@ class SeedSpec(Data, frozen=True, kw_only=True):
     vendor_data: str | None
     network_config: str | None
     meta_data: dict[str, object]
+    raw: str | None = None
 
 
 class DhcpRange(Data, frozen=True, kw_only=True):
@@ -137,6 +164,32 @@ class DnsHost(Data, frozen=True, kw_only=True):
     hostnames: tuple[str, ...]
 
 
+class DnsForwarder(Data, frozen=True, kw_only=True):
+    """A server that dnsmasq asks; with `domain` for names of that domain only, without `address` the host's own."""
+
+    address: str | None = None
+    domain: str | None = None
+
+
+class DnsSrv(Data, frozen=True, kw_only=True):
+    """A service record, by the names without underscores. libvirt reads a zero as an absent number, so none is 0."""
+
+    service: str
+    protocol: str
+    domain: str | None = None
+    target: str | None = None
+    port: int | None = None
+    priority: int | None = None
+    weight: int | None = None
+
+
+class Route(Data, frozen=True, kw_only=True):
+    """A route of the host into `cidr` by a machine on the network."""
+
+    cidr: str
+    gateway: str
+
+
 class NetworkMode(enum.StrEnum):
     NAT = "nat"
     ROUTE = "route"
@@ -151,7 +204,9 @@ class NetworkSpec(Data, frozen=True, kw_only=True):
 
     mode `bridge`: over the host's bridge named `bridge`. mode `existing`: a reference to a libvirt network that is
     there, never changed (its subnets, when given, only validate addresses).
-    `reservations` holds the network's own and those of the VMs' NICs on it.
+    `reservations` holds the network's own and those of the VMs' NICs on it. `dns_enabled` of `None` leaves DNS as
+    libvirt has it (on). `domain_local`: names of `domain` are never asked of the outside. `dnsmasq_options` are lines
+    of dnsmasq's configuration (`name` or `name=value`), `xslt` is a stylesheet over the XML that vmstack writes.
     """
 
     name: str
@@ -162,13 +217,23 @@ class NetworkSpec(Data, frozen=True, kw_only=True):
     subnets: tuple[Subnet, ...] = ()
     reservations: tuple[Reservation, ...] = ()
     dns_hosts: tuple[DnsHost, ...] = ()
+    dns_enabled: bool | None = None
+    dns_forwarders: tuple[DnsForwarder, ...] = ()
+    dns_srvs: tuple[DnsSrv, ...] = ()
+    routes: tuple[Route, ...] = ()
+    dnsmasq_options: tuple[str, ...] = ()
     domain: str | None = None
+    domain_local: bool = True
     mtu: int | None = None
     autostart: bool = True
+    xslt: str | None = None
 
 
 class DiskSpec(Data, frozen=True, kw_only=True):
-    """A VM's disk. `name` is its logical name and its serial; `volume` names a VolumeSpec."""
+    """A VM's disk. `name` is its logical name and its serial; `volume` names a VolumeSpec.
+
+    `wwn` is the world wide name that the guest sees (16 hexadecimal digits), on a SCSI bus only.
+    """
 
     name: str
     volume: str
@@ -176,10 +241,12 @@ class DiskSpec(Data, frozen=True, kw_only=True):
     cache: Literal["none", "writeback", "writethrough", "directsync", "unsafe"] | None = None
     discard: bool = True
     readonly: bool = False
+    wwn: str | None = None
 
 
 class NicSpec(Data, frozen=True, kw_only=True):
-    """A VM's NIC: on a network of the stack, or (`bridge`) on a bridge of the host without a network of libvirt's.
+    """A VM's NIC: on a network of the stack, or (`bridge`) on a bridge of the host without a network of libvirt's, or
+    (`device`) straight on an interface of the host, in a mode of macvtap.
 
     `addresses` are the fixed ones (reserved or static), without prefix.
     """
@@ -188,16 +255,11 @@ class NicSpec(Data, frozen=True, kw_only=True):
     mac: str
     network: str | None = None
     bridge: str | None = None
+    device: str | None = None
+    mode: Literal["vepa", "bridge", "passthrough"] | None = None
     addresses: tuple[str, ...] = ()
     model: Literal["virtio", "e1000e", "e1000"] = "virtio"
     mtu: int | None = None
-
-
-class GraphicsSpec(Data, frozen=True, kw_only=True):
-    """A display. `listen` is an address of the host; never a wildcard unless the program says so."""
-
-    type: Literal["vnc", "spice"] = "vnc"
-    listen: str = "127.0.0.1"
 
 
 class Power(enum.StrEnum):
@@ -209,8 +271,10 @@ class VmSpec(Data, frozen=True, kw_only=True):
     """A virtual machine. `label` is the domain's name in libvirt; memory is in bytes.
 
     `cpu_mode`, `machine` and `domain_type` left open are chosen by the planner from the host's facts.
-    `seed` names a SeedSpec. `ready_timeout` is in seconds; `None` means there is nothing to wait for (no cloud-init,
-    or the program does not want to wait).
+    `seed` names a SeedSpec, and `ignition` another one, which the guest finds in the firmware as `fw_cfg_name`.
+    `ready_timeout` is in seconds; `None` means there is nothing to wait for (no cloud-init,
+    or the program does not want to wait). `open` names fields that hold a default only because the program says
+    nothing of them: a domain that was taken over keeps what it has there.
     """
 
     name: str
@@ -225,19 +289,23 @@ class VmSpec(Data, frozen=True, kw_only=True):
     nics: tuple[NicSpec, ...] = ()
     seed: str | None = None
     seed_policy: SeedPolicy = SeedPolicy.REPORT
+    ignition: str | None = None
+    fw_cfg_name: str | None = None
     domain_type: Literal["kvm", "qemu"] | None = None
-    cpu_mode: Literal["host-passthrough", "host-model", "maximum"] | None = None
+    cpu_mode: Literal["host-passthrough", "host-model", "maximum", "custom"] | None = None
     machine: str | None = None
     firmware: Literal["bios", "uefi"] = "bios"
     graphics: GraphicsSpec | None = None
     serial_log: str | None = None
     virtio_console: bool = False
     description: str | None = None
+    hardware: HardwareSpec = NO_HARDWARE
     autostart: bool = False
     power: Power = Power.RUNNING
     ready_timeout: int | None = None
     shutdown_timeout: int = 120
     power_off_after_timeout: bool = False
+    open: tuple[str, ...] = ()
 
 
 Spec = HostSpec | PoolSpec | ImageSpec | VolumeSpec | SeedSpec | NetworkSpec | VmSpec

@@ -77,8 +77,9 @@ def catalogue(desired: DesiredGraph) -> Catalog:
         for nic in vm.nics:
             if nic.network is not None:
                 nic_users[nic.network].append((vm.name, nic))
-        if vm.seed is not None:
-            seed_users[vm.seed].append(vm.name)
+        for seed in (vm.seed, vm.ignition):
+            if seed is not None:
+                seed_users[seed].append(vm.name)
     volumes = _of_kind(desired, VolumeSpec)
     realised = {
         (volume.image, volume.pool)
@@ -113,8 +114,7 @@ def parts_of(spec: Spec) -> tuple[Key, ...]:
         return ()
     parts = [Key(Kind.VOLUME, disk.volume) for disk in spec.disks]
     parts += [Key(Kind.NETWORK, nic.network) for nic in spec.nics if nic.network is not None]
-    if spec.seed is not None:
-        parts.append(Key(Kind.SEED, spec.seed))
+    parts += [Key(Kind.SEED, seed) for seed in (spec.seed, spec.ignition) if seed is not None]
     return tuple(parts)
 
 

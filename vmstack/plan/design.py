@@ -6,7 +6,10 @@ from itertools import product
 from string import ascii_lowercase
 from typing import Final
 
+import msgspec
+
 from vmstack.model.configs import DiskConfig, DomainConfig, NetworkConfig, NicConfig, PoolConfig, SubnetConfig
+from vmstack.model.hardware import FwCfgSpec, MediumSpec, TpmSpec
 from vmstack.model.identity import Key, Kind, StackId, derive_bridge, derive_uuid
 from vmstack.model.observed import HostFacts
 from vmstack.model.readiness import READY_CHANNEL
@@ -32,7 +35,18 @@ _FORWARD: Final = {
     NetworkMode.OPEN: "open",
     NetworkMode.BRIDGE: "bridge",
 }
-_PREFIXES: Final = {"virtio": "vd", "scsi": "sd", "sata": "sd"}
+_PREFIXES: Final = {"virtio": "vd", "scsi": "sd", "sata": "sd", "ide": "hd"}
+# Where QEMU's firmware configuration reaches the guest; elsewhere Ignition looks for a disk of this serial.
+_FW_CFG_ARCHES: Final = ("x86_64", "i686", "aarch64", "armv7l", "riscv64")
+# libvirt's own choice; where it is stated, a change of it shows.
+_TPM_MODELS: Final = {
+    "aarch64": "tpm-tis-device",
+    "armv7l": "tpm-tis-device",
+    "ppc64": "tpm-spapr",
+    "ppc64le": "tpm-spapr",
+}
+FW_CFG_NAME: Final = "opt/com.coreos/config"
+IGNITION_SERIAL: Final = "ignition"
 
 
 def whole_sectors(capacity: int) -> int:
@@ -60,7 +74,13 @@ def design_network(spec: NetworkSpec, *, stack: StackId) -> NetworkConfig:
         forward=_FORWARD[spec.mode],
         bridge=spec.bridge or (None if bridged else derive_bridge(stack, key)),
         domain=spec.domain,
+        domain_local=spec.domain_local or spec.domain is None,
         mtu=spec.mtu,
+        dns_enabled=spec.dns_enabled,
+        dns_forwarders=spec.dns_forwarders,
+        dns_srvs=spec.dns_srvs,
+        routes=spec.routes,
+        dnsmasq_options=spec.dnsmasq_options,
         subnets=() if bridged else tuple(_subnets(spec)),
         dns_hosts=() if bridged else tuple(sorted(spec.dns_hosts, key=lambda host: host.ip)),
     )
@@ -91,20 +111,32 @@ def design_domain(
     facts: HostFacts,
     disks: Callable[[DiskSpec], DiskConfig],
     seed_path: str | None,
+    ignition_path: str | None = None,
     network_label: Callable[[str], str],
     observed: DomainConfig | None = None,
     live: DomainConfig | None = None,
+    written: frozenset[str] = frozenset(),
 ) -> DomainConfig:
     """The domain as it is to be.
 
     `disks` gives a disk's config but for its slot: a disk that the observed domain has keeps its slot, and new ones
     take the first that are free in its definition and in the `live` guest. What the program leaves open about
     virtualisation stays as the domain was made, so that a host that loses or gains KVM does not restart anything.
+    `written` are the fields that it was made with: an architecture of the program's own goes with the program.
     """
+    hardware = spec.hardware
     kind = spec.domain_type or (observed.type if observed and observed.type else facts.domain_type)
-    arch = (observed.arch if observed else None) or facts.arch
+    kept = observed.arch if observed is not None and "arch" not in written else None
+    arch = hardware.arch or kept or facts.arch
     machine = spec.machine or _MACHINES.get(arch)
     wanted = [disks(disk) for disk in spec.disks]
+    for medium in sorted(hardware.media, key=lambda medium: medium.place):
+        wanted.insert(medium.place, _medium(medium))
+    fw_cfg = None
+    if ignition_path is not None and arch in _FW_CFG_ARCHES:
+        fw_cfg = FwCfgSpec(name=spec.fw_cfg_name or FW_CFG_NAME, path=ignition_path)
+    elif ignition_path is not None:
+        wanted.append(DiskConfig(serial=IGNITION_SERIAL, path=ignition_path, format="raw", target="", readonly=True))
     if seed_path is not None:
         wanted.append(seed_disk(path=seed_path, target=""))
     return DomainConfig(
@@ -118,7 +150,21 @@ def design_domain(
         cpu_mode=spec.cpu_mode or ("maximum" if kind == "qemu" else "host-passthrough"),
         arch=arch,
         machine=machine,
-        firmware="efi" if spec.firmware == "uefi" else None,
+        firmware="efi" if spec.firmware == "uefi" or hardware.loader is not None else None,
+        emulator=hardware.emulator,
+        loader=hardware.loader,
+        nvram=hardware.nvram,
+        nvram_template=hardware.nvram_template,
+        kernel=hardware.kernel,
+        initrd=hardware.initrd,
+        cmdline=hardware.cmdline,
+        boot=hardware.boot,
+        video=hardware.video,
+        tpm=_tpm(hardware.tpm, arch=arch),
+        fw_cfg=fw_cfg,
+        consoles=hardware.consoles,
+        filesystems=hardware.filesystems,
+        metadata=hardware.metadata,
         description=spec.description,
         smbios_serial=CLOUD_INIT_SERIAL if seed_path is not None else None,
         disks=tuple(_slotted(wanted, configs=(live, observed))),
@@ -127,6 +173,8 @@ def design_domain(
                 mac=nic.mac,
                 network=network_label(nic.network) if nic.network is not None else None,
                 bridge=nic.bridge,
+                device=nic.device,
+                mode=nic.mode,
                 model=nic.model,
                 mtu=nic.mtu,
             )
@@ -152,9 +200,32 @@ def design_disk(
         bus=spec.bus,
         cache=spec.cache,
         discard="unmap" if spec.discard else None,
+        wwn=spec.wwn,
         readonly=spec.readonly,
         backing_path=backing_path,
         backing_format=backing_format,
+    )
+
+
+def _tpm(spec: TpmSpec | None, *, arch: str) -> TpmSpec | None:
+    if spec is None or spec.model:
+        return spec
+    return msgspec.structs.replace(spec, model=_TPM_MODELS.get(arch, "tpm-tis"))
+
+
+def _medium(spec: MediumSpec) -> DiskConfig:
+    """A disk that is no volume, but for its slot."""
+    return DiskConfig(
+        serial=spec.name,
+        kind=spec.kind,
+        url=spec.source if spec.kind == "network" else None,
+        path=spec.source if spec.kind != "network" else None,
+        format=spec.format,
+        target="",
+        bus=spec.bus,
+        device=spec.device,
+        readonly=spec.readonly,
+        wwn=spec.wwn,
     )
 
 
@@ -166,19 +237,7 @@ def _slotted(disks: Iterable[DiskConfig], *, configs: Iterable[DomainConfig | No
         old = slots.get(disk.serial or "")
         target = old.target if old is not None and old.bus == disk.bus else _free_slot(disk.bus, taken=taken)
         taken.add(target)
-        yield DiskConfig(
-            serial=disk.serial,
-            path=disk.path,
-            format=disk.format,
-            target=target,
-            bus=disk.bus,
-            cache=disk.cache,
-            discard=disk.discard,
-            readonly=disk.readonly,
-            backing_path=disk.backing_path,
-            backing_format=disk.backing_format,
-            device=disk.device,
-        )
+        yield msgspec.structs.replace(disk, target=target)
 
 
 def _free_slot(bus: str, *, taken: set[str]) -> str:

@@ -9,7 +9,14 @@ from vmstack.model.configs import DomainConfig, NetworkConfig
 from vmstack.model.ownership import Ledger
 
 # Fields that the model got later count only where they say something: stamps out there were made without them.
-_LATER: Final = (b'"virtio_console":null,',)
+_LATER: Final = (
+    b'"virtio_console":null,', b'"kind":"file",', b'"url":null,', b'"wwn":null,', b'"device":null,', b'"mode":null,',
+    b'"emulator":null,', b'"loader":null,', b'"nvram":null,', b'"nvram_template":null,', b'"kernel":null,',
+    b'"initrd":null,', b'"cmdline":null,', b'"boot":[],', b'"video":null,', b'"tpm":null,', b'"fw_cfg":null,',
+    b'"consoles":[],', b'"filesystems":[],', b'"metadata":[],', b',"how":"address","websocket":null',
+    b'"domain_local":true,', b'"dns_enabled":null,', b'"dns_forwarders":[],',
+    b'"dns_srvs":[],', b'"routes":[],', b'"dnsmasq_options":[],',
+)  # fmt: skip
 
 
 def digest_of(config: DomainConfig | NetworkConfig) -> str:

@@ -32,6 +32,7 @@ class Case(enum.StrEnum):
     VOLUME_REPLACE = "a volume made anew"
     VOLUME_UNDER = "a volume under the guest made anew"
     SEED = "other content of the seed"
+    IGNITION = "another file that the firmware shows at first boot"
     NETWORK_REPLACE = "the network under a NIC made anew"
     DEFINITION = "anything else of the definition"
     POWER_ON = "the guest started"
@@ -64,6 +65,7 @@ TABLE: Final[dict[Case, Row]] = {
     Case.VOLUME_REPLACE: Row(Disruption.DATA_LOSS, Disruption.DATA_LOSS, Disruption.DATA_LOSS),
     Case.VOLUME_UNDER: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
     Case.SEED: Row(Disruption.NEXT_BOOT, Disruption.NEXT_BOOT, Disruption.NONE),
+    Case.IGNITION: Row(Disruption.NEXT_BOOT, Disruption.NEXT_BOOT, Disruption.NONE),
     Case.NETWORK_REPLACE: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
     Case.DEFINITION: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
     Case.POWER_ON: Row(Disruption.NONE, Disruption.NONE, Disruption.NONE),

@@ -11,9 +11,9 @@ import msgspec
 
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.sizes import format_size
-from vmstack.model.specs import GraphicsSpec
 from vmstack.plan.disruption import Case
 from vmstack.plan.ignore import is_ignored
+from vmstack.plan.parts import Keyed, keyed, place_of, show
 from vmstack.plan.seeds import SEED_SERIAL
 from vmstack.xmlio.domain import same_machine
 
@@ -22,7 +22,7 @@ _Pairs = list[tuple[DeviceT, DeviceT | None]]
 
 _KIB: Final = 1024
 # Where the model's name for a field differs from the one that programs use.
-_SCALARS: Final = {
+SCALARS: Final = {
     "label": "name",
     "domain_type": "type",
     "vcpus": "vcpus",
@@ -37,14 +37,37 @@ _SCALARS: Final = {
     "graphics": "graphics",
     "serial_log": "serial_log",
     "virtio_console": "virtio_console",
+    "arch": "arch",
+    "emulator": "emulator",
+    "loader": "loader",
+    "nvram": "nvram",
+    "nvram_template": "nvram_template",
+    "kernel": "kernel",
+    "initrd": "initrd",
+    "cmdline": "cmdline",
+    "boot": "boot",
+    "video": "video",
+    "tpm": "tpm",
+    "ignition": "fw_cfg",
 }
-_OPTIONAL: Final = ("description", "cloud_init_marker", "graphics", "serial_log", "virtio_console")
+# What libvirt or somebody else may have put there where the program says nothing.
+_OPTIONAL: Final = (
+    "description", "cloud_init_marker", "graphics", "serial_log", "virtio_console", "emulator", "loader", "nvram",
+    "nvram_template", "kernel", "initrd", "cmdline", "boot", "video", "tpm", "ignition",
+)  # fmt: skip
+# Lists of things that are known by a key, so that those of others can stay.
+_KEYED: Final = ("consoles", "filesystems", "metadata")
 _DISK_FIELDS: Final = {
-    "volume": "path", "format": "format", "bus": "bus", "cache": "cache", "discard": "discard", "readonly": "readonly",
+    "volume": "path", "url": "url", "format": "format", "bus": "bus", "cache": "cache", "discard": "discard",
+    "readonly": "readonly", "wwn": "wwn",
 }  # fmt: skip
-_NIC_FIELDS: Final = {"network": "network", "bridge": "bridge", "model": "model", "mtu": "mtu"}
-# A program may leave these open; libvirt never fills `cache`, `discard` and `mtu` in by itself.
-_OPTIONAL_DEVICE_FIELDS: Final = ("cache", "discard", "mtu")
+_NIC_FIELDS: Final = {
+    "network": "network", "bridge": "bridge", "interface": "device", "mode": "mode", "model": "model", "mtu": "mtu",
+}  # fmt: skip
+# A program may leave these open; libvirt never fills them in by itself.
+_OPTIONAL_DEVICE_FIELDS: Final = ("cache", "discard", "mtu", "wwn")
+# The kinds of sources that vmstack writes; a volume of a pool, which it reads, is as good as the file in it.
+_KINDS: Final = frozenset({"file", "block", "network"})
 
 
 class Difference(NamedTuple):
@@ -64,12 +87,17 @@ class Extra(NamedTuple):
     what: str
 
 
-def written_fields(config: DomainConfig) -> tuple[str, ...]:
-    """The fields that the config writes, as a stamp lists them: by serial and MAC, whatever their names are."""
-    fields = [path for path, name in _SCALARS.items() if getattr(config, name) is not None]
+def written_fields(config: DomainConfig, *, arch: bool = False) -> tuple[str, ...]:
+    """The fields that the config writes, as a stamp lists them: by serial and MAC, whatever their names are.
+
+    `arch`: the program chooses the architecture, which otherwise is the host's.
+    """
+    fields = [path for path, name in SCALARS.items() if getattr(config, name) not in (None, ()) and path != "arch"]
+    fields += ["arch"] if arch else []
+    fields += [f"{name}[{key}]" for name in _KEYED for key in keyed(config, name)]
     for disk in config.disks:
         fields.append(f"disks[{disk.serial}]")
-        fields += [f"disks[{disk.serial}].{name}" for name in ("cache", "discard") if getattr(disk, name) is not None]
+        fields += [f"disks[{disk.serial}].{name}" for name in ("cache", "discard", "wwn") if getattr(disk, name)]
     for nic in config.nics:
         fields.append(f"nics[{nic.mac}]")
         if nic.mtu is not None:
@@ -91,13 +119,15 @@ def settle_target(
     patch keeps what it is not told to drop).
     """
     scalars: dict[str, object] = {}
-    for path, name in _SCALARS.items():
+    for path, name in SCALARS.items():
         wanted, found = getattr(design, name), getattr(observed, name)
-        foreign = path in _OPTIONAL and wanted is None and path not in owned
+        foreign = path in _OPTIONAL and wanted in (None, ()) and path not in owned
         if foreign or is_ignored(path, ignored=ignored) or _equal(path, wanted, found):
             scalars[name] = found
         else:
             scalars[name] = wanted
+    for name in _KEYED:
+        scalars[name] = _settle_keyed(name, design, observed, owned=owned, ignored=ignored)
     disks = tuple(
         _settle_device(disk, found, owned=owned, ignored=ignored, at=f"disks[{disk.serial}]", shown=disk_path(disk))
         for disk, found in _pair_disks(design.disks, observed.disks)
@@ -139,18 +169,25 @@ def differences(
     """
     if target == observed:
         return
-    for path, name in _SCALARS.items():
+    for path, name in SCALARS.items():
         wanted, found = getattr(target, name), getattr(observed, name)
         if not _equal(path, wanted, found):
             case = _scalar_case(path, wanted, live=live)
             yield Difference(path, _shown(path, found), _shown(path, wanted), case)
+    for name in _KEYED:
+        wanted_items, found_items = keyed(target, name), keyed(observed, name)
+        for key in sorted({*wanted_items, *found_items}):
+            before, after = found_items.get(key), wanted_items.get(key)
+            if before != after:
+                case = Case.NOTE if name == "metadata" else Case.DEFINITION
+                yield Difference(f"{name}[{key}]", show(before), show(after), case)
     for channel in target.channels:
         if channel not in observed.channels:
             yield Difference(f"channels[{channel}]", None, "present", Case.DEFINITION)
     for disk, old in _pair_disks(target.disks, observed.disks):
         path = disk_path(disk)
         if old is None:
-            yield Difference(path, None, disk.path, Case.HOT_PLUG, disk.serial)
+            yield Difference(path, None, disk.path or disk.url, Case.HOT_PLUG, disk.serial)
             continue
         if disk.serial == SEED_SERIAL and disk.path != old.path:
             yield Difference(path, _file(old.path), _file(disk.path), Case.SEED, disk.serial)
@@ -158,12 +195,14 @@ def differences(
             before, after = getattr(old, name), getattr(disk, name)
             if before != after and not (disk.serial == SEED_SERIAL and name in ("path", "discard", "cache")):
                 yield Difference(f"{path}.{field}", before, after, Case.DEFINITION, disk.serial)
+        if disk.kind != old.kind and disk.path == old.path and {disk.kind, old.kind} <= _KINDS:
+            yield Difference(f"{path}.kind", old.kind, disk.kind, Case.DEFINITION, disk.serial)
         if disk.backing_path != old.backing_path and disk.serial != SEED_SERIAL:
             yield Difference(f"{path}.backing", old.backing_path, disk.backing_path, Case.DEFINITION, disk.serial)
     for nic, old_nic in _pair_nics(target.nics, observed.nics):
         path = nic_path(nic, names=nic_names)
         if old_nic is None:
-            yield Difference(path, None, nic.network or nic.bridge, Case.HOT_PLUG, nic.mac)
+            yield Difference(path, None, nic_place(nic), Case.HOT_PLUG, nic.mac)
             continue
         for field, name in _NIC_FIELDS.items():
             before, after = getattr(old_nic, name), getattr(nic, name)
@@ -189,19 +228,47 @@ def leftovers(
         if disk.serial is not None and at in owned:
             disks.append(disk)
         else:
-            extras.append(Extra(f"disks[{disk.serial or disk.target}]", disk.path or "an empty drive"))
+            extras.append(Extra(f"disks[{disk.serial or disk.target}]", disk.path or disk.url or "an empty drive"))
     for nic in observed.nics:
         if nic.mac in macs or is_ignored("nics", ignored=ignored):
             continue
         if f"nics[{nic.mac}]" in owned:
             nics.append(nic)
         else:
-            extras.append(Extra(f"nics[{nic.mac}]", f"on {nic.network or nic.bridge or 'no network'}"))
+            extras.append(Extra(f"nics[{nic.mac}]", f"on {nic_place(nic) or 'no network'}"))
     return tuple(disks), tuple(nics), tuple(extras)
 
 
 def disk_path(disk: DiskConfig) -> str:
     return "cloud_init" if disk.serial == SEED_SERIAL else f"disks[{disk.serial or disk.target}]"
+
+
+def nic_place(nic: NicConfig) -> str | None:
+    """What an interface is on, for people."""
+    return nic.network or nic.bridge or nic.device
+
+
+def hardware_fields(config: DomainConfig) -> Iterator[tuple[str, object]]:
+    """What a config says beyond what every machine has, as people read it."""
+    for path in _OPTIONAL[5:]:
+        value = getattr(config, SCALARS[path])
+        if value not in (None, ()):
+            yield path, _shown(path, value)
+    for name in _KEYED:
+        for key, item in keyed(config, name).items():
+            yield f"{name}[{key}]", show(item)
+
+
+def _settle_keyed(
+    name: str, design: DomainConfig, observed: DomainConfig, *, owned: frozenset[str], ignored: frozenset[str]
+) -> tuple[Keyed, ...]:
+    """The items to have: the program's, and those of other people."""
+    wanted, found = keyed(design, name), keyed(observed, name)
+    if is_ignored(name, ignored=ignored):
+        return tuple(found.values())
+    kept = {key: item for key, item in found.items() if key not in wanted and f"{name}[{key}]" not in owned}
+    merged = {**wanted, **kept}
+    return tuple(item for _, item in sorted(merged.items(), key=lambda pair: place_of(pair[1])))
 
 
 def nic_path(nic: NicConfig, *, names: dict[str, str]) -> str:
@@ -243,7 +310,7 @@ def _equal(path: str, wanted: object, found: object) -> bool:
         return same_machine(_text(wanted), _text(found))
     if path == "firmware":
         return (wanted or "bios") == (found or "bios")
-    return path == "cpu_mode" and wanted is None
+    return path in ("cpu_mode", "arch") and wanted is None
 
 
 def _text(value: object) -> str | None:
@@ -253,6 +320,8 @@ def _text(value: object) -> str | None:
 def _scalar_case(path: str, wanted: object, *, live: DomainConfig | None) -> Case:
     if path == "description":
         return Case.NOTE
+    if path == "ignition":
+        return Case.IGNITION
     if live is None or not isinstance(wanted, int):
         return Case.DEFINITION
     if path == "vcpus":
@@ -267,9 +336,7 @@ def _scalar_case(path: str, wanted: object, *, live: DomainConfig | None) -> Cas
 def _shown(path: str, value: object) -> object:
     if isinstance(value, int) and path in ("memory", "max_memory"):
         return format_size(value * _KIB)
-    if isinstance(value, GraphicsSpec):
-        return f"{value.type} on {value.listen}"
-    return value
+    return show(value)
 
 
 def _file(path: str | None) -> str | None:

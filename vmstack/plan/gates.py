@@ -12,7 +12,7 @@ from vmstack.plan.index import HostIndex
 from vmstack.plan.machines import MachineDecision
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.seeds import SEED_SERIAL
-from vmstack.plan.volumes import Fate, VolumeFate
+from vmstack.plan.volume_fate import Fate, VolumeFate
 
 
 def check_empty(context: Context) -> None:

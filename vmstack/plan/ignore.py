@@ -11,13 +11,19 @@ from vmstack.model.specs import NetworkSpec, PoolSpec, VmSpec, VolumeSpec
 _VM_FIELDS: Final = frozenset({
     "vcpus", "max_vcpus", "memory", "max_memory", "domain_type", "cpu_mode", "machine", "firmware", "graphics",
     "serial_log", "virtio_console", "description", "autostart", "power", "cloud_init", "disks", "nics", "label",
+    "arch", "emulator", "loader", "nvram", "nvram_template", "kernel", "initrd", "cmdline", "boot", "video", "tpm",
+    "ignition", "consoles", "filesystems", "metadata", "stylesheet",
 })  # fmt: skip
-_DISK_FIELDS: Final = frozenset({"capacity", "volume", "bus", "cache", "discard", "readonly"})
-_NIC_FIELDS: Final = frozenset({"network", "bridge", "model", "mtu"})
+_DISK_FIELDS: Final = frozenset({"capacity", "volume", "bus", "cache", "discard", "readonly", "wwn", "url"})
+_NIC_FIELDS: Final = frozenset({"network", "bridge", "interface", "mode", "model", "mtu"})
+_NETWORK_FIELDS: Final = frozenset({
+    "mode", "bridge", "subnets", "dhcp", "reservations", "dns_hosts", "dns_enabled", "dns_forwarders", "dns_srvs",
+    "routes", "dnsmasq_options", "domain", "domain_local", "mtu", "autostart", "xslt",
+})  # fmt: skip
 _FIELDS: Final[dict[type, frozenset[str]]] = {
     VmSpec: _VM_FIELDS,
     VolumeSpec: frozenset({"capacity", "format", "source", "image"}),
-    NetworkSpec: frozenset({"mode", "bridge", "subnets", "reservations", "dns_hosts", "domain", "mtu", "autostart"}),
+    NetworkSpec: _NETWORK_FIELDS,
     PoolSpec: frozenset({"path", "autostart"}),
 }
 # What programs call these fields when they write them.
@@ -74,6 +80,7 @@ def _is_field(resource: Resource, path: str) -> bool:
     items, name, field = match.groups()
     if items == "disks":
         names = {disk.name for disk in resource.spec.disks}
+        names |= {medium.name for medium in resource.spec.hardware.media}
         return name in names and (field is None or field in _DISK_FIELDS)
     return name in {nic.name for nic in resource.spec.nics} and (field is None or field in _NIC_FIELDS)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from vmstack.model.configs import DomainConfig, VolumeConfig
 from vmstack.model.identity import Key, Kind, StackId, derive_uuid
 from vmstack.model.observed import (
     HostFacts,
@@ -16,6 +17,7 @@ from vmstack.model.observed import (
     ObservedVolume,
 )
 from vmstack.model.ownership import EntryState, LedgerEntry, Stamp
+from vmstack.plan.adopted import as_named
 from vmstack.plan.digest import digest_of_ledger
 
 Slot = tuple[str, str]
@@ -27,10 +29,10 @@ _KINDS: Final = {"pool": Kind.POOL, "base": Kind.IMAGE, "volume": Kind.VOLUME, "
 class HostIndex:
     """Lookups over one host.
 
-    `own_domains` and `own_networks` are ours by stamp *and* derived UUID, by name in the program. `entries` is this
-    stack's ledger and `others` are those of all other stacks, by slot. `path_users` tells which domains, ours or
-    not, have a file as a disk, live or persistent, `chain_users` which have it under a disk, and `backed` which
-    volumes have it as their backing file.
+    `own_domains` and `own_networks` are ours by stamp *and* UUID, by name in the program; domains are indexed as
+    `plan.adopted.as_named` reads them. `entries` is this stack's ledger and `others` are those of all other stacks, by
+    slot. `path_users` tells which domains, ours or not, have a file as a disk, live or persistent, `chain_users` which
+    have it under a disk, and `backed` which volumes have it as their backing file.
     `ledger_digest` tells whether the ledger still lists what it did.
     """
 
@@ -66,7 +68,7 @@ class HostIndex:
         pool = self.pools.get(label)
         if entry is None or pool is None:
             return False
-        return pool.uuid == derive_uuid(self.stack, Key(Kind.POOL, entry.name))
+        return pool.uuid == (entry.uuid or derive_uuid(self.stack, Key(Kind.POOL, entry.name)))
 
     def is_own(self, domain: ObservedDomain) -> bool:
         name = stamped_name(domain.stamp, stack=self.stack, kind=Kind.VM)
@@ -112,16 +114,27 @@ class HostIndex:
 
 def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
     """Index a snapshot for one stack."""
+    volumes: dict[Slot, ObservedVolume] = {}
+    backed: dict[str, list[Slot]] = defaultdict(list)
+    backing: dict[str, VolumeConfig] = {}
+    for pool in snapshot.pools:
+        for volume in pool.volumes or ():
+            slot = (volume.pool, volume.name)
+            volumes[slot] = volume
+            if volume.config.backing_path is not None:
+                backed[volume.config.backing_path].append(slot)
+                backing[volume.config.path or ""] = volume.config
     own_domains: dict[str, ObservedDomain] = {}
     path_users: dict[str, list[ObservedDomain]] = defaultdict(list)
     chain_users: dict[str, list[ObservedDomain]] = defaultdict(list)
     macs: dict[str, list[ObservedDomain]] = defaultdict(list)
-    for domain in snapshot.domains:
-        name = stamped_name(domain.stamp, stack=stack, kind=Kind.VM)
-        if name is not None and domain.uuid == derive_uuid(stack, Key(Kind.VM, name)):
+    domains = tuple(as_named(domain, stack=stack, backing=backing) for domain in snapshot.domains)
+    for domain in domains:
+        name = owned_name(domain.stamp, uuid=domain.uuid, stack=stack, kind=Kind.VM)
+        if name is not None:
             own_domains[name] = domain
         configs = (domain.config,) if domain.live is None else (domain.config, domain.live)
-        for path in dict.fromkeys(disk.path for config in configs for disk in config.disks):
+        for path in dict.fromkeys(path for config in configs for path in files_of(config)):
             if path is not None:
                 path_users[path].append(domain)
         for path in dict.fromkeys(disk.backing_path for config in configs for disk in config.disks):
@@ -131,17 +144,9 @@ def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
             macs[mac].append(domain)
     own_networks: dict[str, ObservedNetwork] = {}
     for network in snapshot.networks:
-        name = stamped_name(network.stamp, stack=stack, kind=Kind.NETWORK)
-        if name is not None and network.uuid == derive_uuid(stack, Key(Kind.NETWORK, name)):
+        name = owned_name(network.stamp, uuid=network.uuid, stack=stack, kind=Kind.NETWORK)
+        if name is not None:
             own_networks[name] = network
-    volumes: dict[Slot, ObservedVolume] = {}
-    backed: dict[str, list[Slot]] = defaultdict(list)
-    for pool in snapshot.pools:
-        for volume in pool.volumes or ():
-            slot = (volume.pool, volume.name)
-            volumes[slot] = volume
-            if volume.config.backing_path is not None:
-                backed[volume.config.backing_path].append(slot)
     entries = snapshot.ledger.entries if snapshot.ledger else ()
     named: dict[Key, list[LedgerEntry]] = defaultdict(list)
     for entry in entries:
@@ -156,8 +161,8 @@ def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
         stack=stack,
         has_ledger=snapshot.ledger is not None,
         ledger_digest=digest_of_ledger(snapshot.ledger),
-        domains={domain.uuid: domain for domain in snapshot.domains},
-        domain_names={domain.name: domain for domain in snapshot.domains},
+        domains={domain.uuid: domain for domain in domains},
+        domain_names={domain.name: domain for domain in domains},
         own_domains=own_domains,
         networks={network.uuid: network for network in snapshot.networks},
         network_names={network.name: network for network in snapshot.networks},
@@ -174,6 +179,12 @@ def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
     )
 
 
+def files_of(config: DomainConfig) -> Iterator[str | None]:
+    """The files of the host that a domain has by itself: its disks, and what it is started with."""
+    yield from (disk.path for disk in config.disks)
+    yield from (config.kernel, config.initrd, config.fw_cfg.path if config.fw_cfg is not None else None)
+
+
 def entry_key(entry: LedgerEntry) -> Key:
     """The address of what a ledger entry stands for."""
     return Key(_KINDS[entry.role], entry.name)
@@ -181,6 +192,15 @@ def entry_key(entry: LedgerEntry) -> Key:
 
 def is_ready(entry: LedgerEntry) -> bool:
     return entry.state is EntryState.READY
+
+
+def owned_name(stamp: Stamp | None, *, uuid: str, stack: StackId, kind: Kind) -> str | None:
+    """The name in the program of a stamped object that is the stack's: a copy has the stamp too, and another UUID."""
+    name = stamped_name(stamp, stack=stack, kind=kind)
+    if stamp is None or name is None:
+        return None
+    own = stamp.adopted.uuid if stamp.adopted is not None else derive_uuid(stack, Key(kind, name))
+    return name if uuid == own else None
 
 
 def stamped_name(stamp: Stamp | None, *, stack: StackId, kind: Kind) -> str | None:

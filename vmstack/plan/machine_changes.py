@@ -10,7 +10,7 @@ from vmstack.model.sizes import format_size
 from vmstack.model.specs import SeedPolicy
 from vmstack.plan.context import Context
 from vmstack.plan.disruption import Case, VmState, disruption_of
-from vmstack.plan.domain_diff import Difference, disk_path
+from vmstack.plan.domain_diff import Difference, disk_path, hardware_fields
 from vmstack.plan.machines import MachineDecision, Mode, PowerMove
 from vmstack.plan.seeds import SEED_SERIAL
 
@@ -89,11 +89,13 @@ def _created(config: DomainConfig, *, decision: MachineDecision) -> Iterator[Fie
         ("domain_type", config.type),
         ("firmware", decision.spec.firmware),
     ]
-    values += [(disk_path(disk), _file(disk.path)) for disk in config.disks if disk.serial != SEED_SERIAL]
+    values += [(disk_path(disk), _file(disk.path) or disk.url) for disk in config.disks if disk.serial != SEED_SERIAL]
     values += [
-        (f"nics[{nic.name}]", " ".join((nic.network or nic.bridge or "", *nic.addresses))) for nic in decision.spec.nics
+        (f"nics[{nic.name}]", " ".join((nic.network or nic.bridge or nic.device or "", *nic.addresses)))
+        for nic in decision.spec.nics
     ]
     values += [("cloud_init", _file(disk.path)) for disk in config.disks if disk.serial == SEED_SERIAL]
+    values += hardware_fields(config)
     values += [("autostart", decision.spec.autostart), ("power", decision.spec.power.value)]
     for path, value in values:
         yield FieldChange(path=path, before=None, after=value, disruption=Disruption.NONE)
@@ -158,6 +160,8 @@ def _reasons(decision: MachineDecision) -> Iterator[str]:
             yield text.format(paths=", ".join(paths))
     if any(item.case is Case.SEED for item in decision.differences):
         yield _SEED_REASONS[decision.spec.seed_policy]
+    if any(item.case is Case.IGNITION for item in decision.differences):
+        yield "The new content is there at the next start; a guest that took the old one at its first boot ignores it."
     found = decision.observed
     if found is not None and found.active and found.state == "crashed":
         yield "The guest has crashed."

@@ -5,13 +5,16 @@ from typing import Final, NamedTuple
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.plan.disruption import Case
-from vmstack.plan.domain_diff import Difference, differences, disk_path, nic_path
+from vmstack.plan.domain_diff import Difference, differences, disk_path, nic_path, nic_place
 from vmstack.plan.machine_state import boot_disk
 
 _HOT_BUSES: Final = frozenset({"virtio"})
 _HOT_MODELS: Final = frozenset({"virtio", "e1000e"})
 # libvirt rewrites these in the XML of a running guest, or they say nothing about the guest itself.
-_LIVE_NOISE: Final = frozenset({"cpu_mode", "graphics", "description", "label", "firmware", "serial_log"})
+_LIVE_NOISE: Final = frozenset({
+    "cpu_mode", "graphics", "description", "label", "firmware", "serial_log", "loader", "nvram", "nvram_template",
+    "consoles", "metadata", "tpm",
+})  # fmt: skip
 
 
 class Search(NamedTuple):
@@ -46,9 +49,11 @@ def find_differences(
     ports = (domain.free_ports or 0) if live is not None else 0
     found = _plug(found, target=target, ports=ports, active=live is not None)
     for disk in drop_disks:
-        found.append(Difference(disk_path(disk), disk.path, None, _unplug(disk, domain=domain), disk.serial))
+        found.append(
+            Difference(disk_path(disk), disk.path or disk.url, None, _unplug(disk, domain=domain), disk.serial)
+        )
     for nic in drop_nics:
-        before = nic.network or nic.bridge
+        before = nic_place(nic)
         found.append(Difference(nic_path(nic, names=nic_names), before, None, Case.HOT_UNPLUG, nic.mac))
     return Search(tuple(sorted((*found, *under), key=_path)), tuple(sorted(set(waiting))))
 
@@ -72,7 +77,7 @@ def _fixable(item: Difference, *, target: DomainConfig, live: DomainConfig) -> b
 def _matters(item: Difference) -> bool:
     if item.case is Case.MEMORY_WITHIN or item.path.endswith(".mtu"):
         return False
-    return item.path not in _LIVE_NOISE
+    return item.path.partition("[")[0] not in _LIVE_NOISE
 
 
 def _plug(found: list[Difference], *, target: DomainConfig, ports: int, active: bool) -> list[Difference]:

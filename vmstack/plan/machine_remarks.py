@@ -9,7 +9,7 @@ from vmstack.model.ownership import Stamp
 from vmstack.model.specs import VmSpec
 from vmstack.plan.context import Context
 from vmstack.plan.machine_state import boot_disk
-from vmstack.plan.network_diff import Lease
+from vmstack.plan.network_updates import Lease
 from vmstack.plan.networks import NetworkDecision
 
 

@@ -22,6 +22,7 @@ from vmstack.model.effects import (
 )
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
+from vmstack.plan.adopted import adopted_of, real_disk
 from vmstack.plan.context import Context
 from vmstack.plan.disruption import Case
 from vmstack.plan.draft import freed, step_id
@@ -29,8 +30,9 @@ from vmstack.plan.handovers import Handovers
 from vmstack.plan.machine_changes import describe_machine
 from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
 from vmstack.plan.networks import NetworkDecision
-from vmstack.plan.volumes import Fate
-from vmstack.xmlio.domain import patch_domain, write_disk, write_domain, write_nic
+from vmstack.plan.styling import write_whole
+from vmstack.plan.volume_fate import Fate
+from vmstack.xmlio.domain import patch_domain, write_disk, write_nic
 from vmstack.xmlio.stamp import write_stamp
 
 # What frees a device of the old definition: the id of the step after which nothing of ours uses it any more.
@@ -76,8 +78,9 @@ def plan_stops(decisions: Mapping[str, MachineDecision], *, around: Surroundings
 
 
 def _prepared(decision: MachineDecision, *, around: Surroundings) -> Iterator[Key]:
-    if decision.spec.name in around.seeds:
-        yield around.seeds[decision.spec.name].key
+    for carriers in (around.seeds, around.ignitions):
+        if decision.spec.name in carriers:
+            yield carriers[decision.spec.name].key
     for disk in decision.spec.disks:
         fate = around.volumes[disk.volume]
         if fate.base is not None:
@@ -159,7 +162,8 @@ def _create(decision: MachineDecision, *, handovers: Handovers, context: Context
     spec, host, draft = decision.spec, decision.host, context.draft
     draft.expect_absent(host, "domain", id=spec.uuid, name=spec.label)
     chain = _Chain(decision, context=context)
-    xml = write_domain(decision.target, stamp=decision.stamp)
+    config = decision.whole or decision.target
+    xml = write_whole(config, stamp=decision.stamp, stylesheet=spec.hardware.stylesheet)
     free = freed(Kind.VM, spec.label, host=host)
     chain.add("define", DefineDomain(uuid=spec.uuid, name=spec.label, xml=xml), after=(free,))
     _end(decision, chain, handovers=handovers, context=context)
@@ -190,13 +194,25 @@ def _change(decision: MachineDecision, *, releases: Releases, handovers: Handove
 
 def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
     spec = decision.spec
-    xml = patch_domain(
-        found.xml,
-        config=decision.target,
-        stamp=decision.stamp,
-        drop_disks=frozenset(disk.serial for disk in decision.drop_disks if disk.serial is not None),
-        drop_nics=frozenset(nic.mac for nic in decision.drop_nics),
-    )
+    disks = frozenset(disk.serial for disk in decision.drop_disks if disk.serial is not None)
+    nics = frozenset(nic.mac for nic in decision.drop_nics)
+    if decision.whole is not None:
+        xml = write_whole(
+            decision.whole,
+            stamp=decision.stamp,
+            stylesheet=spec.hardware.stylesheet,
+            held=found.xml,
+            dropped=disks | nics,
+        )
+    else:
+        xml = patch_domain(
+            found.xml,
+            config=decision.target,
+            stamp=decision.stamp,
+            drop_disks=disks,
+            drop_nics=nics,
+            adopted=adopted_of(found),
+        )
     name, after = decision.target.name, (freed(Kind.VM, decision.target.name, host=decision.host),)
     # The definition of a transient guest is gone once it is off.
     if name != found.name and found.persistent:
@@ -209,7 +225,8 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
     paths = {item.path for item in decision.differences}
     added = {item.device for item in decision.differences if item.case is Case.HOT_PLUG}
     for disk in decision.drop_disks:
-        chain.detach(disk.serial or disk.target, write_disk(disk), found=found)
+        xml = write_disk(real_disk(disk, adopted=adopted_of(found)))
+        chain.detach(disk.serial or disk.target, xml, found=found)
     for nic in decision.drop_nics:
         chain.detach(nic.mac, write_nic(nic), found=found)
     if "vcpus" in paths:

@@ -7,29 +7,31 @@ from typing import Final
 
 import msgspec
 
-from vmstack.errors import ConflictError, RefusedError
+from vmstack.errors import ConflictError, DocumentError, RefusedError
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Stamp
 from vmstack.model.plan import Disruption
 from vmstack.model.specs import DiskSpec, Power, VmSpec
+from vmstack.plan.adopted import adopted_of, as_found
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_disk, design_domain
 from vmstack.plan.digest import digest_of
 from vmstack.plan.disruption import Case, VmState, disruption_of
 from vmstack.plan.domain_diff import Difference, leftovers, settle_target, written_fields
 from vmstack.plan.ignore import ignored_fields, is_ignored
-from vmstack.plan.machine_diff import find_differences
+from vmstack.plan.machine_diff import Search, find_differences
 from vmstack.plan.machine_remarks import remark, remark_leases
 from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
 from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.seed_plan import SeedDecision
-from vmstack.plan.volumes import Fate, VolumeFate
+from vmstack.plan.styling import Styled, hardened, is_written_whole, kept_word, style, whole_target
+from vmstack.plan.volume_fate import Fate, VolumeFate
 
 # Differences that follow from a change of something else.
-_CONSEQUENCES: Final = frozenset({Case.SEED, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
+_CONSEQUENCES: Final = frozenset({Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
 
 
 class Mode(enum.StrEnum):
@@ -58,7 +60,8 @@ class MachineDecision:
     """The decision on one VM of the program.
 
     `differences` hold their case; `drop_disks` and `drop_nics` are ours to remove. `define` asks for a new persistent
-    definition beside live changes. `awaits` asks to wait until the guest is ready.
+    definition beside live changes. `awaits` asks to wait until the guest is ready. `whole` is what the definition is
+    written from, before its stylesheet, where it is not a patch of the one that is there.
     """
 
     spec: VmSpec
@@ -77,6 +80,7 @@ class MachineDecision:
     awaits: bool = False
     instance: str | None = None
     reasons: tuple[str, ...] = ()
+    whole: DomainConfig | None = None
 
     @property
     def host(self) -> str:
@@ -114,6 +118,7 @@ class Surroundings:
 
     volumes: Mapping[str, VolumeFate]
     seeds: Mapping[str, SeedDecision]
+    ignitions: Mapping[str, SeedDecision]
     networks: Mapping[str, NetworkDecision]
 
 
@@ -139,6 +144,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
     if not _name_is_free(spec, found, key=key, context=context):
         return None
     seed = around.seeds.get(spec.name)
+    ignition = around.ignitions.get(spec.name)
 
     def disk_config(disk: DiskSpec) -> DiskConfig:
         volume = around.volumes[disk.volume].config
@@ -158,20 +164,37 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         facts=index.facts,
         disks=disk_config,
         seed_path=seed.path if seed else None,
+        ignition_path=ignition.path if ignition else None,
         network_label=network_label,
         observed=found.config if found else None,
         live=found.live if found else None,
+        written=frozenset(found.stamp.fields if found is not None and found.stamp is not None else ()),
     )
+    adopted = adopted_of(found)
+    if found is not None and adopted is not None:
+        design = as_found(design, spec=spec, observed=found.config, adopted=adopted)
+    ignored = ignored_fields(context.catalog.options(Kind.VM, spec.name).ignore_changes)
+    try:
+        styled = style(design, stylesheet=spec.hardware.stylesheet, path=context.stack.path(key), found=found)
+    except DocumentError as error:
+        error.place = context.catalog.place(Kind.VM, spec.name)
+        context.draft.errors.append(error)
+        return None
+    word = styled.word
+    if found is not None and is_ignored("stylesheet", ignored=ignored):
+        styled, word = Styled(styled.config, None, ()), kept_word(found)
+    fields = written_fields(styled.config, arch=spec.hardware.arch is not None)
     stamp = Stamp(
         path=context.stack.path(key),
-        digest=digest_of(design),
-        fields=written_fields(design),
+        digest=digest_of(styled.config),
+        fields=tuple(sorted((*fields, word))) if word is not None else fields,
         generation=seed.generation if seed else _generation(found),
         protect=context.catalog.options(Kind.VM, spec.name).protect is True,
         ready="none" if spec.ready_timeout is None else "pending",
+        adopted=adopted,
     )
     if found is None:
-        check_macs(design.nics, uuid=spec.uuid, host=spec.host, key=key, context=context)
+        check_macs(styled.config.nics, uuid=spec.uuid, host=spec.host, key=key, context=context)
         starts = spec.power is Power.RUNNING
         return MachineDecision(
             spec=spec,
@@ -179,13 +202,14 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
             state=VmState.STOPPED,
             mode=Mode.CREATE,
             move=PowerMove.START if starts else PowerMove.NONE,
-            target=design,
+            target=styled.config,
+            whole=design,
             stamp=stamp,
             autostart=True if spec.autostart else None,
             awaits=starts and spec.ready_timeout is not None,
             instance=seed.instance if seed else None,
         )
-    return _decide_existing(spec, found, design, stamp, seed=seed, around=around, context=context)
+    return _decide_existing(spec, found, design, stamp, styled=styled, seed=seed, around=around, context=context)
 
 
 def _decide_existing(
@@ -194,6 +218,7 @@ def _decide_existing(
     design: DomainConfig,
     stamp: Stamp,
     *,
+    styled: Styled,
     seed: SeedDecision | None,
     around: Surroundings,
     context: Context,
@@ -202,14 +227,23 @@ def _decide_existing(
     ignored = ignored_fields(context.catalog.options(Kind.VM, spec.name).ignore_changes)
     names = {nic.mac: nic.name for nic in spec.nics}
     owned = frozenset(found.stamp.fields if found.stamp else ())
-    check_serials(design, found, owned=owned, host=spec.host, key=key, context=context)
-    target = settle_target(design, observed=found.config, owned=owned, ignored=ignored, nic_names=names)
+    check_serials(styled.config, found, owned=owned, host=spec.host, key=key, context=context)
+    target = settle_target(styled.config, observed=found.config, owned=owned, ignored=ignored, nic_names=names)
     _check_rename(target, found, key=key, context=context)
     drop_disks, drop_nics, extras = _leftovers(target, found, owned=owned, ignored=ignored)
     for what in extras:
         context.draft.note(f"{what} was added outside vmstack and is kept", key=key)
     under = _disturbances(spec, found, around=around)
     search = find_differences(target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names)
+    whole = None
+    stylesheet = None if is_ignored("stylesheet", ignored=ignored) else spec.hardware.stylesheet
+    reasons: list[str] = []
+    if is_written_whole(target, found, stylesheet=stylesheet) and not is_ignored("stylesheet", ignored=ignored):
+        whole = whole_target(design, found, ignored=ignored, nic_names=names)
+        everything = {item.path: item for item in (*search.found, *styled.differences)}
+        search = Search(hardened(tuple(everything[path] for path in sorted(everything))), search.waiting)
+        if search.found:
+            reasons.append("Its definition is written whole; of what others added to it by hand, disks and NICs stay.")
     check_macs(
         (nic for nic in target.nics if any(item.device == nic.mac and item.before is None for item in search.found)),
         uuid=spec.uuid,
@@ -233,9 +267,7 @@ def _decide_existing(
     resumes_saved = mode is Mode.DEFINE or move is PowerMove.START
     remark(spec, found, target=target, stamp=stamp, resumes_saved=resumes_saved, context=context)
     drifted = found.stamp is not None and found.stamp.digest == stamp.digest
-    by_hand = drifted and any(
-        item.case not in (Case.SEED, Case.VOLUME_UNDER, Case.NETWORK_REPLACE) for item in search.found
-    )
+    by_hand = drifted and any(item.case not in _CONSEQUENCES for item in search.found)
     autostart_differs = found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored)
     return MachineDecision(
         spec=spec,
@@ -253,7 +285,8 @@ def _decide_existing(
         autostart=spec.autostart if autostart_differs else None,
         awaits=awaits,
         instance=seed.instance if seed else None,
-        reasons=("It was changed outside vmstack.",) if by_hand else (),
+        reasons=("It was changed outside vmstack.", *reasons) if by_hand else tuple(reasons),
+        whole=whole,
     )
 
 
@@ -269,7 +302,8 @@ def _mode(
     if not domain.persistent:
         return Mode.LIVE, True
     if found:
-        return Mode.LIVE, any(item.case is Case.SEED for item in found)
+        written = (Case.SEED, Case.IGNITION)
+        return Mode.LIVE, any(item.case in written or item.path.startswith("metadata[") for item in found)
     return Mode.KEEP, False
 
 

@@ -1,33 +1,29 @@
 """Networks compared: what libvirt can change in place, and what needs the network made anew."""
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
+from vmstack.model.base import Data
 from vmstack.model.configs import NetworkConfig, SubnetConfig
-from vmstack.model.specs import DnsHost, Reservation
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Route
 from vmstack.plan.ignore import is_ignored
-
-Identity = tuple[str, str]
-Command = Literal["delete", "modify", "add"]
-
-
-class Lease(NamedTuple):
-    """A reservation and where it stands: the family and the position of its `<ip>` element."""
-
-    reservation: Reservation
-    family: Literal["ipv4", "ipv6"]
-    parent: int
-
-
-class Update(NamedTuple):
-    """One update in place. `before` or `after` is `None` for an addition or a removal."""
-
-    command: Command
-    path: str
-    before: Lease | DnsHost | None
-    after: Lease | DnsHost | None
+from vmstack.plan.network_updates import (
+    Entry,
+    Lease,
+    Update,
+    dns_host_path,
+    dns_host_updates,
+    dns_srv_path,
+    dns_srv_updates,
+    is_blocked,
+    lease_path,
+    lease_updates,
+    leases,
+    range_updates,
+    with_leases,
+)
 
 
 class NetworkDiff(NamedTuple):
@@ -44,16 +40,33 @@ class NetworkDiff(NamedTuple):
     waiting: tuple[str, ...] = ()
 
 
-_SCALARS = {"label": "name", "mode": "forward", "bridge": "bridge", "domain": "domain", "mtu": "mtu"}
-_OPTIONAL = ("domain", "mtu")
+# What the network gets only at its start, by path.
+_FIELDS: Final = {
+    "label": "name", "mode": "forward", "bridge": "bridge", "domain": "domain", "domain_local": "domain_local",
+    "mtu": "mtu", "dns_enabled": "dns_enabled", "dns_forwarders": "dns_forwarders", "routes": "routes",
+    "dnsmasq_options": "dnsmasq_options",
+}  # fmt: skip
+# What a program need not say; without a word of it somebody else's choice stays.
+_OPTIONAL: Final = ("domain", "mtu", "dns_enabled", "dns_forwarders", "routes", "dnsmasq_options")
+_UNSAID: Final = (None, ())
 
 
 def written_fields(config: NetworkConfig) -> tuple[str, ...]:
     """The fields that the config writes, as a stamp lists them."""
-    fields = [path for path, name in _SCALARS.items() if getattr(config, name) is not None]
-    fields += [f"reservations[{_name(identity)}]" for identity in leases(config)]
-    fields += [f"dns_hosts[{host.ip}]" for host in config.dns_hosts]
+    # Whether a domain is local is a part of it.
+    paths = {path: name for path, name in _FIELDS.items() if path != "domain_local"}
+    fields = [path for path, name in paths.items() if getattr(config, name) not in _UNSAID]
+    fields += [lease_path(identity) for identity in leases(config)]
+    fields += [dns_host_path(host) for host in config.dns_hosts]
+    fields += [dns_srv_path(record) for record in config.dns_srvs]
     return tuple(sorted(fields))
+
+
+def services(config: NetworkConfig) -> list[tuple[str, object]]:
+    """What of the network's services a new one is described by: path and value, as far as something is said."""
+    paths = ("dns_enabled", "dns_forwarders", "dns_srvs", "routes", "dnsmasq_options")
+    values = ((path, getattr(config, path)) for path in paths)
+    return [(path, _value(path, value)) for path, value in values if value not in _UNSAID]
 
 
 def compare_networks(
@@ -65,197 +78,141 @@ def compare_networks(
     ignored: frozenset[str],
 ) -> NetworkDiff:
     """Compare a designed network with the persistent and, where active, the live one."""
+    target, fields = _settle(design, observed, owned=owned, ignored=ignored)
+    lives = live if live is not None else observed
+    reserved = lease_updates(target, observed, lives, owned=owned, ignored=ignored)
+    hosts = dns_host_updates(target, observed, lives, owned=owned, ignored=ignored)
+    records = dns_srv_updates(target, observed, lives, owned=owned, ignored=ignored)
+    ranges = range_updates(target, observed, lives, ignored=ignored)
+    extras = [*reserved.extras, *hosts.extras, *records.extras]
+    target = _complete(target, observed, extras=extras, ignored=ignored)
+    order = {"delete": 0, "modify": 1, "add": 2}
+    updates = sorted(
+        [*reserved.updates, *ranges, *hosts.updates, *records.updates],
+        key=lambda update: (order[update.command], update.path),
+    )
+    for path, found in (("dns_hosts", hosts), ("dns_srvs", records)):
+        if any(is_blocked(update, target=target, observed=observed) for update in found.updates):
+            fields.append((path, _shown(getattr(observed, path)), _shown(getattr(target, path))))
+            updates = [update for update in updates if update not in found.updates]
+    if target.dns_enabled is False:
+        extras = [extra for extra in extras if isinstance(extra, Lease)]
+    waiting = () if live is None or fields else tuple(_waiting(target, live))
+    return NetworkDiff(target, tuple(fields), tuple(updates), tuple(map(_name, extras)), waiting)
+
+
+def _settle(
+    design: NetworkConfig, observed: NetworkConfig, *, owned: frozenset[str], ignored: frozenset[str]
+) -> tuple[NetworkConfig, list[tuple[str, object, object]]]:
+    """The design with what is kept as it is, and the fields in which it differs."""
     fields: list[tuple[str, object, object]] = []
-    scalars: dict[str, object] = {}
-    for path, name in _SCALARS.items():
+    kept: dict[str, object] = {}
+    for path, name in _FIELDS.items():
         wanted, found = getattr(design, name), getattr(observed, name)
-        foreign = path in _OPTIONAL and wanted is None and path not in owned
-        # A bridge of `None` leaves the choice to libvirt.
-        if foreign or is_ignored(path, ignored=ignored) or (path == "bridge" and wanted is None):
-            scalars[name] = found
-        elif wanted != found:
-            fields.append((path, found or _absent(path), wanted or _absent(path)))
+        owner = "domain" if path == "domain_local" else path
+        said = getattr(design, owner if owner in _OPTIONAL else name)
+        foreign = owner in _OPTIONAL and said in _UNSAID and owner not in owned
+        # A bridge of `None` leaves the choice to libvirt, and so does DNS, which is on then.
+        same = wanted == found or (path == "bridge" and wanted is None)
+        same = same or (path == "dns_enabled" and (wanted is not False) == (found is not False))
+        if foreign or same or is_ignored(owner, ignored=ignored) or is_ignored(path, ignored=ignored):
+            kept[name] = found
+        else:
+            fields.append((path, _value(path, found), _value(path, wanted)))
     subnets = observed.subnets if is_ignored("subnets", ignored=ignored) else design.subnets
     if _frames(subnets) != _frames(observed.subnets):
         fields.append(("subnets", _shown(observed.subnets), _shown(subnets)))
-    target = msgspec.structs.replace(design, **scalars, subnets=subnets)
-    lives = live if live is not None else observed
-    reservations, extra_leases = _reservation_updates(target, observed, lives, owned=owned, ignored=ignored)
-    hosts, extra_hosts = _dns_updates(target, observed, lives, owned=owned, ignored=ignored)
-    target = _with_leases(target, observed, kept=extra_leases)
-    target = msgspec.structs.replace(
-        target, dns_hosts=tuple(sorted({*target.dns_hosts, *extra_hosts}, key=lambda host: host.ip))
-    )
+    if is_ignored("dhcp", ignored=ignored):
+        subnets = _graft(subnets, observed, name="ranges")
+    return msgspec.structs.replace(design, **kept, subnets=subnets), fields
+
+
+def _complete(
+    target: NetworkConfig, observed: NetworkConfig, *, extras: Iterable[Entry], ignored: frozenset[str]
+) -> NetworkConfig:
+    """The target with what other people added and with what is ignored. With DNS off there is nothing of it."""
+    extras = tuple(extras)
+    subnets = with_leases(target, observed, kept=extras)
     if is_ignored("reservations", ignored=ignored):
-        target = msgspec.structs.replace(target, subnets=_graft(target.subnets, observed))
+        subnets = _graft(subnets, observed, name="reservations")
+    hosts = tuple(
+        sorted({*target.dns_hosts, *(extra for extra in extras if isinstance(extra, DnsHost))}, key=lambda x: x.ip)
+    )
+    records = (*target.dns_srvs, *(extra for extra in extras if isinstance(extra, DnsSrv)))
     if is_ignored("dns_hosts", ignored=ignored):
-        target = msgspec.structs.replace(target, dns_hosts=observed.dns_hosts)
-    order = {"delete": 0, "modify": 1, "add": 2}
-    updates = sorted([*reservations, *hosts], key=lambda update: (order[update.command], update.path))
-    if any(_blocked(update, target=target, observed=observed) for update in hosts):
-        fields.append(("dns_hosts", _hosts_shown(observed.dns_hosts), _hosts_shown(target.dns_hosts)))
-        updates = []
-    extras = [f"reservation {lease.reservation.ip}" for lease in extra_leases]
-    extras += [f"DNS host {host.ip}" for host in extra_hosts]
-    waiting = () if live is None or fields else tuple(_waiting(target, live))
-    return NetworkDiff(target, tuple(fields), tuple(updates), tuple(extras), waiting)
+        hosts = observed.dns_hosts
+    if is_ignored("dns_srvs", ignored=ignored):
+        records = observed.dns_srvs
+    if target.dns_enabled is False:
+        return msgspec.structs.replace(target, subnets=subnets, dns_hosts=(), dns_srvs=(), dns_forwarders=())
+    return msgspec.structs.replace(target, subnets=subnets, dns_hosts=hosts, dns_srvs=tuple(dict.fromkeys(records)))
 
 
 def _waiting(target: NetworkConfig, live: NetworkConfig) -> Iterator[str]:
-    for path, name in _SCALARS.items():
-        wanted = getattr(target, name)
-        if wanted != getattr(live, name) and not (path == "bridge" and wanted is None):
+    for path, name in _FIELDS.items():
+        wanted, running = getattr(target, name), getattr(live, name)
+        if path == "dns_enabled":
+            wanted, running = wanted is not False, running is not False
+        if wanted != running and not (path == "bridge" and wanted is None):
             yield path
     if _frames(target.subnets) != _frames(live.subnets):
         yield "subnets"
 
 
-def leases(config: NetworkConfig) -> dict[Identity, Lease]:
-    """The reservations by what libvirt finds them by: the MAC for IPv4, else the name, else the address."""
-    found: dict[Identity, Lease] = {}
-    for position, subnet in enumerate(config.subnets):
-        for reservation in subnet.reservations:
-            found[_identity(reservation, subnet)] = Lease(reservation, subnet.family, position)
-    return found
-
-
-def _identity(reservation: Reservation, subnet: SubnetConfig) -> Identity:
-    if reservation.mac is not None and subnet.family == "ipv4":
-        return ("mac", reservation.mac)
-    return ("name", reservation.name) if reservation.name else ("ip", reservation.ip)
-
-
-def _name(identity: Identity) -> str:
-    return identity[1]
-
-
-def _reservation_updates(
-    target: NetworkConfig,
-    observed: NetworkConfig,
-    live: NetworkConfig,
-    *,
-    owned: frozenset[str],
-    ignored: frozenset[str],
-) -> tuple[list[Update], list[Lease]]:
-    wanted, held, running = leases(target), leases(observed), leases(live)
-    positions = {(subnet.family, subnet.gateway): position for position, subnet in enumerate(observed.subnets)}
-    updates: list[Update] = []
-    extras: list[Lease] = []
-    if is_ignored("reservations", ignored=ignored):
-        return [], []
-    for identity, lease in wanted.items():
-        subnet = target.subnets[lease.parent]
-        new = lease._replace(parent=positions.get((subnet.family, subnet.gateway), lease.parent))
-        path = f"reservations[{_name(identity)}]"
-        olds = [side.get(identity) for side in (held, running)]
-        present = [old for old in olds if old is not None]
-        if len(present) == 2 and all(old.reservation == new.reservation for old in present):
-            continue
-        different = next((old for old in present if old.reservation != new.reservation), None)
-        if different is None:
-            updates.append(Update("add", path, None, new))
-        elif len(present) == 2 and identity[0] == "mac" and different.parent == new.parent:
-            updates.append(Update("modify", path, different, new))
-        else:
-            updates.append(Update("delete", path, different, None))
-            updates.append(Update("add", path, None, new))
-    for identity, lease in {**running, **held}.items():
-        if identity in wanted:
-            continue
-        path = f"reservations[{_name(identity)}]"
-        if path in owned:
-            updates.append(Update("delete", path, lease, None))
-        else:
-            extras.append(lease)
-    return updates, extras
-
-
-def _dns_updates(
-    target: NetworkConfig,
-    observed: NetworkConfig,
-    live: NetworkConfig,
-    *,
-    owned: frozenset[str],
-    ignored: frozenset[str],
-) -> tuple[list[Update], list[DnsHost]]:
-    if is_ignored("dns_hosts", ignored=ignored):
-        return [], []
-    wanted, held, running = ({host.ip: host for host in side.dns_hosts} for side in (target, observed, live))
-    updates: list[Update] = []
-    for ip, host in wanted.items():
-        present = [side[ip] for side in (held, running) if ip in side]
-        if len(present) == 2 and all(old == host for old in present):
-            continue
-        different = next((old for old in present if old != host), None)
-        if different is not None:
-            updates.append(Update("delete", f"dns_hosts[{ip}]", different, None))
-        updates.append(Update("add", f"dns_hosts[{ip}]", None, host))
-    extras: list[DnsHost] = []
-    for ip, host in {**running, **held}.items():
-        if ip in wanted:
-            continue
-        if f"dns_hosts[{ip}]" in owned:
-            updates.append(Update("delete", f"dns_hosts[{ip}]", host, None))
-        else:
-            extras.append(host)
-    return updates, extras
-
-
-def _blocked(update: Update, *, target: NetworkConfig, observed: NetworkConfig) -> bool:
-    """Whether libvirt would refuse the update: it takes no DNS host that shares a name with another one."""
-    host = update.after or update.before
-    if not isinstance(host, DnsHost):
-        return False
-    names = set(host.hostnames)
-    others = {other for other in (*target.dns_hosts, *observed.dns_hosts) if other.ip != host.ip}
-    return any(names & set(other.hostnames) for other in others)
-
-
 def _frames(subnets: Iterable[SubnetConfig]) -> list[tuple[object, ...]]:
-    return sorted((subnet.family, subnet.gateway, subnet.prefix, _ranges(subnet)) for subnet in subnets)
+    return sorted((subnet.family, subnet.gateway, subnet.prefix) for subnet in subnets)
 
 
-def _ranges(subnet: SubnetConfig) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((found.start, found.end) for found in subnet.ranges))
-
-
-def _with_leases(target: NetworkConfig, observed: NetworkConfig, *, kept: Iterable[Lease]) -> NetworkConfig:
-    """The target with other people's reservations kept, as long as their subnet is."""
-    extra: dict[tuple[str, str], list[Reservation]] = {}
-    for lease in kept:
-        if lease.parent < len(observed.subnets):
-            subnet = observed.subnets[lease.parent]
-            extra.setdefault((subnet.family, subnet.gateway), []).append(lease.reservation)
-    if not extra:
-        return target
-    subnets = tuple(
-        msgspec.structs.replace(
-            subnet, reservations=(*subnet.reservations, *extra.get((subnet.family, subnet.gateway), ()))
-        )
-        for subnet in target.subnets
-    )
-    return msgspec.structs.replace(target, subnets=subnets)
-
-
-def _graft(subnets: Iterable[SubnetConfig], observed: NetworkConfig) -> tuple[SubnetConfig, ...]:
-    found = {(subnet.family, subnet.gateway): subnet.reservations for subnet in observed.subnets}
+def _graft(subnets: Iterable[SubnetConfig], observed: NetworkConfig, *, name: str) -> tuple[SubnetConfig, ...]:
+    """The subnets with ranges or reservations as they are."""
+    found: dict[tuple[str, str], tuple[object, ...]] = {
+        (subnet.family, subnet.gateway): getattr(subnet, name) for subnet in observed.subnets
+    }
     return tuple(
-        msgspec.structs.replace(subnet, reservations=found.get((subnet.family, subnet.gateway), ()))
-        for subnet in subnets
+        msgspec.structs.replace(subnet, **{name: found.get((subnet.family, subnet.gateway), ())}) for subnet in subnets
     )
 
 
-def _absent(path: str) -> str | None:
-    return "isolated" if path == "mode" else None
+def _value(path: str, value: object) -> object:
+    """A field as people read it."""
+    if path == "mode":
+        return value or "isolated"
+    if path == "dns_enabled":
+        return value is not False
+    if path == "domain_local":
+        return value
+    return _shown(value) if isinstance(value, tuple) else value or None
 
 
-def _shown(subnets: Iterable[SubnetConfig]) -> list[str]:
-    shown = []
-    for subnet in subnets:
-        ranges = "".join(f", DHCP {found.start} to {found.end}" for found in subnet.ranges)
-        shown.append(f"{subnet.gateway}/{subnet.prefix}{ranges}")
-    return sorted(shown)
+def _shown(items: Iterable[Data | str]) -> list[str]:
+    return [_say(item) for item in items]
 
 
-def _hosts_shown(hosts: Iterable[DnsHost]) -> list[str]:
-    return sorted(f"{host.ip} {' '.join(host.hostnames)}" for host in hosts)
+def _say(item: Data | str) -> str:
+    match item:
+        case SubnetConfig(gateway=gateway, prefix=prefix, ranges=ranges):
+            return f"{gateway}/{prefix}" + "".join(f", DHCP {_range(span)}" for span in ranges)
+        case DnsHost(ip=ip, hostnames=names):
+            return f"{ip} {' '.join(names)}"
+        case DnsSrv():
+            return f"{dns_srv_path(item)[len('dns_srvs[') : -1]} {item.priority or 0} {item.weight or 0}"
+        case DnsForwarder(address=address, domain=domain):
+            return " for ".join(part for part in (address or "the host's own", domain) if part)
+        case Route(cidr=cidr, gateway=gateway):
+            return f"{cidr} by {gateway}"
+    return str(item)
+
+
+def _range(span: DhcpRange) -> str:
+    return f"{span.start} to {span.end}"
+
+
+def _name(extra: Entry) -> str:
+    match extra:
+        case Lease(reservation=reservation):
+            return f"reservation {reservation.ip}"
+        case DnsHost(ip=ip):
+            return f"DNS host {ip}"
+        case DnsSrv():
+            return f"DNS record {dns_srv_path(extra)[len('dns_srvs[') : -1]}"
+    return str(extra)

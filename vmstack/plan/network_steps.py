@@ -1,6 +1,7 @@
 """Networks: the steps that make them what was decided."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from vmstack.errors import ConflictError, InternalError
 from vmstack.model.configs import DomainConfig
@@ -15,13 +16,20 @@ from vmstack.model.effects import (
 )
 from vmstack.model.identity import Kind
 from vmstack.model.plan import Disruption, FieldChange, Operation
-from vmstack.model.specs import DnsHost
+from vmstack.model.specs import DnsHost, DnsSrv
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed
 from vmstack.plan.ignore import ignored_fields, is_ignored
-from vmstack.plan.network_diff import Lease, NetworkDiff, Update
+from vmstack.plan.network_diff import NetworkDiff, services
+from vmstack.plan.network_updates import Entry, Lease, Span, Update
 from vmstack.plan.networks import NetworkDecision, NetworkFate
-from vmstack.xmlio.network import patch_network, write_dhcp_host, write_dns_host, write_network
+from vmstack.xmlio.network import (
+    patch_network,
+    write_dhcp_host,
+    write_dhcp_range,
+    write_dns_host,
+    write_dns_srv,
+)
 from vmstack.xmlio.stamp import write_stamp
 
 
@@ -43,7 +51,7 @@ def plan_networks(
 def _create(decision: NetworkDecision, *, stops: tuple[str, ...], context: Context) -> None:
     spec, key, host, draft = decision.spec, decision.key, decision.spec.host, context.draft
     uuid = decision.design.uuid
-    xml = write_network(decision.design, stamp=decision.stamp)
+    xml = patch_network(decision.document or "", config=decision.design, stamp=decision.stamp)
     draft.expect_absent(host, "network", id=uuid, name=spec.label)
     define = draft.step(
         key,
@@ -68,6 +76,7 @@ def _create(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
         ("bridge", decision.design.bridge),
         ("domain", spec.domain),
         ("mtu", spec.mtu),
+        *services(decision.design),
         ("autostart", spec.autostart),
     ]
     draft.change(
@@ -77,7 +86,7 @@ def _create(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
         fields=(
             FieldChange(path=path, before=None, after=after, disruption=Disruption.NONE)
             for path, after in fields
-            if after not in (None, [], 0)
+            if after not in (None, [], 0) or (after is False and path == "dns_enabled")
         ),
         place=context.catalog.place(Kind.NETWORK, spec.name),
     )
@@ -103,7 +112,7 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
     if found.name != name:
         gone = UndefineNetwork(uuid=uuid, name=found.name)
         last = draft.step(key, "undefine", gone, host=host, needs=(*stops, last), after=after)
-    xml = patch_network(found.xml, config=diff.target, stamp=decision.stamp)
+    xml = patch_network(decision.document or found.xml, config=diff.target, stamp=decision.stamp)
     define = DefineNetwork(uuid=uuid, name=name, xml=xml)
     last = draft.step(key, "define", define, host=host, needs=(*stops, last), after=after)
     last = draft.step(key, "start", StartNetwork(uuid=uuid, name=name), host=host, needs=(last,))
@@ -185,21 +194,21 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
 
 
 def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwork:
-    entry = update.after or update.before
-    if isinstance(entry, Lease):
-        return UpdateNetwork(
-            uuid=uuid,
-            name=name,
-            command=update.command,
-            section="ip-dhcp-host",
-            xml=write_dhcp_host(entry.reservation, family=entry.family),
-            parent_index=entry.parent,
-            live=live,
-        )
-    if entry is None:
-        raise InternalError(f"the update of {update.path} of network {name} has no content")
+    section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"]
+    parent = -1
+    match update.after or update.before:
+        case Lease(reservation=reservation, family=family, parent=parent):
+            section, xml = "ip-dhcp-host", write_dhcp_host(reservation, family=family)
+        case Span(range=span, parent=parent):
+            section, xml = "ip-dhcp-range", write_dhcp_range(span)
+        case DnsHost() as host:
+            section, xml = "dns-host", write_dns_host(host)
+        case DnsSrv() as record:
+            section, xml = "dns-srv", write_dns_srv(record)
+        case _:
+            raise InternalError(f"the update of {update.path} of network {name} has no content")
     return UpdateNetwork(
-        uuid=uuid, name=name, command=update.command, section="dns-host", xml=write_dns_host(entry), live=live
+        uuid=uuid, name=name, command=update.command, section=section, xml=xml, parent_index=parent, live=live
     )
 
 
@@ -218,10 +227,15 @@ def _update_fields(diff: NetworkDiff, *, disruption: Disruption) -> list[FieldCh
     ]
 
 
-def _shown(entry: Lease | DnsHost) -> str:
-    if isinstance(entry, DnsHost):
-        return " ".join(entry.hostnames)
-    return " ".join(filter(None, (entry.reservation.ip, entry.reservation.name)))
+def _shown(entry: Entry) -> str:
+    match entry:
+        case Lease(reservation=reservation):
+            return " ".join(filter(None, (reservation.ip, reservation.name)))
+        case DnsHost(hostnames=names):
+            return " ".join(names)
+        case DnsSrv():
+            return f"priority {entry.priority or 0}, weight {entry.weight or 0}"
+    return str(entry)
 
 
 def _check_users(decision: NetworkDecision, *, context: Context) -> None:

@@ -3,7 +3,9 @@
 import enum
 from dataclasses import dataclass, replace
 
-from vmstack.errors import ConflictError, InputError, RefusedError
+import msgspec
+
+from vmstack.errors import ConflictError, DocumentError, InputError, RefusedError
 from vmstack.model.configs import NetworkConfig
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedNetwork
@@ -15,6 +17,9 @@ from vmstack.plan.digest import digest_of
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.neighbours import check_neighbours, check_reserved, leaves, own_network_name
 from vmstack.plan.network_diff import NetworkDiff, compare_networks, written_fields
+from vmstack.plan.stylesheets import apply_stylesheet, style_change
+from vmstack.xmlio.network import read_network, write_network
+from vmstack.xmlio.remainder import network_remainder
 
 
 class NetworkFate(enum.StrEnum):
@@ -26,7 +31,11 @@ class NetworkFate(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NetworkDecision:
-    """What happens to a network of the program. `first` are names of networks that must be gone before."""
+    """What happens to a network of the program. `first` are names of networks that must be gone before.
+
+    `document` is what it is defined from anew, where it is not enough to patch what is there: its config and stamp are
+    put into it then.
+    """
 
     spec: NetworkSpec
     key: Key
@@ -36,6 +45,7 @@ class NetworkDecision:
     observed: ObservedNetwork | None = None
     diff: NetworkDiff | None = None
     first: tuple[str, ...] = ()
+    document: str | None = None
 
     @property
     def restarts(self) -> bool:
@@ -96,14 +106,31 @@ def _check_existing(spec: NetworkSpec, *, context: Context) -> None:
 def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
     index, key = context.indexes[spec.host], Key(Kind.NETWORK, spec.name)
     options = context.catalog.options(Kind.NETWORK, spec.name)
+    ignored = ignored_fields(options.ignore_changes)
+    found = index.own_networks.get(spec.name)
+    owned = frozenset(found.stamp.fields if found is not None and found.stamp else ())
     design = design_network(spec, stack=context.stack)
+    if found is not None:
+        design = msgspec.structs.replace(design, uuid=found.uuid)
+    document = write_network(design, stamp=None)
+    kept = found is not None and is_ignored("xslt", ignored=ignored)
+    styled, mark = None, styled_mark(owned) if kept else None
+    if spec.xslt is not None and not kept:
+        try:
+            styled = apply_stylesheet(document, spec.xslt, what=str(key), remainder=network_remainder)
+        except DocumentError as error:
+            error.place = context.catalog.place(Kind.NETWORK, spec.name)
+            context.draft.errors.append(error)
+            return None
+        document, mark = styled.xml, styled.digest
+        design = read_network(document)
     stamp = Stamp(
         path=context.stack.path(key),
         digest=digest_of(design),
-        fields=written_fields(design),
+        fields=tuple(sorted((*written_fields(design), *([f"xslt[{mark}]"] if mark else [])))),
         protect=options.protect is True,
+        adopted=found.stamp.adopted if found is not None and found.stamp is not None else None,
     )
-    found = index.own_networks.get(spec.name)
     holder = index.network_names.get(spec.label) or index.networks.get(design.uuid)
     if holder is not None and holder is not found and not _leaves(holder, context=context, host=spec.host):
         context.draft.errors.append(
@@ -116,10 +143,14 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
         )
         return None
     if found is None:
-        return NetworkDecision(spec=spec, key=key, design=design, stamp=stamp, fate=NetworkFate.CREATE)
-    ignored = ignored_fields(options.ignore_changes)
-    owned = frozenset(found.stamp.fields if found.stamp else ())
+        fate = NetworkFate.CREATE
+        return NetworkDecision(spec=spec, key=key, design=design, stamp=stamp, fate=fate, document=document)
     diff = compare_networks(design, found.config, live=found.live, owned=owned, ignored=ignored)
+    change = None
+    if not kept:
+        change = style_change(styled, before=styled_mark(owned), held=found.xml, remainder=network_remainder)
+    if change is not None:
+        diff = diff._replace(fields=(*diff.fields, change), waiting=())
     for extra in diff.extras:
         context.draft.note(f"{extra} was added outside vmstack and is kept", key=key)
     if diff.waiting:
@@ -142,7 +173,21 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
             )
     elif diff.updates or _restamps(found.stamp, stamp) or _state_changes(spec, found, ignored=ignored):
         fate = NetworkFate.UPDATE
-    return NetworkDecision(spec=spec, key=key, design=design, stamp=stamp, fate=fate, observed=found, diff=diff)
+    return NetworkDecision(
+        spec=spec,
+        key=key,
+        design=design,
+        stamp=stamp,
+        fate=fate,
+        observed=found,
+        diff=diff,
+        document=document if change is not None else None,
+    )
+
+
+def styled_mark(owned: frozenset[str]) -> str | None:
+    """The digest of what a stylesheet made of the network last, by the fields of its stamp."""
+    return next((field[len("xslt[") : -1] for field in owned if field.startswith("xslt[")), None)
 
 
 def _leaves(holder: ObservedNetwork, *, context: Context, host: str) -> bool:

@@ -1,6 +1,7 @@
 """Make a plan: the difference between what a stack wants and what the hosts hold, as ordered steps."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import msgspec
 
@@ -8,7 +9,7 @@ from vmstack.model.graph import DesiredGraph
 from vmstack.model.identity import Kind
 from vmstack.model.observed import ImageFacts, Observed
 from vmstack.model.plan import Payload, Plan
-from vmstack.plan.base_plan import plan_bases
+from vmstack.plan.base_plan import Base, plan_bases
 from vmstack.plan.catalog import catalogue
 from vmstack.plan.check import check_plan
 from vmstack.plan.context import Context
@@ -23,7 +24,7 @@ from vmstack.plan.gates import (
 )
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
-from vmstack.plan.machines import Surroundings, decide_machines
+from vmstack.plan.machines import MachineDecision, Surroundings, decide_machines
 from vmstack.plan.network_steps import plan_networks
 from vmstack.plan.networks import decide_networks
 from vmstack.plan.outputs import stored_outputs
@@ -32,8 +33,10 @@ from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.pools import plan_pools
 from vmstack.plan.premises import check_premises
 from vmstack.plan.remains import Wanted, wanted_slots
-from vmstack.plan.seed_plan import decide_seeds, plan_seeds, reseeded_volumes
+from vmstack.plan.seed_plan import decide_ignitions, decide_seeds, plan_seeds, reseeded_volumes
+from vmstack.plan.settling import settle
 from vmstack.plan.space import check_space
+from vmstack.plan.volume_fate import VolumeFate
 from vmstack.plan.volume_steps import plan_volumes
 from vmstack.plan.volumes import decide_volumes
 
@@ -47,36 +50,26 @@ def make_plan(
     needed to destroy). Raises `ConflictError`, `InputError` or `RefusedError`, several of them as an `ErrorGroup`.
     """
     place(desired, observed)
-    context = _open(desired, observed, policy=policy, images=images)
-    draft = context.draft
-    check_premises(context)
-    draft.raise_errors()
-    check_empty(context)
-    check_renames(context)
-    for warning in desired.warnings:
-        draft.warn(warning)
-
-    plan_pools(context)
-    bases = plan_bases(context)
-    seeds = decide_seeds(context)
-    volumes = decide_volumes(context, bases=bases, reseeded=reseeded_volumes(seeds, context=context))
-    check_slots(bases=bases.values(), seeds=seeds.values(), volumes=volumes.values(), context=context)
-    check_space(volumes.values(), bases=bases.values(), context=context)
-    networks = decide_networks(context)
-    draft.raise_errors()
-    around = Surroundings(volumes=volumes, seeds=seeds, networks=networks)
-    machines = decide_machines(context, around=around)
+    desired = settle(desired, observed)
+    context = open_context(desired, observed, policy=policy, images=images)
+    decided = decide(context)
+    draft, machines, volumes = context.draft, decided.machines, decided.volumes
     check_files(machines.values(), context=context)
     check_saved_states(machines.values(), volumes=volumes, context=context)
     check_replacements(volumes, context=context)
     draft.raise_errors()
 
+    for warning in desired.warnings:
+        draft.warn(warning)
+    around = decided.around
+    networks = around.networks
+    carriers = (*around.seeds.values(), *around.ignitions.values())
     plan_stops(machines, around=around, context=context)
     plan_volumes(volumes, machines=machines, context=context)
-    plan_seeds(seeds, context=context)
+    plan_seeds(carriers, context=context)
     plan_networks(networks, stops=stops_by_network(machines, networks=networks), context=context)
     releases = plan_machines(machines, context=context)
-    slots = wanted_slots(context, bases=bases.values(), volumes=volumes.values(), seeds=seeds.values())
+    slots = wanted_slots(context, bases=decided.bases.values(), volumes=volumes.values(), seeds=carriers)
     wanted = Wanted(stack=desired.stack, slots=slots, machines=machines, releases=releases)
     kept = plan_deletions(wanted, context=context)
     draft.raise_errors()
@@ -86,9 +79,44 @@ def make_plan(
     return plan
 
 
-def _open(
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What must happen to each resource, before it is said how."""
+
+    bases: Mapping[tuple[str, str], Base]
+    around: Surroundings
+    machines: Mapping[str, MachineDecision]
+
+    @property
+    def volumes(self) -> Mapping[str, VolumeFate]:
+        return self.around.volumes
+
+
+def decide(context: Context) -> Decided:
+    """Decide on everything that the program wants. Raises as `make_plan`, but for losses that were not allowed."""
+    draft = context.draft
+    check_premises(context)
+    draft.raise_errors()
+    check_empty(context)
+    check_renames(context)
+    plan_pools(context)
+    bases = plan_bases(context)
+    seeds = decide_seeds(context)
+    ignitions = decide_ignitions(context)
+    volumes = decide_volumes(context, bases=bases, reseeded=reseeded_volumes(seeds, context=context))
+    carriers = (*seeds.values(), *ignitions.values())
+    check_slots(bases=bases.values(), seeds=carriers, volumes=volumes.values(), context=context)
+    check_space(volumes.values(), bases=bases.values(), context=context)
+    networks = decide_networks(context)
+    draft.raise_errors()
+    around = Surroundings(volumes=volumes, seeds=seeds, ignitions=ignitions, networks=networks)
+    return Decided(bases=bases, around=around, machines=decide_machines(context, around=around))
+
+
+def open_context(
     desired: DesiredGraph, observed: Observed, *, policy: PlanPolicy, images: Mapping[str, ImageFacts]
 ) -> Context:
+    """Index the inputs of a planning. `desired` is settled."""
     wanted = desired
     if policy.destroy:
         hosts = tuple(resource for resource in desired.resources if resource.key.kind is Kind.HOST)

@@ -92,6 +92,8 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
         path=clean_path(spec.path),
         protect=options.protect is True,
         built=entry.built if entry else False,
+        adopted=found is not None and entry is not None and entry.adopted,
+        uuid=entry.uuid if found is not None and entry is not None else None,
     )
     if found is None:
         if entry is not None and is_ready(entry) and clean_path(entry.path) != wanted.path:

@@ -8,12 +8,12 @@ from vmstack.model.observed import ObservedDomain, ObservedNetwork
 from vmstack.model.ownership import LedgerEntry
 from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
-from vmstack.plan.index import HostIndex, Slot, stamped_name
+from vmstack.plan.index import HostIndex, Slot, files_of, stamped_name
 from vmstack.plan.machine_steps import Releases
 from vmstack.plan.machines import MachineDecision
 from vmstack.plan.neighbours import leaves
 from vmstack.plan.seed_plan import SeedDecision
-from vmstack.plan.volumes import VolumeFate
+from vmstack.plan.volume_fate import VolumeFate
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def find_remains(index: HostIndex, *, wanted: Wanted, context: Context) -> Remai
 def keeps_file(machine: MachineDecision, path: str) -> bool:
     """Whether a VM that stays still has the file as a disk when the plan is done."""
     found = machine.observed
-    if any(disk.path == path for disk in machine.target.disks):
+    if path in files_of(machine.target):
         return True
     if found is None:
         return False
@@ -93,7 +93,9 @@ def keeps_file(machine: MachineDecision, path: str) -> bool:
         return True
     if found.live is None or machine.stops:
         return False
-    return any(disk.path == path and disk.serial not in dropped for disk in found.live.disks)
+    if any(disk.path == path and disk.serial not in dropped for disk in found.live.disks):
+        return True
+    return path in {*files_of(found.live)} - {disk.path for disk in found.live.disks}
 
 
 def has_nic_on(domain: ObservedDomain, network: str) -> bool:

@@ -1,18 +1,19 @@
 """Seeds: which content each VM is to see, under which instance-id, and the volumes that carry it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from vmstack.errors import ConflictError
 from vmstack.model.configs import VolumeConfig
 from vmstack.model.effects import CreateVolume, DeleteVolume, UploadSeed
-from vmstack.model.identity import Key, Kind, seed_volume_name
+from vmstack.model.identity import Key, Kind, ignition_volume_name, seed_volume_name
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation, SeedDocuments
 from vmstack.model.specs import SeedPolicy, SeedSpec, VmSpec
+from vmstack.plan.adopted import adopted_of
 from vmstack.plan.context import Context
-from vmstack.plan.design import whole_sectors
+from vmstack.plan.design import IGNITION_SERIAL, whole_sectors
 from vmstack.plan.entries import pending, resumes
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import HostIndex, Slot, is_ready
@@ -61,6 +62,41 @@ def decide_seeds(context: Context) -> dict[str, SeedDecision]:
     return decisions
 
 
+def decide_ignitions(context: Context) -> dict[str, SeedDecision]:
+    """Decide on the file that the firmware of a VM shows to its guest; the result is by VM name."""
+    decisions: dict[str, SeedDecision] = {}
+    for name, vm in context.catalog.vms.items():
+        if vm.ignition is None:
+            continue
+        spec = context.catalog.seeds[vm.ignition]
+        domain = context.indexes[vm.host].own_domains.get(name)
+        documents = seed_documents(spec, instance="")
+        current, label = _current_ignition(domain), ignition_volume_name(name, digest=documents.digest)
+        held = context.index_of_pool(spec.pool).entries.get((context.catalog.pools[spec.pool].label, current or ""))
+        if held is not None and held.adopted and held.digest == documents.digest:
+            label = held.label
+        changed = current not in (None, label)
+        ignored = ignored_fields(context.catalog.options(Kind.VM, name).ignore_changes)
+        if current is not None and changed and is_ignored("ignition", ignored=ignored):
+            label, changed = current, False
+        decision = _carrier(
+            spec, vm, label=label, documents=documents, generation=1, instance="", changed=changed, context=context
+        )
+        if decision is not None:
+            decisions[name] = decision
+    return decisions
+
+
+def _current_ignition(domain: ObservedDomain | None) -> str | None:
+    """The file name of what the firmware of the domain's persistent definition shows."""
+    if domain is None:
+        return None
+    paths = [disk.path for disk in domain.config.disks if disk.serial == IGNITION_SERIAL]
+    if domain.config.fw_cfg is not None:
+        paths.insert(0, domain.config.fw_cfg.path)
+    return paths[0].rpartition("/")[2] if paths and paths[0] else None
+
+
 def reseeded_volumes(decisions: Mapping[str, SeedDecision], *, context: Context) -> frozenset[str]:
     """The volumes that are made anew because a seed with the policy `replace` changed: what came from an image."""
     volumes = context.catalog.volumes
@@ -74,13 +110,17 @@ def reseeded_volumes(decisions: Mapping[str, SeedDecision], *, context: Context)
 
 
 def _decide(spec: SeedSpec, vm: VmSpec, *, context: Context) -> SeedDecision | None:
-    index = context.index_of_pool(spec.pool)
     domain = context.indexes[vm.host].own_domains.get(vm.name)
     generation = domain.stamp.generation if domain is not None and domain.stamp is not None else 1
-    instance = instance_id(context.stack, vm.name, generation=generation)
+    adopted = adopted_of(domain) is not None
+    instance = instance_id(context.stack, vm.name, generation=generation, adopted=adopted)
     documents = seed_documents(spec, instance=instance)
     current = _current_label(domain)
-    changed = current is not None and current != seed_volume_name(spec.name, digest=documents.digest)
+    label = seed_volume_name(spec.name, digest=documents.digest)
+    held = context.index_of_pool(spec.pool).entries.get((context.catalog.pools[spec.pool].label, current or ""))
+    if held is not None and held.adopted and held.digest == documents.digest:
+        label = held.label  # others named it, and it holds what it is to hold
+    changed = current is not None and current != label
     ignored = ignored_fields(context.catalog.options(Kind.VM, vm.name).ignore_changes)
     if changed and is_ignored("cloud_init", ignored=ignored):
         changed = False
@@ -90,7 +130,32 @@ def _decide(spec: SeedSpec, vm: VmSpec, *, context: Context) -> SeedDecision | N
             generation += 1
             instance = instance_id(context.stack, vm.name, generation=generation)
             documents = seed_documents(spec, instance=instance)
-        label = seed_volume_name(spec.name, digest=documents.digest)
+            label = seed_volume_name(spec.name, digest=documents.digest)
+    return _carrier(
+        spec,
+        vm,
+        label=label,
+        documents=documents,
+        generation=generation,
+        instance=instance,
+        changed=changed,
+        context=context,
+    )
+
+
+def _carrier(
+    spec: SeedSpec,
+    vm: VmSpec,
+    *,
+    label: str,
+    documents: SeedDocuments,
+    generation: int,
+    instance: str,
+    changed: bool,
+    context: Context,
+) -> SeedDecision | None:
+    """The decision on the volume of that name which carries the documents."""
+    index = context.index_of_pool(spec.pool)
     slot = (context.catalog.pools[spec.pool].label, label)
     path = context.volume_path(spec.pool, label)
     key = Key(Kind.SEED, spec.name)
@@ -107,6 +172,7 @@ def _decide(spec: SeedSpec, vm: VmSpec, *, context: Context) -> SeedDecision | N
             )
         )
         return None
+    capacity = seed_capacity(documents)
     complete = _complete(entry, path=path, index=index)
     return SeedDecision(
         spec=spec,
@@ -131,7 +197,7 @@ def _decide(spec: SeedSpec, vm: VmSpec, *, context: Context) -> SeedDecision | N
             state=EntryState.READY,
             path=path,
             format="raw",
-            capacity=whole_sectors(seed_capacity(documents)),
+            capacity=capacity if documents.raw is not None else whole_sectors(capacity),
             digest=documents.digest,
             upload=True,
         ),
@@ -156,9 +222,9 @@ def _current_label(domain: ObservedDomain | None) -> str | None:
     return path.rpartition("/")[2] if path else None
 
 
-def plan_seeds(decisions: Mapping[str, SeedDecision], *, context: Context) -> None:
+def plan_seeds(decisions: Iterable[SeedDecision], *, context: Context) -> None:
     """Make the steps of the seeds' volumes."""
-    for decision in decisions.values():
+    for decision in decisions:
         if decision.made:
             _make(decision, context=context)
             continue
@@ -170,7 +236,7 @@ def plan_seeds(decisions: Mapping[str, SeedDecision], *, context: Context) -> No
 def _make(decision: SeedDecision, *, context: Context) -> None:
     draft, key, host, (pool, label) = context.draft, decision.key, decision.host, decision.slot
     index = context.indexes[host]
-    config = VolumeConfig(name=label, format="raw", capacity=decision.entry.capacity or 0)
+    config = VolumeConfig(name=label, format="raw", capacity=decision.entry.capacity or 0, allocation=0)
     after = (Key(Kind.POOL, decision.spec.pool), *context.needs(Kind.SEED, decision.spec.name))
     first: str | None = None
     reasons: list[str] = []

@@ -12,13 +12,20 @@ from vmstack.model.specs import SeedSpec
 
 # The seed's identity among the disks of a domain, and what the guest sees as its serial.
 SEED_SERIAL: Final = "cidata"
+# What NoCloud takes for the instance-id where meta-data has none (cloudinit/sources/DataSourceNoCloud.py).
+_NO_INSTANCE: Final = "nocloud"
 _SECTOR: Final = 2048
 # Volume descriptors, path tables and directories of ISO 9660 with Joliet and Rock Ridge, with much room to spare.
 _OVERHEAD: Final = 256 * 1024
 
 
-def instance_id(stack: StackId, vm: str, *, generation: int) -> str:
-    """cloud-init's instance-id: a new one makes it run again as on first boot."""
+def instance_id(stack: StackId, vm: str, *, generation: int, adopted: bool = False) -> str:
+    """cloud-init's instance-id: a new one makes it run again as on first boot.
+
+    A guest that was taken over has met a seed without one, and keeps what cloud-init took it for then.
+    """
+    if adopted and generation == 1:
+        return _NO_INSTANCE
     return f"{stack.project}-{stack.stack}-{vm}-{generation}"
 
 
@@ -26,8 +33,10 @@ def seed_documents(spec: SeedSpec, *, instance: str) -> SeedDocuments:
     """The files of the seed ISO and the digest over their sorted names and contents, instance-id included.
 
     meta-data is written as JSON, which is YAML too (its strings hold no control characters). An instance-id of the
-    program's own goes before the plan's.
+    program's own goes before the plan's. A raw seed is its text and nothing else.
     """
+    if spec.raw is not None:
+        return SeedDocuments(digest=hashlib.sha256(spec.raw.encode()).hexdigest(), files={}, raw=spec.raw)
     meta = {"instance-id": instance, **spec.meta_data}
     files = {"meta-data": msgspec.json.encode(meta, order="deterministic").decode(), "user-data": spec.user_data}
     if spec.vendor_data is not None:
@@ -43,7 +52,12 @@ def seed_documents(spec: SeedSpec, *, instance: str) -> SeedDocuments:
 
 
 def seed_capacity(documents: SeedDocuments) -> int:
-    """Bytes that surely hold the ISO of the documents: each file in whole sectors, and the ISO's own structures."""
+    """Bytes that surely hold the ISO of the documents: each file in whole sectors, and the ISO's own structures.
+
+    A raw seed has no byte more than its text, which whoever reads it takes whole.
+    """
+    if documents.raw is not None:
+        return len(documents.raw.encode())
     content = sum(-(-len(text.encode()) // _SECTOR) * _SECTOR for text in documents.files.values())
     return content + _OVERHEAD
 

@@ -9,7 +9,7 @@ from vmstack.model.sizes import MIB, format_size
 from vmstack.model.specs import VolumeSource
 from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
-from vmstack.plan.volumes import Fate, VolumeFate
+from vmstack.plan.volume_fate import Fate, VolumeFate
 
 
 def check_space(fates: Iterable[VolumeFate], *, bases: Iterable[Base], context: Context) -> None:

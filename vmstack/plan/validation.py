@@ -17,6 +17,8 @@ from vmstack.plan.seeds import SEED_SERIAL
 ItemT = TypeVar("ItemT")
 # Less than this boots nothing; it catches sizes written in the wrong unit.
 _LEAST_MEMORY = 1024 * 1024
+# Where virtlogd keeps what QEMU says, in a file named as the domain.
+_LIBVIRT_LOGS = "/var/log/libvirt/qemu"
 _FROM_IMAGES = (VolumeSource.LINKED_CLONE, VolumeSource.FULL_COPY, VolumeSource.UPLOAD)
 
 
@@ -81,6 +83,7 @@ def _unknown(catalog: Catalog) -> Iterator[VmstackError]:
     for vm in catalog.vms.values():
         yield from look(Kind.VM, vm.name, Kind.HOST, vm.host, catalog.hosts)
         yield from look(Kind.VM, vm.name, Kind.SEED, vm.seed, catalog.seeds)
+        yield from look(Kind.VM, vm.name, Kind.SEED, vm.ignition, catalog.seeds)
         for disk in vm.disks:
             yield from look(Kind.VM, vm.name, Kind.VOLUME, disk.volume, catalog.volumes)
         for nic in vm.nics:
@@ -126,6 +129,12 @@ def _labels(catalog: Catalog) -> Iterator[VmstackError]:
         catalog.vms.values(),
         by=lambda vm: (vm.host, vm.label),
         say=lambda vm: (Key(Kind.VM, vm.name), f"the domain name {vm.label!r} on host {vm.host}"),
+        catalog=catalog,
+    )
+    yield from _doubles(
+        (vm for vm in catalog.vms.values() if vm.serial_log is not None),
+        by=lambda vm: (vm.host, vm.serial_log),
+        say=lambda vm: (Key(Kind.VM, vm.name), f"the serial log {vm.serial_log} on host {vm.host}"),
         catalog=catalog,
     )
     yield from _doubles(
@@ -253,6 +262,12 @@ def _vm(vm: VmSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
             resolution="give wait= a number of seconds above 0, or wait=False",
             place=place,
         )
+    if vm.serial_log == f"{_LIBVIRT_LOGS}/{vm.label}.log":
+        yield InputError(
+            f"{key}: libvirt itself writes {vm.serial_log}, so the serial log cannot be there",
+            resolution="give serial_log= another file",
+            place=place,
+        )
     yield from _twice((disk.name for disk in vm.disks), what="disks", key=key, place=place)
     yield from _twice((nic.name for nic in vm.nics), what="NICs", key=key, place=place)
     for disk in vm.disks:
@@ -271,9 +286,12 @@ def _vm(vm: VmSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
                 place=place,
             )
     for nic in vm.nics:
-        if nic.network is None or nic.bridge is not None:
-            if (nic.network is None) == (nic.bridge is None):
-                yield InputError(f"{key}: its NIC {nic.name} must be on one network or one bridge", place=place)
+        if sum(where is not None for where in (nic.network, nic.bridge, nic.device)) != 1:
+            yield InputError(
+                f"{key}: its NIC {nic.name} must be on one network, one bridge or one interface of the host",
+                place=place,
+            )
+        if nic.network is None:
             continue
         network = catalog.networks[nic.network]
         if network.host != vm.host:
@@ -282,12 +300,13 @@ def _vm(vm: VmSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
                 resolution=f"use a network on host {vm.host}, or put the VM on host {network.host}",
                 place=place,
             )
-    if vm.seed is not None and catalog.pool_host(catalog.seeds[vm.seed].pool) != vm.host:
-        yield InputError(
-            f"{key}: its seed is in a pool on another host",
-            resolution=f"put it into a pool on host {vm.host}",
-            place=place,
-        )
+    for seed in (vm.seed, vm.ignition):
+        if seed is not None and catalog.pool_host(catalog.seeds[seed].pool) != vm.host:
+            yield InputError(
+                f"{key}: its seed is in a pool on another host",
+                resolution=f"put it into a pool on host {vm.host}",
+                place=place,
+            )
 
 
 def _twice(names: Iterable[str], *, what: str, key: Key, place: Place | None) -> Iterator[VmstackError]:

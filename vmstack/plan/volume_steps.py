@@ -22,7 +22,7 @@ from vmstack.plan.disruption import Case, VmState, disruption_of
 from vmstack.plan.entries import pending, resumes
 from vmstack.plan.machine_steps import stop_step
 from vmstack.plan.machines import MachineDecision
-from vmstack.plan.volumes import Fate, VolumeFate
+from vmstack.plan.volume_fate import Fate, VolumeFate
 from vmstack.xmlio.volume import write_volume
 
 

@@ -1,9 +1,18 @@
 """The text side of a guest: its serial port with the log, and its virtio-serial channels."""
 
-from collections.abc import Iterable
+import copy
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
 
+from vmstack.errors import DocumentError
+from vmstack.model.hardware import ConsoleSpec
 from vmstack.xmlio.safe import Element, add, drop_children, replace_children, set_attribute
 from vmstack.xmlio.table import new_root
+
+# Kinds of the host's side that have a path which somebody chooses; that of a pty is libvirt's.
+_WITH_PATH: Final = ("dev", "file", "pipe", "unix")
+# What a machine has whose program names no console, or one of each kind.
+_ORDINARY: Final = {ConsoleSpec(), ConsoleSpec(target="virtio")}
 
 
 def read_serial_log(devices: Element) -> str | None:
@@ -67,6 +76,89 @@ def _virtio_consoles(devices: Element) -> list[Element]:
         for console in devices.findall("console")
         if (target := console.find("target")) is not None and target.get("type") == "virtio"
     ]
+
+
+def read_consoles(devices: Element) -> tuple[ConsoleSpec, ...]:
+    """Return the serial ports and the paravirtual consoles; nothing where there is no more than one pty of each.
+
+    libvirt shows the first serial port a second time as a console, which counts once, and numbers paravirtual
+    consoles by itself. The path of a pty is its own choice.
+    """
+    found = tuple(console for _, console in _consoles(devices))
+    return () if set(found) <= _ORDINARY and len(found) == len(set(found)) else found
+
+
+def patch_consoles(devices: Element, wanted: tuple[ConsoleSpec, ...]) -> None:
+    """Have these serial ports and paravirtual consoles, and no others; those that are so are not touched."""
+    present = list(_consoles(devices))
+    if tuple(console for _, console in present) == wanted:
+        return
+    mirrors = [console for console in devices.findall("console") if _is_serial(console)]
+    serials: list[Element] = []
+    consoles: list[Element] = []
+    kept = {console: element for element, console in present}
+    for console in wanted:
+        element = kept.get(console)
+        if element is None:
+            element = _build_console(console)
+        (serials if console.target == "serial" else consoles).append(element)
+    if serials:
+        consoles.insert(0, _mirror(serials[0]))
+    old = [element for element, _ in present]
+    others = [element for element in devices.findall("console") if element not in old and element not in mirrors]
+    replace_children(devices, [*old, *mirrors, *others], [*serials, *consoles, *others])
+
+
+def _consoles(devices: Element) -> Iterator[tuple[Element, ConsoleSpec]]:
+    for index, serial in enumerate(devices.findall("serial")):
+        yield serial, _read_console(serial, target="serial", port=index)
+    for index, console in enumerate(_virtio_consoles(devices)):
+        yield console, _read_console(console, target="virtio", port=index)
+
+
+def _read_console(element: Element, *, target: Literal["serial", "virtio"], port: int) -> ConsoleSpec:
+    source, place = element.find("source"), element.find("target")
+    kind = element.get("type", "pty")
+    text = place.get("port") if place is not None and target == "serial" else None
+    try:
+        number = port if text is None else int(text)
+    except ValueError as error:
+        raise DocumentError(f"serial: target/@port is not a number: {text!r}") from error
+    return ConsoleSpec(
+        target=target,
+        port=number,
+        type=kind,
+        path=source.get("path") if source is not None and kind in _WITH_PATH else None,
+        host=source.get("host") if source is not None and kind == "tcp" else None,
+        service=source.get("service") if source is not None and kind == "tcp" else None,
+    )
+
+
+def _build_console(console: ConsoleSpec) -> Element:
+    serial = console.target == "serial"
+    element = new_root("serial" if serial else "console", type=console.type)
+    if console.type == "tcp":
+        # Whoever connects speaks telnet, as with the provider that this is compatible with.
+        add(element, "source", mode="bind", host=console.host or "", service=console.service or "")
+        add(element, "protocol", type="telnet")
+    elif console.path is not None:
+        source = add(element, "source", path=console.path)
+        if console.type == "unix":
+            source.set("mode", "bind")
+    target = add(element, "target", port=str(console.port))
+    if not serial:
+        target.set("type", "virtio")
+    return element
+
+
+def _mirror(serial: Element) -> Element:
+    """The console that stands for the first serial port."""
+    console = new_root("console", type=serial.get("type", "pty"))
+    for tag in ("source", "protocol", "log"):
+        for node in serial.findall(tag):
+            console.append(copy.deepcopy(node))
+    add(console, "target", type="serial", port="0")
+    return console
 
 
 def read_channels(channels: Iterable[Element]) -> tuple[str, ...]:

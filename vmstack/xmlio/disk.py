@@ -1,20 +1,31 @@
 """`<disk>`: found by its serial, its format and its backing always stated."""
 
 import itertools
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
 from vmstack.errors import DocumentError
-from vmstack.model.configs import DiskConfig
-from vmstack.xmlio.codec import PRESENCE
-from vmstack.xmlio.safe import Element, add, as_root, drop_children, replace_children, serialise
+from vmstack.model.configs import DiskConfig, PoolConfig
+from vmstack.xmlio.codec import LOWER, PRESENCE
+from vmstack.xmlio.safe import (
+    Element,
+    add,
+    as_root,
+    drop_attributes,
+    drop_children,
+    replace_children,
+    serialise,
+    set_attribute,
+)
 from vmstack.xmlio.table import Field, Table, new_root
 
 # Block devices and directories have their path elsewhere; network disks and empty drives have none.
 _DISK: Final = Table(
     "disk",
+    Field("kind", "@type"),
     Field("device", "@device"),
     Field("format", "driver/@type"),
     Field("cache", "driver/@cache"),
@@ -26,35 +37,62 @@ _DISK: Final = Table(
     Field("bus", "target/@bus"),
     Field("readonly", "readonly", PRESENCE),
     Field("serial", "serial"),
+    Field("wwn", "wwn", LOWER),
 )
 _ABSENT: Final = {"serial": None, "path": None, "format": None, "target": ""}
 # What libvirt calls the slots of a bus (vda, vdb, ..., vdz, vdaa): https://libvirt.org/formatdomain.html#hard-drives-floppy-disks-cdroms
+_WRITTEN: Final = ("file", "block", "network")
 _PREFIXES: Final = {"virtio": "vd", "ide": "hd", "fdc": "fd", "xen": "xvd"}
+# Pools whose volumes have their own names below the pool's path.
+_DIRECTORIES: Final = frozenset({"dir", "fs", "netfs", "logical"})
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 
 
 def read_disk(xml: str | Element) -> DiskConfig:
     """Read a `<disk>` of any kind; one without a file or device path has `path` `None`. Raises `DocumentError`."""
-    return DiskConfig(**_ABSENT | _DISK.read(as_root(xml, what="a disk", tag="disk")))
+    disk = as_root(xml, what="a disk", tag="disk")
+    return DiskConfig(**_ABSENT | _DISK.read(disk), url=_read_url(disk))
+
+
+def directories_of(pools: Iterable[PoolConfig]) -> dict[str, str]:
+    """Where the files of pools are whose volumes are files or devices in one directory, by the pools' names."""
+    return {pool.name: pool.path for pool in pools if pool.type in _DIRECTORIES and pool.path}
+
+
+def locate_volumes(domain: Element, *, directories: Mapping[str, str]) -> None:
+    """Note the file beside every source that names a volume of a pool, so that it is read as what it is.
+
+    For reading only: a definition has one or the other.
+    """
+    for source in domain.iterfind("devices/disk/source[@pool]"):
+        directory, volume = directories.get(source.get("pool", "")), source.get("volume")
+        if directory is not None and volume:
+            source.set("file", f"{directory.rstrip('/')}/{volume}")
 
 
 def write_disk(config: DiskConfig) -> str:
-    """Write a file's `<disk>`, as for attaching it. Raises `DocumentError` when a format is not stated."""
+    """Write a `<disk>`, as for attaching it. Raises `DocumentError` when a format is not stated."""
     return serialise(build_disk(config))
 
 
 def build_disk(config: DiskConfig) -> Element:
-    """Build a file's `<disk>`. Raises `DocumentError` when a format is not stated."""
+    """Build the `<disk>` of a file, block device or URL. Raises `DocumentError` when a format is not stated."""
     _check(config)
-    disk = new_root("disk", type="file", device=config.device)
+    kind = config.kind if config.kind in _WRITTEN else "file"
+    disk = new_root("disk", type=kind, device=config.device)
     # An empty drive holds nothing whose format could be mistaken, but it names one like all others.
     add(disk, "driver", name="qemu", type=config.format or "raw")
-    _DISK.write(disk, config)
+    _DISK.write(disk, msgspec.structs.replace(config, kind=kind))
+    if config.url is not None:
+        disk.insert(1, _build_source(config.url))
     source = disk.find("source")
+    if source is not None and kind == "block":
+        set_attribute(source, "dev", config.path or "")
+        drop_attributes(source, "file")
     backing = disk.find("backingStore")
     if backing is not None:
         backing.set("type", "file")
-    elif source is not None:
+    elif source is not None and kind != "network":
         # Without the empty element libvirt would ask the file, which its guest can write, for a backing file.
         source.addnext(new_root("backingStore"))
     return disk
@@ -111,7 +149,7 @@ def _match(config: DiskConfig, existing: list[tuple[Element, DiskConfig]]) -> tu
 
 def _place(config: DiskConfig) -> str:
     """What tells disks without a serial apart: the file, or the slot of an empty drive."""
-    return config.path or config.target
+    return config.path or config.url or config.target
 
 
 def _patch(disk: Element, *, before: DiskConfig, after: DiskConfig) -> None:
@@ -120,20 +158,47 @@ def _patch(disk: Element, *, before: DiskConfig, after: DiskConfig) -> None:
     if before == after:
         return
     _check(after)
-    if (before.path, before.backing_path, before.backing_format) != (
-        after.path,
-        after.backing_path,
-        after.backing_format,
-    ):
+    if _source(before) != _source(after):
         # What else stands in the old elements (encryption, slices, labels, the chain below) was the old file's.
         fresh = build_disk(after)
-        disk.set("type", "file")
+        disk.set("type", fresh.get("type", "file"))
         replace_children(disk, _files(disk), _files(fresh))
     if before.bus != after.bus or before.device != after.device:
         drop_children(disk, "address", "alias")
     if disk.find("driver") is None:
         add(disk, "driver", name="qemu", type=after.format or "raw")
-    _DISK.patch(disk, before=read_disk(disk), after=after)
+    now = read_disk(disk)
+    _DISK.patch(disk, before=now, after=msgspec.structs.replace(after, kind=now.kind))
+
+
+def _source(config: DiskConfig) -> tuple[str | None, ...]:
+    # A kind that is not written here (a volume of a pool) says the same as the file in it.
+    kind = config.kind if config.kind in ("block", "network") else "file"
+    return (kind, config.url, config.path, config.backing_path, config.backing_format)
+
+
+def _read_url(disk: Element) -> str | None:
+    """The URL of a network disk, with its port; of one that no URL describes, as much as there is."""
+    source = disk.find("source")
+    if disk.get("type") != "network" or source is None:
+        return None
+    host = source.find("host")
+    name, port = ("", None) if host is None else (host.get("name", ""), host.get("port"))
+    query = source.get("query")
+    path = source.get("name", "").removeprefix("/")
+    where = f"[{name}]" if ":" in name else name
+    return f"{source.get('protocol', '')}://{where}{f':{port}' if port else ''}/{path}{f'?{query}' if query else ''}"
+
+
+def _build_source(url: str) -> Element:
+    parts = urlsplit(url)
+    source = new_root("source", protocol=parts.scheme, name=parts.path.removeprefix("/"))
+    if parts.query:
+        set_attribute(source, "query", parts.query)
+    host = add(source, "host", name=parts.hostname or "")
+    if parts.port is not None:
+        set_attribute(host, "port", str(parts.port))
+    return source
 
 
 def _files(disk: Element) -> list[Element]:
@@ -142,7 +207,7 @@ def _files(disk: Element) -> list[Element]:
 
 def _check(config: DiskConfig) -> None:
     name = f"disk {config.serial or config.target}"
-    if config.path and not config.format:
+    if (config.path or config.url) and not config.format:
         raise DocumentError(f"{name} does not state its format, which must never be probed")
     if bool(config.backing_path) != bool(config.backing_format):
         raise DocumentError(f"{name}: the path and the format of a backing file belong together")

@@ -1,10 +1,11 @@
 """The graphical side of a guest: its display and the video device behind it."""
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from vmstack.model.specs import GraphicsSpec
-from vmstack.xmlio.safe import Element, add, drop_attributes, drop_children
+from vmstack.errors import DocumentError
+from vmstack.model.hardware import GraphicsSpec
+from vmstack.xmlio.safe import Element, add, drop_attributes, drop_children, set_attribute
 
 _TYPES: Final[dict[str, Literal["vnc", "spice"]]] = {"vnc": "vnc", "spice": "spice"}
 
@@ -14,8 +15,26 @@ def read_graphics(displays: Sequence[Element]) -> GraphicsSpec | None:
     for display in displays:
         kind = _TYPES.get(display.get("type", ""))
         if kind is not None:
-            return GraphicsSpec(type=kind, listen=_read_listen(display))
+            return GraphicsSpec(type=kind, **_read_listen(display))
     return None
+
+
+def read_video(devices: Element) -> str | None:
+    """Return the model of the first video device; `none` is one that is not there."""
+    model = devices.find("video/model")
+    return None if model is None else model.get("type")
+
+
+def patch_video(devices: Element, model: str) -> None:
+    """Have a first video device of this model. What stood beside the old one (memory, heads) was for that one."""
+    if read_video(devices) == model:
+        return
+    video = devices.find("video")
+    if video is None:
+        add(add(devices, "video"), "model", type=model)
+        return
+    drop_children(video, "model", "address", "alias", "driver")
+    add(video, "model", type=model)
 
 
 def build_graphics(devices: Element, graphics: GraphicsSpec | None, *, video: str) -> None:
@@ -45,7 +64,7 @@ def patch_graphics(devices: Element, graphics: GraphicsSpec | None, *, video: st
         if same is None:
             _add_display(devices, graphics)
         else:
-            _set_listen(same, graphics.listen)
+            _settle_display(same, graphics)
     headless = devices.find("graphics") is None
     if headless or _has_no_video(devices):
         drop_children(devices, "video")
@@ -57,21 +76,40 @@ def _has_no_video(devices: Element) -> bool:
 
 
 def _add_display(devices: Element, graphics: GraphicsSpec) -> None:
-    display = add(devices, "graphics", type=graphics.type, autoport="yes")
-    _set_listen(display, graphics.listen)
+    display = add(devices, "graphics", type=graphics.type)
+    if graphics.how == "address":
+        display.set("autoport", "yes")
+    _settle_display(display, graphics)
 
 
-def _set_listen(display: Element, address: str) -> None:
+def _settle_display(display: Element, graphics: GraphicsSpec) -> None:
     drop_children(display, "listen")
-    drop_attributes(display, "listen", "socket")
-    add(display, "listen", type="address", address=address)
+    drop_attributes(display, "listen", "socket", "websocket")
+    listen = add(display, "listen", type=graphics.how)
+    if graphics.how == "address":
+        set_attribute(listen, "address", graphics.listen)
+    else:
+        drop_attributes(display, "port", "tlsPort", "autoport")
+    if graphics.websocket is not None:
+        display.set("websocket", str(graphics.websocket))
 
 
-def _read_listen(display: Element) -> str:
+def _read_listen(display: Element) -> dict[str, Any]:
+    """What a display says of where it listens, as fields of a spec."""
+    found: dict[str, Any] = {"listen": display.get("listen", "")}
+    text = display.get("websocket")
+    if text is not None:
+        try:
+            found["websocket"] = int(text)
+        except ValueError as error:
+            raise DocumentError(f"graphics: websocket is not a number: {text[:60]!r}") from error
     for listen in display.findall("listen"):
         if listen.get("type") == "address":
-            return listen.get("address", "")
-    return display.get("listen", "")
+            return found | {"listen": listen.get("address", "")}
+    for listen in display.findall("listen"):
+        if listen.get("type") in ("none", "socket"):
+            return found | {"listen": "", "how": listen.get("type")}
+    return found
 
 
 def _remove_spice(devices: Element) -> None:

@@ -4,26 +4,40 @@ from typing import Any, Final
 
 from vmstack.errors import DocumentError
 from vmstack.model.configs import DomainConfig
-from vmstack.model.ownership import Stamp
+from vmstack.model.hardware import ConsoleSpec
+from vmstack.model.ownership import Adopted, Stamp
+from vmstack.xmlio.adopted import name_disks, unname_disks
+from vmstack.xmlio.boot import build_loader, patch_loader, put_boot, put_fw_cfg, read_boot, read_fw_cfg, read_loader
 from vmstack.xmlio.codec import INTEGER, KIB, LOWER, Codec
 from vmstack.xmlio.console import (
     patch_channels,
+    patch_consoles,
     patch_serial_log,
     patch_virtio_console,
     read_channels,
+    read_consoles,
     read_serial_log,
     read_virtio_console,
 )
 from vmstack.xmlio.disk import patch_disks, read_disk, write_disk
-from vmstack.xmlio.display import patch_graphics, read_graphics
+from vmstack.xmlio.display import patch_graphics, patch_video, read_graphics, read_video
 from vmstack.xmlio.fresh import build_devices, build_platform, build_scsi, video_model
 from vmstack.xmlio.nic import patch_nics, read_nic, write_nic
 from vmstack.xmlio.ports import count_free_ports
 from vmstack.xmlio.safe import Element, add, as_root, drop_attributes, drop_children, parse_xml, serialise
+from vmstack.xmlio.shares import (
+    patch_filesystems,
+    patch_tpm,
+    put_metadata,
+    read_filesystems,
+    read_metadata,
+    read_tpm,
+)
 from vmstack.xmlio.stamp import put_stamp
 from vmstack.xmlio.table import Field, Table, new_root
 
 __all__ = [
+    "carry_devices",
     "count_free_ports",
     "patch_domain",
     "read_disk",
@@ -62,6 +76,10 @@ _DOMAIN: Final = Table(
     Field("machine", "os/type/@machine", keep=True),
     Field("smbios_serial", "sysinfo[@type='smbios']/system/entry[@name='serial']"),
     Field("cpu_mode", "cpu/@mode", keep=True),
+    Field("kernel", "os/kernel"),
+    Field("initrd", "os/initrd"),
+    Field("cmdline", "os/cmdline"),
+    Field("emulator", "devices/emulator"),
 )
 # The families of machine types, by the alias that libvirt expands into the newest version.
 _FAMILIES: Final = {"q35": "pc-q35-", "pc": "pc-i440fx-", "virt": "virt-"}
@@ -77,6 +95,11 @@ def read_domain(xml: str | Element) -> DomainConfig:
     missing = sorted({"name", "uuid", "memory_kib", "max_memory_kib", "vcpus", "max_vcpus"} - values.keys())
     if missing:
         raise DocumentError(f"domain {values.get('name', '')!r} has no {', '.join(missing)} in its XML")
+    system = root.find("os")
+    if system is not None:
+        values |= read_loader(system)
+        values["boot"] = read_boot(system)
+    values |= {"fw_cfg": read_fw_cfg(root), "metadata": read_metadata(root)}
     devices = root.find("devices")
     if devices is None:
         return DomainConfig(**values)
@@ -90,6 +113,10 @@ def read_domain(xml: str | Element) -> DomainConfig:
         graphics=read_graphics(found["graphics"]),
         serial_log=read_serial_log(devices),
         virtio_console=read_virtio_console(devices),
+        consoles=read_consoles(devices),
+        video=read_video(devices),
+        tpm=read_tpm(devices),
+        filesystems=read_filesystems(devices),
         channels=read_channels(found["channel"]),
         **values,
     )
@@ -113,9 +140,13 @@ def write_domain(config: DomainConfig, *, stamp: Stamp | None) -> str:
     if kind is None:
         kind = add(system, "type")
     kind.text = "hvm"
+    build_loader(system, config)
+    put_boot(system, config.boot)
+    put_fw_cfg(root, config.fw_cfg)
     _announce_smbios(root)
     build_platform(root, config)
     build_devices(root, config)
+    put_metadata(root, config.metadata)
     if stamp is not None:
         put_stamp(root, stamp)
     return serialise(root, indent=True)
@@ -128,6 +159,7 @@ def patch_domain(
     stamp: Stamp | None,
     drop_disks: frozenset[str] = frozenset(),
     drop_nics: frozenset[str] = frozenset(),
+    adopted: Adopted | None = None,
 ) -> str:
     """Bring persistent XML, as libvirt gave it, to `config`; what the config does not speak of survives.
 
@@ -135,9 +167,12 @@ def patch_domain(
     A value of `None` removes what the XML says, but for type, arch, machine and CPU mode, which stay. A machine alias
     (`q35`) never replaces one of its versions. Disks are matched by serial and keep their slot, NICs by MAC; those not
     in the config stay unless their serial or MAC is dropped. Channels are only added. `pcie_ports` is ignored.
-    A stamp of `None` leaves the stamp that is there. Raises `DocumentError`, also when `xml` is another domain's.
+    A stamp of `None` leaves the stamp that is there. Disks that are `adopted` have their logical names as serials in
+    `config` and `drop_disks`, and keep the serials that they really have.
+    Raises `DocumentError`, also when `xml` is another domain's.
     """
     root = parse_xml(xml, what=f"the XML of domain {config.name}")
+    named = name_disks(root, adopted=adopted)
     before = read_domain(root)
     if before.uuid != config.uuid:
         raise DocumentError(f"the XML of domain {before.name} ({before.uuid}) is not that of {config.uuid}")
@@ -151,8 +186,13 @@ def patch_domain(
     if "cpu_mode" in changed:
         _forget_model(root)
     system = root.find("os")
-    if "firmware" in changed and system is not None:
-        drop_children(system, "loader", "nvram", "firmware")  # libvirt's choice for the old firmware
+    if system is not None:
+        relocated = patch_loader(system, before=before, after=config)
+        if "firmware" in changed and not relocated:
+            drop_children(system, "loader", "nvram", "firmware")  # libvirt's choice for the old firmware
+        put_boot(system, config.boot)
+    put_fw_cfg(root, config.fw_cfg)
+    put_metadata(root, config.metadata)
     if "smbios_serial" in changed:
         _announce_smbios(root)
     devices = root.find("devices")
@@ -162,15 +202,53 @@ def patch_domain(
     if any(disk.bus == "scsi" for disk in config.disks) and devices.find("controller[@type='scsi']") is None:
         build_scsi(devices)
     patch_nics(devices, config.nics, drop=drop_nics)
+    if config.consoles != before.consoles:
+        patch_consoles(devices, config.consoles or default_consoles(config))
     patch_serial_log(devices, log=config.serial_log)
     patch_virtio_console(devices, wanted=config.virtio_console)
     patch_channels(devices, config.channels)
     patch_graphics(devices, config.graphics, video=video_model(config))
+    if config.video != before.video:
+        patch_video(devices, config.video or ("none" if config.graphics is None else video_model(config)))
+    patch_tpm(devices, config.tpm)
+    patch_filesystems(devices, config.filesystems)
     if devices.getparent() is None and len(devices):
         root.append(devices)
+    unname_disks(named)
     if stamp is not None:
         put_stamp(root, stamp)
     return serialise(root)
+
+
+def carry_devices(xml: str, *, held: str, dropped: frozenset[str]) -> str:
+    """Return the definition with the disks and NICs of `held` that it does not have, by serial and MAC.
+
+    Those that are `dropped`, and disks without a serial in a slot that is taken, stay behind. Raises `DocumentError`.
+    """
+    root, old = parse_xml(xml, what="a domain's XML"), parse_xml(held, what="a domain's XML as it is")
+    now, before = read_domain(root), read_domain(old)
+    devices, others = root.find("devices"), old.find("devices")
+    if devices is None or others is None:
+        return xml
+    known = {*dropped, *(disk.serial for disk in now.disks), *(nic.mac for nic in now.nics)} - {None}
+    slots = {disk.target for disk in now.disks}
+    carried = [
+        element
+        for element, disk in zip(others.findall("disk"), before.disks, strict=True)
+        if disk.serial not in known and disk.target not in slots
+    ]
+    carried += [
+        element for element, nic in zip(others.findall("interface"), before.nics, strict=True) if nic.mac not in known
+    ]
+    for element in carried:
+        drop_children(element, "address", "alias")
+        devices.append(element)
+    return serialise(root) if carried else xml
+
+
+def default_consoles(config: DomainConfig) -> tuple[ConsoleSpec, ...]:
+    """The serial ports and consoles of a machine whose program names none of them."""
+    return (ConsoleSpec(), *((ConsoleSpec(target="virtio"),) if config.virtio_console else ()))
 
 
 def same_machine(wanted: str | None, actual: str | None) -> bool:

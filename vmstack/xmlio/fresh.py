@@ -6,12 +6,19 @@ The values are those of `virt-install` for a Linux guest, without a window syste
 from typing import Final
 
 from vmstack.model.configs import DomainConfig
-from vmstack.xmlio.console import build_channel, build_serial, build_virtio_console
+from vmstack.xmlio.console import (
+    build_channel,
+    build_serial,
+    build_virtio_console,
+    patch_consoles,
+    patch_serial_log,
+)
 from vmstack.xmlio.disk import build_disk
-from vmstack.xmlio.display import build_graphics
+from vmstack.xmlio.display import build_graphics, patch_video
 from vmstack.xmlio.nic import build_nic
 from vmstack.xmlio.ports import build_ports
 from vmstack.xmlio.safe import Element, add
+from vmstack.xmlio.shares import patch_filesystems, patch_tpm
 
 _X86: Final = ("x86_64", "i686")
 
@@ -39,7 +46,9 @@ def build_platform(root: Element, config: DomainConfig) -> None:
 
 def build_devices(root: Element, config: DomainConfig) -> None:
     """Add `<devices>` with all that the config lists and what every machine has."""
-    devices = add(root, "devices")
+    devices = root.find("devices")  # it is there when the emulator is named
+    if devices is None:
+        devices = add(root, "devices")
     devices.extend([build_disk(disk) for disk in config.disks])
     if any(disk.bus == "scsi" for disk in config.disks):
         build_scsi(devices)
@@ -48,9 +57,16 @@ def build_devices(root: Element, config: DomainConfig) -> None:
     build_serial(devices, log=config.serial_log)
     if config.virtio_console:
         build_virtio_console(devices)
+    if config.consoles:
+        patch_consoles(devices, config.consoles)
+        patch_serial_log(devices, log=config.serial_log)
+    patch_filesystems(devices, config.filesystems)
     for name in config.channels:
         build_channel(devices, name)
     build_graphics(devices, config.graphics, video=video_model(config))
+    if config.video is not None:
+        patch_video(devices, config.video)
+    patch_tpm(devices, config.tpm)
     balloon = add(devices, "memballoon", model="virtio")
     add(balloon, "stats", period="10")
     rng = add(devices, "rng", model="virtio")

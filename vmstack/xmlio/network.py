@@ -1,19 +1,28 @@
 """Networks: read any, write new ones, patch existing ones, and the snippets for live updates."""
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from vmstack.errors import DocumentError
 from vmstack.model.configs import NetworkConfig
 from vmstack.model.ownership import Stamp
-from vmstack.model.specs import DnsHost
 from vmstack.xmlio.codec import INTEGER, LOWER
-from vmstack.xmlio.safe import Element, add, as_root, drop_children, parse_xml, replace_children, serialise
+from vmstack.xmlio.dns import patch_dns, read_dns, write_dns_host, write_dns_srv
+from vmstack.xmlio.dnsmasq import put_dnsmasq_options, read_dnsmasq_options
+from vmstack.xmlio.route import put_routes, read_routes
+from vmstack.xmlio.safe import Element, as_root, drop_children, parse_xml, serialise
 from vmstack.xmlio.stamp import put_stamp
-from vmstack.xmlio.subnet import build_subnet, patch_subnets, read_subnet, write_dhcp_host
+from vmstack.xmlio.subnet import build_subnet, patch_subnets, read_subnet, write_dhcp_host, write_dhcp_range
 from vmstack.xmlio.table import Field, Table, new_root
 
-__all__ = ["patch_network", "read_network", "write_dhcp_host", "write_dns_host", "write_network"]
+__all__ = [
+    "patch_network",
+    "read_network",
+    "write_dhcp_host",
+    "write_dhcp_range",
+    "write_dns_host",
+    "write_dns_srv",
+    "write_network",
+]
 
 _NETWORK: Final = Table(
     "network",
@@ -36,10 +45,13 @@ def read_network(xml: str | Element) -> NetworkConfig:
         raise DocumentError(f"network {values.get('name', '')!r} has no name or no UUID in its XML")
     if "forward" not in values and root.find("forward") is not None:
         values["forward"] = "nat"  # libvirt's default of the mode
-    hosts = (_read_dns_host(node) for node in root.findall("dns/host"))
+    domain = root.find("domain")
     return NetworkConfig(
         subnets=tuple(read_subnet(node) for node in root.findall("ip")),
-        dns_hosts=tuple(host for host in hosts if host is not None),
+        domain_local="domain" not in values or (domain is not None and domain.get("localOnly") == "yes"),
+        routes=read_routes(root),
+        dnsmasq_options=read_dnsmasq_options(root),
+        **read_dns(root),
         **values,
     )
 
@@ -52,9 +64,11 @@ def write_network(config: NetworkConfig, *, stamp: Stamp | None) -> str:
     if bridge is not None and config.forward in _OWN_BRIDGE:
         bridge.set("stp", "on")
         bridge.set("delay", "0")
-    _keep_domain_local(root)
-    _patch_dns(root, before=(), after=config.dns_hosts)
+    _put_locality(root, config)
+    patch_dns(root, before=NetworkConfig(name=config.name, uuid=config.uuid), after=config)
     root.extend([build_subnet(subnet) for subnet in config.subnets])
+    put_routes(root, config.routes)
+    put_dnsmasq_options(root, config.dnsmasq_options)
     if stamp is not None:
         put_stamp(root, stamp)
     return serialise(root, indent=True)
@@ -63,8 +77,9 @@ def write_network(config: NetworkConfig, *, stamp: Stamp | None) -> str:
 def patch_network(xml: str, *, config: NetworkConfig, stamp: Stamp | None) -> str:
     """Bring persistent XML, as libvirt gave it, to `config`; what the config does not speak of survives.
 
-    Where the config equals what the XML says nothing is touched. Subnets, ranges, reservations and DNS hosts become
-    exactly the config's. A bridge of `None` keeps libvirt's choice, a stamp of `None` the stamp that is there.
+    Where the config equals what the XML says nothing is touched. Subnets, ranges, reservations, routes, what
+    DNS answers and the options of dnsmasq become exactly the config's. A bridge of `None` keeps libvirt's choice, a
+    stamp of `None` the stamp that is there.
     Raises `DocumentError`, also when `xml` is another network's.
     """
     root = parse_xml(xml, what=f"the XML of network {config.name}")
@@ -77,51 +92,19 @@ def patch_network(xml: str, *, config: NetworkConfig, stamp: Stamp | None) -> st
     changed = _NETWORK.patch(root, before=before, after=config)
     if "domain" in changed and config.domain is None:
         drop_children(root, "domain")
-    elif "domain" in changed:
-        _keep_domain_local(root)
-    _patch_dns(root, before=before.dns_hosts, after=config.dns_hosts)
+    elif "domain" in changed or before.domain_local != config.domain_local:
+        _put_locality(root, config)
+    patch_dns(root, before=before, after=config)
     patch_subnets(root, config.subnets)
+    put_routes(root, config.routes)
+    put_dnsmasq_options(root, config.dnsmasq_options)
     if stamp is not None:
         put_stamp(root, stamp)
     return serialise(root)
 
 
-def write_dns_host(host: DnsHost) -> str:
-    """Write `<host>` for `<dns>`, as for a live update. Raises `DocumentError`."""
-    return serialise(_build_dns_host(host))
-
-
-def _build_dns_host(host: DnsHost) -> Element:
-    if not host.hostnames:
-        raise DocumentError(f"the DNS host {host.ip} has no names")
-    element = new_root("host", ip=host.ip)
-    for hostname in host.hostnames:
-        add(element, "hostname", text=hostname)
-    return element
-
-
-def _read_dns_host(element: Element) -> DnsHost | None:
-    names = tuple(node.text for node in element.findall("hostname") if node.text)
-    ip = element.get("ip")
-    return DnsHost(ip=ip, hostnames=names) if ip and names else None
-
-
-def _patch_dns(root: Element, *, before: Iterable[DnsHost], after: Iterable[DnsHost]) -> None:
-    before, after = tuple(before), tuple(after)
-    if before == after:
-        return
-    dns = root.find("dns")
-    if dns is None:
-        dns = add(root, "dns")
-    nodes = dns.findall("host")
-    present = {_read_dns_host(node): node for node in nodes}
-    replace_children(dns, nodes, [present[host] if host in present else _build_dns_host(host) for host in after])
-    if not len(dns) and not dns.attrib:
-        root.remove(dns)
-
-
-def _keep_domain_local(root: Element) -> None:
-    """Names of the network's own domain are answered here or not at all, never asked of the outside."""
+def _put_locality(root: Element, config: NetworkConfig) -> None:
+    """Whether names of the network's own domain are answered here or not at all, never asked of the outside."""
     domain = root.find("domain")
     if domain is not None and domain.get("name"):
-        domain.set("localOnly", "yes")
+        domain.set("localOnly", "yes" if config.domain_local else "no")

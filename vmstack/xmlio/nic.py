@@ -14,26 +14,29 @@ _NIC: Final = Table(
     Field("mac", "mac/@address", LOWER),
     Field("network", "source/@network"),
     Field("bridge", "source/@bridge"),
+    Field("device", "source/@dev"),
+    Field("mode", "source/@mode"),
     Field("model", "model/@type"),
     Field("mtu", "mtu/@size", INTEGER),
 )
 
 
 def read_nic(xml: str | Element) -> NicConfig:
-    """Read an `<interface>` of any kind; one on neither a network nor a bridge has both `None`."""
+    """Read an `<interface>` of any kind; what it is not on is `None`."""
     values = _NIC.read(as_root(xml, what="an interface", tag="interface"))
     if "network" in values:
-        values.pop("bridge", None)  # a running guest's interface also names the bridge behind its network
+        # A running guest's interface also names the bridge or the host's interface behind its network.
+        values = {name: value for name, value in values.items() if name not in ("bridge", "device", "mode")}
     return NicConfig(**{"mac": ""} | values)
 
 
 def write_nic(config: NicConfig) -> str:
-    """Write an `<interface>`, as for attaching it. Raises `DocumentError` unless it has one network or bridge."""
+    """Write an `<interface>`, as for attaching it. Raises `DocumentError` unless it is on one thing."""
     return serialise(build_nic(config))
 
 
 def build_nic(config: NicConfig) -> Element:
-    """Build an `<interface>`. Raises `DocumentError` unless it is on one network or bridge."""
+    """Build an `<interface>`. Raises `DocumentError` unless it is on one network, bridge or interface of the host."""
     nic = new_root("interface", type=_type(config))
     _NIC.write(nic, config)
     return nic
@@ -62,7 +65,7 @@ def patch_nics(devices: Element, nics: Iterable[NicConfig], *, drop: Container[s
 
 
 def _patch(nic: Element, *, before: NicConfig, after: NicConfig) -> None:
-    if (before.network, before.bridge) != (after.network, after.bridge):
+    if _where(before) != _where(after):
         nic.set("type", _type(after))
         # Port group, port id and virtual port belong to the old network.
         replace_children(nic, nic.findall("source"), build_nic(after).findall("source"))
@@ -71,7 +74,13 @@ def _patch(nic: Element, *, before: NicConfig, after: NicConfig) -> None:
     _NIC.patch(nic, before=before, after=after)
 
 
+def _where(config: NicConfig) -> tuple[str | None, ...]:
+    return (config.network, config.bridge, config.device, config.mode)
+
+
 def _type(config: NicConfig) -> str:
-    if bool(config.network) == bool(config.bridge):
-        raise DocumentError(f"interface {config.mac} must be on one network or one bridge")
-    return "network" if config.network else "bridge"
+    kinds = {"network": config.network, "bridge": config.bridge, "direct": config.device}
+    found = [kind for kind, value in kinds.items() if value]
+    if len(found) != 1:
+        raise DocumentError(f"interface {config.mac} must be on one network, one bridge or one interface of the host")
+    return found[0]

@@ -55,7 +55,9 @@ def _count_taken(config: DomainConfig) -> int:
     disks = sum(disk.bus == "virtio" for disk in config.disks) + any(disk.bus == "scsi" for disk in config.disks)
     # For conventional PCI cards libvirt adds a bridge, with a port of its own.
     nics = sum(nic.model not in _CONVENTIONAL_NICS for nic in config.nics)
-    return always + disks + nics + bool(config.channels)
+    # Consoles share the controller of the channels.
+    serial = bool(config.channels) or any(console.target == "virtio" for console in config.consoles)
+    return always + disks + nics + serial + len(config.filesystems)
 
 
 def _read_number(text: str | None, *, base: int) -> int | None:

@@ -6,8 +6,10 @@ it without its namespace, so that is how `write_stamp` writes it; in whole docum
 
 from typing import Any, Final
 
+import msgspec
+
 from vmstack.errors import DocumentError
-from vmstack.model.ownership import Stamp
+from vmstack.model.ownership import Adopted, Stamp
 from vmstack.xmlio.codec import INTEGER, TEXT, YES_NO, Codec
 from vmstack.xmlio.safe import Element, drop_children, parse_xml, serialise
 from vmstack.xmlio.table import Field, Table, new_root
@@ -32,6 +34,17 @@ def _decode_ready(text: str) -> str:
     return text
 
 
+def _decode_adopted(text: str) -> Adopted:
+    try:
+        return msgspec.json.decode(text, type=Adopted)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"cannot be read: {error}") from error
+
+
+def _encode_adopted(adopted: Adopted) -> str:
+    return msgspec.json.encode(adopted, order="deterministic").decode()
+
+
 _STAMP: Final = Table(
     "stamp",
     Field("path", "@path"),
@@ -41,6 +54,7 @@ _STAMP: Final = Table(
     Field("ready", "@ready", Codec(_decode_ready, lambda value: str(value))),
     Field("report", "@report", TEXT),
     Field("fields", "@fields", Codec(lambda text: tuple(text.split()), _encode_words)),
+    Field("adopted", "@adopted", Codec(_decode_adopted, _encode_adopted)),
 )
 
 

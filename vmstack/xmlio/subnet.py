@@ -28,7 +28,7 @@ def read_subnet(element: Element) -> SubnetConfig:
     if values["family"] not in ("ipv4", "ipv6"):
         raise DocumentError(f"ip: the family {values['family']!r} is not known")
     values.setdefault("gateway", "")
-    values.setdefault("prefix", _assume_prefix(values["family"], values["gateway"]))
+    values.setdefault("prefix", assume_prefix(values["family"], values["gateway"]))
     dhcp = element.find("dhcp")
     if dhcp is None:
         return SubnetConfig(**values)
@@ -73,6 +73,11 @@ def write_dhcp_host(reservation: Reservation, *, family: Family) -> str:
     left to know the guest by.
     """
     return serialise(_build_host(reservation, family=family))
+
+
+def write_dhcp_range(span: DhcpRange) -> str:
+    """Write `<range>`, as for a live update. Raises `DocumentError`."""
+    return serialise(_build_range(span))
 
 
 def _build_host(reservation: Reservation, *, family: Family) -> Element:
@@ -130,7 +135,7 @@ def _build_range(config: DhcpRange) -> Element:
     return element
 
 
-def _assume_prefix(family: Family, gateway: str) -> int:
+def assume_prefix(family: Family, gateway: str) -> int:
     """The prefix of an address without one: its class in IPv4, 64 in IPv6 (libvirt's virSocketAddrGetIPPrefix)."""
     if family == "ipv6":
         return 64

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - small programs stand on one line each in the tables
 
 import random
+import re
 
 import msgspec
 import pulumi_libvirt
@@ -11,7 +12,7 @@ import pytest
 from vmstack.errors import ConflictError, InputError, ProgramError
 from vmstack.model.graph import Options, Output
 from vmstack.model.identity import Key, Kind, StackId, derive_uuid
-from vmstack.model.specs import NetworkMode, Power, VolumeSource
+from vmstack.model.specs import DnsForwarder, DnsSrv, NetworkMode, Power, Route, VolumeSource
 
 UNIT = StackId("unit", "dev")
 PRELUDE = """\
@@ -106,6 +107,50 @@ def test_names_are_those_of_pulumi_with_derived_digits(run):
     assert len(label) == len("vm-") + 7
     assert graph.outputs["name"].value == label
     assert label == specs(run('libvirt.Domain("vm", opts=on)'), Kind.VM)["vm"].label
+
+
+SERVICES = """
+libvirt.Network("n", addresses=["10.30.0.0/24"], domain="lab.test", opts=on,
+    dns={"enabled": True, "local_only": False, "forwarders": [{"address": "9.9.9.9"}, {"domain": "x.test"}],
+         "srvs": [{"service": "ldap", "protocol": "tcp", "domain": "lab.test", "target": "a.lab.test", "port": "389",
+                   "priority": "0", "weight": "2"}]},
+    routes=[{"cidr": "10.31.0.0/24", "gateway": "10.30.0.9"}],
+    dnsmasq_options={"options": [{"option_name": "expand-hosts"}, {"option_name": "server", "option_value": "/x/1.2.3.4"}]})
+libvirt.Network("dark", addresses=["10.32.0.0/24"], dns={"enabled": False}, opts=on)
+"""
+
+
+def test_networks_serve_what_the_program_says(run):
+    networks = specs(run(SERVICES), Kind.NETWORK)
+    network = networks["n"]
+    assert (network.dns_enabled, network.domain_local, networks["dark"].dns_enabled) == (True, False, False)
+    assert network.dns_forwarders == (DnsForwarder(address="9.9.9.9"), DnsForwarder(domain="x.test"))
+    assert network.dns_srvs == (
+        DnsSrv(service="ldap", protocol="tcp", domain="lab.test", target="a.lab.test", port=389, weight=2),
+    )
+    assert network.routes == (Route(cidr="10.31.0.0/24", gateway="10.30.0.9"),)
+    assert network.dnsmasq_options == ("expand-hosts", "server=/x/1.2.3.4")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ('dns={"enabled": False, "hosts": [{"ip": "10.30.0.9", "hostname": "a"}]}', "dns.hosts: nobody would answer"),
+        ('dns={"forwarders": [{}]}', "dns.forwarders[0].address: a forwarder needs"),
+        ('dns={"srvs": [{"service": "a", "protocol": "tcp", "port": "1"}]}', "dns.srvs[0].target: it is missing"),
+        ('dns={"srvs": [{"service": "a", "protocol": "tcp"}] * 2}', "dns.srvs: two records of _a._tcp"),
+        ('dns={"srvs": [{"protocol": "tcp"}]}', "dns.srvs[0].service: "),
+        ('routes=[{"cidr": "10.31.0.0/24", "gateway": "10.99.0.9"}]', "routes[0]: the gateway 10.99.0.9"),
+        ('routes=[{"cidr": "10.31.0.0/24"}]', "routes[0]: "),
+        ('dnsmasq_options={"options": [{"option_value": "x"}]}', "dnsmasqOptions.options[0]: "),
+        ('dnsmasq_options={"options": [{"option_name": "a", "option_value": "x\\ny"}]}', "dnsmasqOptions.options[0]: "),
+        ('mode="bridge", bridge="br0", routes=[{"cidr": "1.0.0.0/8", "gateway": "1.1.1.1"}]', "routes: libvirt serves"),
+    ],
+)
+def test_services_that_cannot_be(run, inputs, expected):
+    addresses = "" if "bridge" in inputs else 'addresses=["10.30.0.0/24"], '
+    with pytest.raises(InputError, match=re.escape(f"Network 'n': {expected}")):
+        run(f"libvirt.Network('n', {addresses}{inputs}, opts=on)")
 
 
 @pytest.mark.parametrize(
@@ -312,9 +357,41 @@ def test_a_protected_component_protects_what_holds_data(run):
 
 
 REFUSED = {
-    "an input without an effect": ("libvirt.Domain('vm', emulator='/bin/qemu', opts=on)", "Domain 'vm': emulator: "),
-    "a nested one": ("libvirt.Domain('vm', disks=[{'file': '/x.iso'}], opts=on)", "disks[0].file: "),
-    "XSLT": ("libvirt.Network('n', xml={'xslt': '<x/>'}, opts=on)", "Network 'n': xml: "),
+    "XSLT of a network": ("libvirt.Network('n', xml={'xslt': '<x/>'}, opts=on)", "Network 'n': xml.xslt: line 1 of the XSLT stylesheet: it begins with <x>"),
+    "two sources of a disk": (
+        "libvirt.Domain('vm', disks=[{'file': '/x.iso', 'url': 'https://x.test/x.iso'}], opts=on)", "disks[0]: url and file",
+    ),
+    "no source of a disk": ("libvirt.Domain('vm', disks=[{'scsi': True}], opts=on)", "disks[0]: no source"),
+    "a password in a URL": ("libvirt.Domain('vm', disks=[{'url': 'http://a:b@x/i'}], opts=on)", "disks[0].url: it holds a user"),
+    "a URL of another kind": ("libvirt.Domain('vm', disks=[{'url': 'rbd://x/i'}], opts=on)", "disks[0].url: 'rbd://x/i'"),
+    "a relative file": ("libvirt.Domain('vm', disks=[{'file': 'x.iso'}], opts=on)", "disks[0].file: 'x.iso'"),
+    "a wwn without SCSI": ("libvirt.Domain('vm', disks=[{'file': '/x', 'wwn': '5'*16}], opts=on)", "disks[0].wwn: only"),
+    "a wwn of no length": ("libvirt.Domain('vm', disks=[{'file': '/x', 'scsi': True, 'wwn': '5'}], opts=on)", "disks[0].wwn: '5'"),
+    "variables without firmware": ("libvirt.Domain('vm', nvram={'file': '/v.fd'}, opts=on)", "nvram.file: it needs firmware"),
+    "an initrd without a kernel": ("libvirt.Domain('vm', initrd='/i', opts=on)", "initrd: it needs kernel"),
+    "arguments without a kernel": ("libvirt.Domain('vm', cmdlines=[{'a': 'b'}], opts=on)", "cmdlines: it needs kernel"),
+    "an architecture": ("libvirt.Domain('vm', arch='vax', opts=on)", "arch: 'vax'"),
+    "a video device": ("libvirt.Domain('vm', video={'type': 'cga'}, opts=on)", "video.type: 'cga'"),
+    "metadata that is text": ("libvirt.Domain('vm', metadata='owner=me', opts=on)", "metadata: it is not XML"),
+    "metadata of no namespace": ("libvirt.Domain('vm', metadata='<a/>', opts=on)", "metadata: its element needs a namespace"),
+    "metadata of vmstack's": (
+        "libvirt.Domain('vm', metadata='<a xmlns=\"urn:vmstack:stamp:1\"/>', opts=on)", "metadata: its element needs",
+    ),
+    "a stylesheet that is none": ("libvirt.Domain('vm', xml={'xslt': '<a/>'}, opts=on)", "xml.xslt: line 1 of the XSLT"),
+    "a port of graphics": ("libvirt.Domain('vm', graphics={'autoport': False}, opts=on)", "graphics.autoport: False"),
+    "a websocket of SPICE": ("libvirt.Domain('vm', graphics={'websocket': 5700}, opts=on)", "graphics.websocket: only"),
+    "a kind of listening": ("libvirt.Domain('vm', graphics={'listen_type': 'magic'}, opts=on)", "graphics.listenType: 'magic'"),
+    "a passphrase of a TPM": (
+        "libvirt.Domain('vm', tpm={'backend_encryption_secret': 'hunter2'}, opts=on)", "backendEncryptionSecret: it is not a UUID",
+    ),
+    "a device of an emulated TPM": (
+        "libvirt.Domain('vm', tpm={'backend_device_path': '/dev/tpm0'}, opts=on)", "tpm.backendDevicePath: a TPM of",
+    ),
+    "a directory without a tag": ("libvirt.Domain('vm', filesystems=[{'source': '/a', 'target': 'a b'}], opts=on)", "].target: 'a b'"),
+    "a tag twice": (
+        "libvirt.Domain('vm', filesystems=[{'source': '/a', 'target': 'a'}, {'source': '/b', 'target': 'a'}], opts=on)",
+        "filesystems[1].target: another",
+    ),
     "another kind of pool": ("libvirt.Pool('p', type='logical', opts=on)", "Pool 'p': type: 'logical'"),
     "a pool without a path": ("libvirt.Pool('p', type='dir', opts=on)", "target.path: it is missing"),
     "a blank volume of no size": ("libvirt.Volume('v', opts=on)", "size: a blank volume needs one"),
@@ -332,20 +409,34 @@ REFUSED = {
     "an unknown value": ("libvirt.Domain('vm', description=pool.capacity.apply(str), opts=on)", "description: the value is"),
     "a secret in sight": ("libvirt.Domain('vm', description=pulumi.Output.secret('x'), opts=on)", "description: the value is"),
     "a type": ("libvirt.Domain('vm', vcpu='many', opts=on)", "vcpu: it is not a whole number"),
-    "a mode of the CPU": ("libvirt.Domain('vm', cpu={'mode': 'custom'}, opts=on)", "cpu.mode: 'custom'"),
-    "another boot order": ("libvirt.Domain('vm', boot_devices=[{'devs': ['network']}], opts=on)", "bootDevices: network"),
-    "a console over the network": (
-        "libvirt.Domain('vm', consoles=[{'type': 'tcp', 'target_port': '1', 'target_type': 'virtio'}], opts=on)",
-        "consoles[0]: only the first serial port and one",
+    "a mode of the CPU": ("libvirt.Domain('vm', cpu={'mode': 'fast'}, opts=on)", "cpu.mode: 'fast'"),
+    "a device to boot from": ("libvirt.Domain('vm', boot_devices=[{'devs': ['tape']}], opts=on)", "bootDevices: 'tape'"),
+    "a console of another kind": (
+        "libvirt.Domain('vm', consoles=[{'type': 'pty', 'target_port': '0', 'target_type': 'xen'}], opts=on)",
+        "consoles[0].targetType: 'xen'",
     ),
-    "Ignition": ("libvirt.Ignition('i', content='{}', opts=on)", "ignition:Ignition are not supported"),
+    "a serial port twice": (
+        "libvirt.Domain('vm', consoles=[{'type': 'tcp', 'target_port': '1'}, {'type': 'pty', 'target_port': '1'}], opts=on)",
+        "consoles[1].targetPort: another console has the serial port 1",
+    ),
+    "a console of a device that is not said": (
+        "libvirt.Domain('vm', consoles=[{'type': 'dev', 'target_port': '1'}], opts=on)", "consoles[0].sourcePath: it is missing",
+    ),
+    "an Ignition of no JSON": ("libvirt.Ignition('i', content='[]', opts=on)", "Ignition 'i': content: it is neither"),
+    "an Ignition of nothing": ("libvirt.Combustion('i', content='', opts=on)", "Combustion 'i': content: it is missing"),
+    "an Ignition that is none": ("libvirt.Domain('vm', coreos_ignition='/x;1', opts=on)", "coreosIgnition: it is not the id"),
+    "a name of QEMU's": (
+        "libvirt.Domain('vm', fw_cfg_name='etc/x', coreos_ignition=libvirt.Ignition('i', content='{}', opts=on).id, opts=on)",
+        "fwCfgName: 'etc/x'",
+    ),
+    "a name of nothing": ("libvirt.Domain('vm', fw_cfg_name='opt/x', opts=on)", "fwCfgName: it needs coreosIgnition"),
     "reading a domain": ("libvirt.Domain.get('d', 'id', opts=on)", "Domain 'd': it cannot be read"),
     "a mode of a network": ("libvirt.Network('n', mode='magic', opts=on)", "mode: 'magic'"),
     "a network too small": ("libvirt.Network('n', addresses=['10.9.0.0/30'], opts=on)", "addresses[0]: "),
     "no name": ("libvirt.Domain('a b', opts=on)", "the name: 'a b' is not a name"),
     "ignoring what is no field": (
-        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, ignore_changes=['metadata']))",
-        "ignore_changes: 'metadata' cannot be ignored",
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, ignore_changes=['qemu_agent']))",
+        "ignore_changes: 'qemuAgent' cannot be ignored",
     ),
     "importing": ("libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, import_='x'))", "the option import_ "),
     "keeping what leaves": (

@@ -44,5 +44,5 @@ def test_it_moves_between_bridges_and_networks(power: Power) -> None:
     "nic", [NicSpec(name="x", mac=BRIDGED.mac), NicSpec(name="x", mac=BRIDGED.mac, network="lan", bridge="b")]
 )
 def test_it_is_on_one_of_them(nic: NicSpec) -> None:
-    with pytest.raises(InputError, match="must be on one network or one bridge"):
+    with pytest.raises(InputError, match="must be on one network, one bridge or one interface"):
         check_graph(graph(*small(network(), nics=(nic,))))

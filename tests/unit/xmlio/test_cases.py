@@ -16,8 +16,9 @@ from lxml import etree
 from vmstack.model import configs
 from vmstack.model.base import Data
 from vmstack.model.configs import DomainConfig, NetworkConfig, PoolConfig, VolumeConfig
+from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
 from vmstack.model.ownership import Stamp
-from vmstack.model.specs import DhcpRange, DnsHost, GraphicsSpec, Reservation
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
 from vmstack.xmlio.domain import patch_domain, read_domain, write_domain
 from vmstack.xmlio.network import patch_network, read_network, write_network
 from vmstack.xmlio.pool import read_pool, write_pool
@@ -101,7 +102,7 @@ def test_write(path: Path) -> None:
         config = msgspec.structs.replace(config, pcie_ports=None)
         # An empty drive names a format too.
         disks = tuple(msgspec.structs.replace(disk, format=disk.format or "raw") for disk in config.disks)
-        config = msgspec.structs.replace(config, disks=disks)
+        config = msgspec.structs.replace(config, disks=disks, video=config.video or back.video)
     assert back == config
     assert read_stamp(written) == wanted.stamp
 
@@ -151,7 +152,8 @@ def config_structs() -> list[type[msgspec.Struct]]:
         for found in vars(configs).values()
         if isinstance(found, type) and issubclass(found, Data) and found.__module__ == configs.__name__
     ]
-    return [*own, DhcpRange, DnsHost, GraphicsSpec, Reservation]
+    shared = (ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec)
+    return [*own, DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route, *shared]
 
 
 def test_every_field_of_every_config_is_in_a_case() -> None:
@@ -166,7 +168,7 @@ def test_every_field_of_every_config_is_in_a_case() -> None:
         for field in msgspec.structs.fields(struct)
         # Whatever a field's default is, some case must have another value.
         if not any(
-            value not in (None, (), False) and value != field.default
+            value not in (None, ()) and value != field.default and (value is not False or field.default is True)
             for value in seen.get(struct, {}).get(field.name, [])
         )
     ]

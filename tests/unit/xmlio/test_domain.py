@@ -50,9 +50,9 @@ def test_disk_that_cannot_be_written(change: dict[str, str | None], brief: str) 
 
 @pytest.mark.parametrize("change", [{"network": None}, {"bridge": "br0"}])
 def test_nic_is_on_one_network_or_bridge(change: dict[str, str | None]) -> None:
-    with pytest.raises(DocumentError, match="one network or one bridge"):
+    with pytest.raises(DocumentError, match="one network, one bridge or one interface"):
         write_nic(replace(NIC, **change))
-    with pytest.raises(DocumentError, match="one network or one bridge"):
+    with pytest.raises(DocumentError, match="one network, one bridge or one interface"):
         patch(replace(DOMAIN, nics=(replace(NIC, **change),)))
 
 

@@ -1,13 +1,10 @@
 """What a program has declared so far: the resources of `pulumi_libvirt`, and how they find each other."""
 
 import dataclasses
-import hashlib
-from typing import Any, Final
+from typing import Any
 
 from vmstack.evaluate.engine.registration import Registration
-from vmstack.model.identity import Key, Kind, StackId
-
-_DIGITS: Final = 7
+from vmstack.model.identity import Key, Kind, StackId, derive_label
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,12 +24,6 @@ class Declared:
 
 
 def label_of(registration: Registration, *, stack: StackId, kind: Kind, values: dict[str, Any]) -> str:
-    """The name given, or the logical name with seven hex digits, as Pulumi's bridge makes it.
-
-    The digits follow from the resource's identity, so that a fresh checkout names it the same.
-    """
+    """The name given, or one that is derived."""
     given = values.get("name")
-    if given:
-        return str(given)
-    digest = hashlib.sha256(stack.path(Key(kind, registration.name)).encode()).hexdigest()
-    return f"{registration.name}-{digest[:_DIGITS]}"
+    return str(given) if given else derive_label(stack, Key(kind, registration.name))

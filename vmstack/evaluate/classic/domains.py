@@ -4,8 +4,11 @@ import hashlib
 import re
 from typing import Any, Final, Literal
 
+import msgspec
+
 from vmstack.errors import InputError
 from vmstack.evaluate.classic.declared import Declared, label_of
+from vmstack.evaluate.classic.hardware import check_machine, has_virtio_console, read_fw_cfg_name, read_hardware
 from vmstack.evaluate.classic.inputs import read_inputs
 from vmstack.evaluate.classic.scene import Scene
 from vmstack.evaluate.classic.schema import DOMAIN
@@ -20,7 +23,8 @@ from vmstack.evaluate.native.fields import (
     check_mac,
 )
 from vmstack.evaluate.native.subnets import read_address
-from vmstack.model.identity import Key, Kind, derive_mac, derive_uuid
+from vmstack.model.hardware import MediumSpec
+from vmstack.model.identity import Key, Kind, derive_mac, derive_uuid, ignition_name
 from vmstack.model.sizes import MIB
 from vmstack.model.specs import DiskSpec, GraphicsSpec, NicSpec, Power, VmSpec
 from vmstack.model.text import check_text
@@ -31,13 +35,16 @@ _MAX_VCPUS: Final = 4096
 _MAX_MEMORY: Final = 16 * 1024 * 1024
 _LOOPBACK: Final = "127.0.0.1"
 _TYPES: Final[tuple[Literal["kvm", "qemu"], ...]] = ("kvm", "qemu")
-_CPU_MODES: Final[tuple[Literal["host-passthrough", "host-model", "maximum"], ...]] = (
-    "host-passthrough", "host-model", "maximum",
+_CPU_MODES: Final[tuple[Literal["host-passthrough", "host-model", "maximum", "custom"], ...]] = (
+    "host-passthrough", "host-model", "maximum", "custom",
 )  # fmt: skip
+_LISTENS: Final[tuple[Literal["none", "address", "socket"], ...]] = ("none", "address", "socket")
 _DISPLAYS: Final[tuple[Literal["vnc", "spice"], ...]] = ("vnc", "spice")
-_SERIAL_PORT: Final = ("pty", "serial", "0")
-_VIRTIO_CONSOLES: Final = (("pty", "virtio", "0"), ("pty", "virtio", "1"))
-_CONSOLES: Final = (_SERIAL_PORT, *_VIRTIO_CONSOLES)
+# What a NIC can be straight on, in the old provider's order of precedence, and how libvirt calls it.
+_DIRECT: Final[dict[str, Literal["vepa", "bridge", "passthrough"]]] = {
+    "vepa": "vepa", "macvtap": "bridge", "passthrough": "passthrough",
+}  # fmt: skip
+_MAX_PORT: Final = 65535
 # A virtio-blk serial holds 20 bytes.
 _SERIAL: Final = 20
 
@@ -52,12 +59,12 @@ def declare_domain(registration: Registration, *, uri: str, scene: Scene) -> tup
     declared = Declared(registration, key, uri, label, derive_uuid(scene.stack, key), values)
     return declared, {
         "name": label,
-        "arch": UNKNOWN,
+        "arch": values.get("arch") or UNKNOWN,
         "autostart": values.get("autostart", False),
         "cpu": {"mode": values.get("cpu", {}).get("mode") or UNKNOWN},
-        "emulator": UNKNOWN,
+        "emulator": values.get("emulator") or UNKNOWN,
         "machine": values.get("machine") or UNKNOWN,
-        "nvram": UNKNOWN,
+        "nvram": values.get("nvram") or UNKNOWN,
         "memory": values["memory"],
         "vcpu": values["vcpu"],
         "running": values.get("running", True),
@@ -73,44 +80,47 @@ def _check(values: dict[str, Any]) -> None:
         check_choice(values["type"], field="type", allowed=_TYPES)
     if values.get("cpu", {}).get("mode"):
         check_choice(values["cpu"]["mode"], field="cpu.mode", allowed=_CPU_MODES)
-    devices = [device for block in values.get("bootDevices", ()) for device in block.get("devs", ())]
-    if devices and devices != ["hd"]:
-        raise InputError(
-            f"bootDevices: {', '.join(devices)}: another order of booting is not supported",
-            resolution="guests boot from their first disk: leave it out",
-        )
-    for index, console in enumerate(values.get("consoles", ())):
-        if _console(console) not in _CONSOLES:
-            raise InputError(
-                f"consoles[{index}]: only the first serial port and one paravirtual console are made, both as pty",
-                resolution="every domain has the serial port: leave the console out",
-            )
     for index, disk in enumerate(values.get("disks", ())):
-        if not disk.get("volumeId"):
-            raise InputError(f"disks[{index}].volumeId: it is missing", resolution="disks are volumes of pools")
+        given = [name for name in ("volumeId", "url", "file", "blockDevice") if disk.get(name)]
+        if len(given) != 1:
+            raise InputError(
+                f"disks[{index}]: {' and '.join(given) or 'no source'}: a disk has one source",
+                resolution="give it one of volumeId, file, url and blockDevice",
+            )
     read_graphics(values.get("graphics"))
-
-
-def _console(block: dict[str, Any]) -> tuple[object, ...]:
-    kind = block.get("targetType") or "serial"
-    return (block.get("type"), kind, block.get("targetPort") or "0")
+    values["hardware"] = read_hardware(values)
+    read_fw_cfg_name(values)
 
 
 def read_graphics(block: dict[str, Any] | None) -> GraphicsSpec:
     """The display; without a word about it, VNC for the host alone (the old provider's SPICE needs a QEMU with it)."""
     if not block:
         return GraphicsSpec(type="vnc", listen=_LOOPBACK)
-    if block.get("autoport") is False:
-        raise InputError("graphics.autoport: False is not supported", resolution="libvirt chooses the port")
-    how = block.get("listenType") or "none"
+    kind = check_choice(block.get("type") or "spice", field="graphics.type", allowed=_DISPLAYS)
+    said = block.get("listenType") or None
     address = block.get("listenAddress") or _LOOPBACK
-    if how not in ("none", "address"):
-        raise InputError(f"graphics.listenType: {how!r} is not supported", resolution='use "address"')
-    if how == "none" and address != _LOOPBACK:
+    if said != "address" and address != _LOOPBACK:
         raise InputError('graphics.listenAddress: it is given, and listenType is not "address"')
+    # Where nothing is said, a display that nobody could look at would be of no use.
+    how = "address" if said is None else check_choice(said, field="graphics.listenType", allowed=_LISTENS)
+    websocket = block.get("websocket") or None
+    if how == "address" and block.get("autoport") is False:
+        raise InputError(
+            "graphics.autoport: False leaves the port open, and there is no input to say it",
+            resolution='leave it out, or use listenType="none" or "socket", which have no port',
+        )
+    if websocket is not None:
+        check_int(websocket, field="graphics.websocket", low=-1, high=_MAX_PORT)
+        if kind != "vnc" or how != "address":
+            raise InputError(
+                "graphics.websocket: only a VNC display that listens on an address has one",
+                resolution='use type="vnc" and listenType="address"',
+            )
     return GraphicsSpec(
-        type=check_choice(block.get("type") or "spice", field="graphics.type", allowed=_DISPLAYS),
-        listen=str(read_address(address, field="graphics.listenAddress")),
+        type=kind,
+        listen=str(read_address(address, field="graphics.listenAddress")) if how == "address" else "",
+        how=how,
+        websocket=websocket,
     )
 
 
@@ -120,8 +130,8 @@ def _read_interfaces(values: dict[str, Any], *, key: Key, label: str, uri: str, 
     for index, block in enumerate(values.get("networkInterfaces", ())):
         at = f"networkInterfaces[{index}]"
         network = _network_label(block, at=at, uri=uri, scene=scene)
-        bridge = check_interface(block["bridge"], field=f"{at}.bridge") if network is None else None
-        where = network or str(bridge)
+        bridge, device, mode = (None, None, None) if network is not None else _host_interface(block, at=at)
+        where = network or str(bridge or device)
         name, number = where, 2
         while name in {nic["name"] for nic in found}:
             name, number = f"{where}-{number}", number + 1
@@ -133,6 +143,8 @@ def _read_interfaces(values: dict[str, Any], *, key: Key, label: str, uri: str, 
                 "name": name,
                 "network": network,
                 "bridge": bridge,
+                "device": device,
+                "mode": mode,
                 "id": block.get("networkId"),
                 "mac": check_mac(given, field=f"{at}.mac") if given else derive_mac(scene.stack, key, nic=name),
                 "hostname": check_host_name(hostname, field=f"{at}.hostname") if block.get("hostname") else hostname,
@@ -145,17 +157,20 @@ def _read_interfaces(values: dict[str, Any], *, key: Key, label: str, uri: str, 
 
 
 def _network_label(block: dict[str, Any], *, at: str, uri: str, scene: Scene) -> str | None:
-    """The name in libvirt of the network, `None` for a bridge of the host.
+    """The name in libvirt of the network, `None` for a bridge or an interface of the host.
 
-    Its name goes before its id, and both go before a bridge, as in the old provider.
+    Its name goes before its id, and both go before those, as in the old provider.
     """
     if block.get("networkName"):
         return check_label(block["networkName"], field=f"{at}.networkName")
     wanted = block.get("networkId")
-    if not wanted and block.get("bridge"):
+    if not wanted and any(block.get(name) for name in ("bridge", *_DIRECT)):
         return None
     if not wanted:
-        raise InputError(f"{at}: it is on no network", resolution="give networkId, networkName or bridge")
+        raise InputError(
+            f"{at}: it is on no network",
+            resolution="give networkId, networkName, bridge, vepa, macvtap or passthrough",
+        )
     declared = scene.find(wanted, kind=Kind.NETWORK)
     if declared is not None:
         if declared.uri != uri:
@@ -173,6 +188,16 @@ def _network_label(block: dict[str, Any], *, at: str, uri: str, scene: Scene) ->
     )
 
 
+def _host_interface(
+    block: dict[str, Any], *, at: str
+) -> tuple[str | None, str | None, Literal["vepa", "bridge", "passthrough"] | None]:
+    """A bridge of the host, or an interface of it with the mode of macvtap."""
+    if block.get("bridge"):
+        return check_interface(block["bridge"], field=f"{at}.bridge"), None, None
+    name = next(name for name in _DIRECT if block.get(name))
+    return None, check_interface(block[name], field=f"{at}.{name}"), _DIRECT[name]
+
+
 def _interface_output(nic: dict[str, Any]) -> dict[str, Any]:
     return {
         **nic["block"],
@@ -184,7 +209,14 @@ def _interface_output(nic: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def vm_spec(declared: Declared, *, host: str, disks: tuple[DiskSpec, ...], nics: tuple[NicSpec, ...]) -> VmSpec:
+def vm_spec(
+    declared: Declared,
+    *,
+    host: str,
+    disks: tuple[DiskSpec, ...],
+    media: tuple[MediumSpec, ...],
+    nics: tuple[NicSpec, ...],
+) -> VmSpec:
     """The domain in the model's words."""
     values = declared.values
     memory = values["memory"] * MIB
@@ -201,15 +233,26 @@ def vm_spec(declared: Declared, *, host: str, disks: tuple[DiskSpec, ...], nics:
         disks=disks,
         nics=nics,
         seed=declared.name if values.get("cloudinit") else None,
+        ignition=ignition_name(declared.name) if values.get("coreosIgnition") else None,
+        fw_cfg_name=read_fw_cfg_name(values),
         domain_type=values.get("type") or None,
         cpu_mode=values.get("cpu", {}).get("mode") or None,
-        machine=check_label(values["machine"], field="machine") if values.get("machine") else None,
+        machine=check_machine(values),
         graphics=read_graphics(values.get("graphics")),
-        virtio_console=any(_console(block) in _VIRTIO_CONSOLES for block in values.get("consoles", ())),
+        virtio_console=has_virtio_console(values),
+        hardware=msgspec.structs.replace(values["hardware"], media=media),
         description=check_text(description, field="description", multiline=True) if description else None,
         autostart=values.get("autostart", False),
         power=Power.RUNNING if values.get("running", True) else Power.STOPPED,
+        open=() if values.get("graphics") else ("graphics",),
     )
+
+
+def medium_name(source: str) -> str:
+    """The logical name of a disk that is no volume: it follows from its source, whatever other disks there are."""
+    stem = re.sub(r"[^a-z0-9-]", "-", source.rpartition("/")[2].partition("?")[0].lower()).strip("-")
+    digits = hashlib.sha256(source.encode()).hexdigest()[:7]
+    return f"{stem[: _SERIAL - 8].strip('-') or 'disk'}-{digits}"
 
 
 def disk_name(volume: str) -> str:

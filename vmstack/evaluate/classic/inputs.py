@@ -17,11 +17,13 @@ _TYPES: Final[dict[str, type]] = {
     "number": int,
     "flag": bool,
     "texts": list,
+    "maps": list,
     "block": dict,
     "blocks": list,
 }
 _NAMES: Final = {"text": "a text", "reference": "a text", "number": "a whole number", "flag": "True or False",
-                 "texts": "a list of texts", "block": "an object", "blocks": "a list of objects"}  # fmt: skip
+                 "texts": "a list of texts", "maps": "a list of objects", "block": "an object",
+                 "blocks": "a list of objects"}  # fmt: skip
 
 
 @contextmanager
@@ -33,6 +35,16 @@ def placed(registration: Registration) -> Iterator[None]:
         if error.place is None and registration.place is not None:
             error.place = registration.place
             error.brief = f"{registration.title}: {error.brief}"
+        raise
+
+
+@contextmanager
+def within(block: str) -> Iterator[None]:
+    """Give errors about a field of a block the block's own place among the inputs."""
+    try:
+        yield
+    except VmstackError as error:
+        error.brief = f"{block}.{error.brief}"
         raise
 
 
@@ -66,7 +78,7 @@ def _read(value: Any, field: Field, *, at: str) -> Any:
         if not field.secret:
             raise InputError(
                 f"{at}: the value is a secret and would be shown in plans",
-                resolution="secrets may go into userData, metaData and networkConfig only",
+                resolution="secrets may go into userData, metaData, networkConfig and content only",
             )
         value = reveal(value)[0] if reveal(value)[2] else Unknown()
     if isinstance(value, Unknown):
@@ -88,6 +100,8 @@ def _read(value: Any, field: Field, *, at: str) -> Any:
         )
     if field.kind == "texts":
         return [_read(item, Field("text"), at=f"{at}[{index}]") for index, item in enumerate(value)]
+    if field.kind == "maps":
+        return [_read_map(item, at=f"{at}[{index}]") for index, item in enumerate(value)]
     if field.fields is not None and field.kind == "block":
         return _read_block(value, field.fields, at=f"{at}.")
     if field.fields is not None:
@@ -99,6 +113,14 @@ def _read_member(value: Any, schema: Schema, *, at: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{at}: it is not an object")
     return _read_block(value, schema, at=f"{at}.")
+
+
+def _read_map(value: Any, *, at: str) -> dict[str, str]:
+    """An object from names to single values, which are texts as the old provider (in Go) would write them."""
+    if not isinstance(value, dict):
+        raise InputError(f"{at}: it is not an object")
+    plain = {name: str(item).lower() if isinstance(item, bool) else item for name, item in value.items()}
+    return {name: _read(item, Field("text"), at=f"{at}.{name}") for name, item in plain.items() if item is not None}
 
 
 def _asks(value: Any) -> bool:

@@ -6,15 +6,24 @@ from typing import Any, Final
 
 from vmstack.errors import InputError
 from vmstack.evaluate.classic.declared import Declared, label_of
-from vmstack.evaluate.classic.inputs import read_inputs
+from vmstack.evaluate.classic.inputs import read_inputs, within
 from vmstack.evaluate.classic.scene import Reference, Scene
 from vmstack.evaluate.classic.schema import NETWORK
 from vmstack.evaluate.engine.registration import Registration
 from vmstack.evaluate.engine.values import reveal
 from vmstack.evaluate.native.fields import check_host_name, check_int, check_interface, check_label
+from vmstack.evaluate.native.services import (
+    check_dark,
+    check_srvs,
+    dnsmasq_option,
+    forwarder,
+    route,
+    service_record,
+)
+from vmstack.evaluate.native.stylesheets import read_stylesheet
 from vmstack.evaluate.native.subnets import read_address
 from vmstack.model.identity import Key, Kind, derive_bridge, derive_uuid
-from vmstack.model.specs import DhcpRange, DnsHost, NetworkMode, NetworkSpec, Reservation, Subnet
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, NetworkMode, NetworkSpec, Reservation, Subnet
 
 _MODES: Final = {
     "nat": NetworkMode.NAT,
@@ -41,13 +50,8 @@ def declare_network(registration: Registration, *, uri: str, scene: Scene) -> tu
     if mode == "bridge":
         _check_bridge(values)
     dns = values.get("dns", {})
-    if dns.get("enabled") is False:
-        raise InputError("dns.enabled: switching DNS off is not supported", resolution="leave it out")
-    if dns.get("localOnly") is False and values.get("domain"):
-        raise InputError(
-            "dns.localOnly: False is not supported: names of the network's own domain are never asked of the outside",
-            resolution="leave it out",
-        )
+    answers = {f"dns.{name}": dns.get(name) for name in ("forwarders", "srvs", "hosts")}
+    check_dark(dns_enabled=dns.get("enabled"), served=answers, field="dns.enabled")
     values["bridge"] = (
         check_interface(values["bridge"], field="bridge") if values.get("bridge") else derive_bridge(scene.stack, key)
     )
@@ -83,6 +87,9 @@ def network_spec(declared: Declared, *, host: str, reservations: Iterable[Reserv
     """The network in the model's words."""
     values = declared.values
     mode = _MODES[values["mode"]]
+    dns = values.get("dns", {})
+    domain = check_host_name(values["domain"], field="domain") if values.get("domain") else None
+    subnets = [ipaddress.ip_network(subnet.cidr) for subnet in values["subnets"]]
     return NetworkSpec(
         name=declared.name,
         label=declared.label,
@@ -91,10 +98,20 @@ def network_spec(declared: Declared, *, host: str, reservations: Iterable[Reserv
         bridge=values["bridge"],
         subnets=values["subnets"],
         reservations=tuple(sorted(reservations, key=_by_address)),
-        dns_hosts=_dns_hosts(values.get("dns", {}).get("hosts", ())),
-        domain=check_host_name(values["domain"], field="domain") if values.get("domain") else None,
+        dns_hosts=_dns_hosts(dns.get("hosts", ())),
+        dns_enabled=dns.get("enabled"),
+        dns_forwarders=_forwarders(dns.get("forwarders", ())),
+        dns_srvs=_srvs(dns.get("srvs", ())),
+        routes=tuple(
+            route(block.get("cidr"), block.get("gateway"), subnets=subnets, at=f"routes[{index}]")
+            for index, block in enumerate(values.get("routes", ()))
+        ),
+        dnsmasq_options=_options(values.get("dnsmasqOptions", {}).get("options", ())),
+        domain=domain,
+        domain_local=domain is None or dns.get("localOnly") is not False,
         mtu=check_int(values["mtu"], field="mtu", low=576, high=65535) if values.get("mtu") else None,
         autostart=values.get("autostart", False),
+        xslt=read_stylesheet(values.get("xml", {}).get("xslt"), field="xml.xslt"),
     )
 
 
@@ -105,7 +122,7 @@ def _by_address(item: Reservation) -> tuple[bool, int]:
 def _check_bridge(values: dict[str, Any]) -> None:
     if not values.get("bridge"):
         raise InputError("bridge: it is missing", resolution="name the bridge on the host")
-    for name in ("addresses", "domain", "dns", "mtu"):
+    for name in ("addresses", "domain", "dns", "mtu", "routes", "dnsmasqOptions"):
         if values.get(name):
             raise InputError(f"{name}: libvirt serves nothing on a bridge of the host", resolution="leave it out")
 
@@ -138,3 +155,32 @@ def _dns_hosts(blocks: Iterable[dict[str, Any]]) -> tuple[DnsHost, ...]:
         DnsHost(ip=ip, hostnames=tuple(sorted(found)))
         for ip, found in sorted(names.items(), key=lambda item: (":" in item[0], item[0]))
     )
+
+
+def _forwarders(blocks: Iterable[dict[str, Any]]) -> tuple[DnsForwarder, ...]:
+    found = []
+    for index, block in enumerate(blocks):
+        with within(f"dns.forwarders[{index}]"):
+            found.append(forwarder(address=block.get("address"), domain=block.get("domain")))
+    return tuple(found)
+
+
+def _srvs(blocks: Iterable[dict[str, Any]]) -> tuple[DnsSrv, ...]:
+    found = []
+    for index, block in enumerate(blocks):
+        names = {name: block.get(name) for name in ("service", "protocol", "domain", "target")}
+        numbers = {name: block.get(name) or None for name in ("port", "priority", "weight")}
+        with within(f"dns.srvs[{index}]"):
+            found.append(service_record(**names, numbers=numbers))
+    check_srvs(found, field="dns.srvs")
+    return tuple(found)
+
+
+def _options(blocks: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """A line each: the value is left out where there is none."""
+    found = []
+    for index, block in enumerate(blocks):
+        name, value = block.get("optionName") or "", block.get("optionValue")
+        field = f"dnsmasqOptions.options[{index}]"
+        found.append(dnsmasq_option(f"{name}={value}" if value else name, field=field))
+    return tuple(found)

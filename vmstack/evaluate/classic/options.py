@@ -15,7 +15,13 @@ _FIELDS: Final[dict[Kind, dict[str, tuple[str, ...]]]] = {
         "name": ("label",), "description": ("description",), "type": ("domain_type",), "vcpu": ("vcpus", "max_vcpus"),
         "memory": ("memory", "max_memory"), "machine": ("machine",), "cpu": ("cpu_mode",), "cpu.mode": ("cpu_mode",),
         "running": ("power",), "autostart": ("autostart",), "cloudinit": ("cloud_init",), "disks": ("disks",),
-        "networkInterfaces": ("nics",), "graphics": ("graphics",),
+        "networkInterfaces": ("nics",), "graphics": ("graphics",), "metadata": ("metadata",), "arch": ("arch",),
+        "emulator": ("emulator",), "firmware": ("firmware", "loader"), "nvram": ("nvram", "nvram_template"),
+        "nvram.file": ("nvram",), "nvram.template": ("nvram_template",), "kernel": ("kernel",),
+        "initrd": ("initrd",), "cmdlines": ("cmdline",), "bootDevices": ("boot",), "filesystems": ("filesystems",),
+        "video": ("video",), "video.type": ("video",), "consoles": ("consoles", "virtio_console"), "tpm": ("tpm",),
+        "coreosIgnition": ("ignition",), "fwCfgName": ("ignition",),
+        "xml": ("stylesheet",), "xml.xslt": ("stylesheet",),
     },
     Kind.VOLUME: {
         "source": ("source", "image"), "size": ("capacity",), "format": ("format",),
@@ -24,12 +30,22 @@ _FIELDS: Final[dict[Kind, dict[str, tuple[str, ...]]]] = {
     },
     Kind.NETWORK: {
         "mode": ("mode",), "bridge": ("bridge",), "addresses": ("subnets",), "domain": ("domain",), "mtu": ("mtu",),
-        "autostart": ("autostart",), "dhcp": ("subnets",), "dns.hosts": ("dns_hosts",),
+        "autostart": ("autostart",), "dhcp": ("dhcp",), "dhcp.enabled": ("dhcp",),
+        "dns": ("dns_enabled", "domain_local", "dns_forwarders", "dns_srvs", "dns_hosts"),
+        "dns.enabled": ("dns_enabled",), "dns.localOnly": ("domain_local",), "dns.forwarders": ("dns_forwarders",),
+        "dns.srvs": ("dns_srvs",), "dns.hosts": ("dns_hosts",), "routes": ("routes",),
+        "dnsmasqOptions": ("dnsmasq_options",), "dnsmasqOptions.options": ("dnsmasq_options",), "xml": ("xslt",),
+        "xml.xslt": ("xslt",),
     },
     Kind.POOL: {"path": ("path",), "target": ("path",), "target.path": ("path",)},
 }  # fmt: skip
-_ITEMS: Final = {"volumeId": "volume", "scsi": "bus"}
-_NICS: Final = {"networkId": "network", "networkName": "network"}
+_ITEMS: Final = {
+    "volumeId": "volume", "scsi": "bus", "file": "volume", "blockDevice": "volume", "url": "url", "wwn": "wwn",
+}  # fmt: skip
+_NICS: Final = {
+    "networkId": "network", "networkName": "network", "bridge": "bridge", "vepa": "interface",
+    "macvtap": "interface", "passthrough": "interface",
+}  # fmt: skip
 _MEMBER: Final = re.compile(r"(disks|networkInterfaces)\[(\d+)\](?:\.(\w+))?")
 _WORD: Final = re.compile(r"_([a-z0-9])")
 

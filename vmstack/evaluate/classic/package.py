@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from vmstack.errors import InputError
-from vmstack.evaluate.classic import domains, networks, storage
+from vmstack.evaluate.classic import domains, ignition, networks, storage
 from vmstack.evaluate.classic.functions import call_function
 from vmstack.evaluate.classic.inputs import PLACEHOLDER, placed, read_inputs
 from vmstack.evaluate.classic.scene import Provider, Scene
@@ -19,6 +19,8 @@ from vmstack.model.text import check_name
 
 _VARIABLE: Final = "LIBVIRT_DEFAULT_URI"
 _DECLARE: Final = {
+    "libvirt:index/ignition:Ignition": ignition.declare_ignition,
+    "libvirt:index/combustion:Combustion": ignition.declare_combustion,
     "libvirt:index/pool:Pool": storage.declare_pool,
     "libvirt:index/volume:Volume": storage.declare_volume,
     "libvirt:index/cloudInitDisk:CloudInitDisk": storage.declare_cloud_init_disk,

@@ -7,13 +7,13 @@ that asks for something is refused.
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
-FieldKind = Literal["text", "number", "flag", "texts", "block", "blocks", "reference"]
+FieldKind = Literal["text", "number", "flag", "texts", "maps", "block", "blocks", "reference"]
 
 
 class Field(NamedTuple):
     """An input. `fields` are those of a block; `refused` says why it cannot be had; `secret` admits secrets.
 
-    A `reference` is a text that may be the id of another resource.
+    A `reference` is a text that may be the id of another resource. `maps` are objects from names to texts.
     """
 
     kind: FieldKind
@@ -35,6 +35,7 @@ def _no(kind: FieldKind, why: str) -> Field:
 
 
 _XSLT: Final = _no("block", "XSLT is not applied")
+_STYLESHEET: Final = Field("block", {"xslt": _TEXT})
 _COMPUTED: Final = "only the host knows it"
 
 PROVIDER: Final[Schema] = {"uri": _TEXT}
@@ -67,6 +68,16 @@ CLOUD_INIT_DISK: Final[Schema] = {
     "metaData": Field("text", secret=True),
     "networkConfig": Field("text", secret=True),
 }
+_SRV: Final[Schema] = {
+    "service": _TEXT,
+    "protocol": _TEXT,
+    "domain": _TEXT,
+    "target": _TEXT,
+    "port": _NUMBER,
+    "priority": _NUMBER,
+    "weight": _NUMBER,
+}
+IGNITION: Final[Schema] = {"name": _TEXT, "pool": _TEXT, "content": Field("text", secret=True)}
 NETWORK: Final[Schema] = {
     "name": _TEXT,
     "mode": _TEXT,
@@ -81,22 +92,22 @@ NETWORK: Final[Schema] = {
         {
             "enabled": _FLAG,
             "localOnly": _FLAG,
-            "forwarders": _no("blocks", "DNS forwarders are not written"),
-            "srvs": _no("blocks", "SRV records are not written"),
+            "forwarders": Field("blocks", {"address": _TEXT, "domain": _TEXT}),
+            "srvs": Field("blocks", _SRV),
             "hosts": Field("blocks", {"ip": _TEXT, "hostname": _TEXT}),
         },
     ),
-    "routes": _no("blocks", "static routes are not written"),
-    "dnsmasqOptions": _no("block", "options of dnsmasq are not written"),
-    "xml": _XSLT,
+    "routes": Field("blocks", {"cidr": _TEXT, "gateway": _TEXT}),
+    "dnsmasqOptions": Field("block", {"options": Field("blocks", {"optionName": _TEXT, "optionValue": _TEXT})}),
+    "xml": _STYLESHEET,
 }
 _DISK: Final[Schema] = {
     "volumeId": _REFERENCE,
     "scsi": _FLAG,
-    "wwn": _no("text", "disks are known to the guest by their serial"),
-    "url": _no("text", "disks are volumes of pools"),
-    "file": _no("text", "disks are volumes of pools"),
-    "blockDevice": _no("text", "disks are volumes of pools"),
+    "wwn": _TEXT,
+    "url": _TEXT,
+    "file": _TEXT,
+    "blockDevice": _TEXT,
 }
 _INTERFACE: Final[Schema] = {
     "networkId": _REFERENCE,
@@ -106,54 +117,63 @@ _INTERFACE: Final[Schema] = {
     "addresses": Field("texts"),
     "waitForLease": _FLAG,
     "bridge": _TEXT,
-    "vepa": _no("text", "interfaces are on networks and bridges"),
-    "macvtap": _no("text", "interfaces are on networks and bridges"),
-    "passthrough": _no("text", "interfaces are on networks and bridges"),
+    "vepa": _TEXT,
+    "macvtap": _TEXT,
+    "passthrough": _TEXT,
 }
 _GRAPHICS: Final[Schema] = {
     "type": _TEXT,
     "autoport": _FLAG,
     "listenType": _TEXT,
     "listenAddress": _TEXT,
-    "websocket": _no("number", "no port for websockets is opened"),
+    "websocket": _NUMBER,
 }
 _CONSOLE: Final[Schema] = {
     "type": _TEXT,
     "targetPort": _TEXT,
     "targetType": _TEXT,
-    "sourcePath": _no("text", "the serial port is a pty of libvirt's choice"),
-    "sourceHost": _no("text", "the serial port is a pty"),
-    "sourceService": _no("text", "the serial port is a pty"),
+    "sourcePath": _TEXT,
+    "sourceHost": _TEXT,
+    "sourceService": _TEXT,
+}
+_FILESYSTEM: Final[Schema] = {"accessmode": _TEXT, "source": _TEXT, "target": _TEXT, "readonly": _FLAG}
+_TPM: Final[Schema] = {
+    "model": _TEXT,
+    "backendType": _TEXT,
+    "backendDevicePath": _TEXT,
+    "backendEncryptionSecret": _TEXT,
+    "backendVersion": _TEXT,
+    "backendPersistentState": _FLAG,
 }
 DOMAIN: Final[Schema] = {
     "name": _TEXT,
     "description": _TEXT,
-    "metadata": _no("text", "the old provider never wrote it, and neither does vmstack"),
+    "metadata": _TEXT,
     "type": _TEXT,
     "vcpu": _NUMBER,
     "memory": _NUMBER,
-    "arch": _no("text", "a guest has the architecture of its host"),
+    "arch": _TEXT,
     "machine": _TEXT,
-    "emulator": _no("text", "libvirt chooses the emulator"),
-    "firmware": _no("text", "a loader cannot be named by its path; use vmstack.VirtualMachine(firmware='uefi')"),
-    "nvram": _no("block", "variables of the firmware are libvirt's"),
+    "emulator": _TEXT,
+    "firmware": _TEXT,
+    "nvram": Field("block", {"file": _TEXT, "template": _TEXT}),
     "cpu": Field("block", {"mode": _TEXT}),
     "running": _FLAG,
     "autostart": _FLAG,
     "cloudinit": _REFERENCE,
-    "coreosIgnition": _no("text", "Ignition and Combustion are not supported"),
-    "fwCfgName": _no("text", "Ignition and Combustion are not supported"),
-    "kernel": _no("text", "guests boot from their disks"),
-    "initrd": _no("text", "guests boot from their disks"),
-    "cmdlines": _no("blocks", "guests boot from their disks"),
+    "coreosIgnition": _REFERENCE,
+    "fwCfgName": _TEXT,
+    "kernel": _TEXT,
+    "initrd": _TEXT,
+    "cmdlines": Field("maps"),
     "qemuAgent": _FLAG,
     "bootDevices": Field("blocks", {"devs": Field("texts")}),
     "disks": Field("blocks", _DISK),
-    "filesystems": _no("blocks", "directories of the host are not shared"),
+    "filesystems": Field("blocks", _FILESYSTEM),
     "networkInterfaces": Field("blocks", _INTERFACE),
     "graphics": Field("block", _GRAPHICS),
-    "video": _no("block", "the video device follows from the display"),
+    "video": Field("block", {"type": _TEXT}),
     "consoles": Field("blocks", _CONSOLE),
-    "tpm": _no("block", "no TPM is made"),
-    "xml": _XSLT,
+    "tpm": Field("block", _TPM),
+    "xml": Field("block", {"xslt": _TEXT}),
 }

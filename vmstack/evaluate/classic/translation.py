@@ -4,12 +4,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 from vmstack.errors import InputError
 from vmstack.evaluate.classic.declared import Declared
-from vmstack.evaluate.classic.domains import disk_name, vm_spec
+from vmstack.evaluate.classic.domains import disk_name, medium_name, vm_spec
+from vmstack.evaluate.classic.hardware import read_medium, read_wwn
 from vmstack.evaluate.classic.inputs import placed
 from vmstack.evaluate.classic.networks import network_spec
 from vmstack.evaluate.classic.options import read_options
@@ -18,7 +19,8 @@ from vmstack.evaluate.classic.storage import image_format
 from vmstack.evaluate.engine.registration import Registration
 from vmstack.evaluate.recorder import Entry, Wishes
 from vmstack.model.graph import Options
-from vmstack.model.identity import Key, Kind
+from vmstack.model.hardware import MediumSpec
+from vmstack.model.identity import Key, Kind, ignition_name
 from vmstack.model.specs import (
     DiskSpec,
     HostSpec,
@@ -308,12 +310,21 @@ class Translation:
         values = declared.values
         needs = [Key(Kind.HOST, host)]
         disks: list[DiskSpec] = []
+        media: list[MediumSpec] = []
+        places: list[str] = []  # the names of all disks in the program's order
         for index, block in enumerate(values.get("disks", ())):
-            key = self._volume_by_id(declared, id=block["volumeId"], at=f"disks[{index}].volumeId")
-            needs.append(key)
-            disks.append(
-                DiskSpec(name=disk_name(key.name), volume=key.name, bus="scsi" if block.get("scsi") else "virtio")
-            )
+            at = f"disks[{index}]"
+            if block.get("volumeId"):
+                key = self._volume_by_id(declared, id=block["volumeId"], at=f"{at}.volumeId")
+                needs.append(key)
+                bus: Literal["scsi", "virtio"] = "scsi" if block.get("scsi") else "virtio"
+                wwn = read_wwn(block, at=at)
+                disks.append(DiskSpec(name=disk_name(key.name), volume=key.name, bus=bus, wwn=wwn))
+                places.append(disks[-1].name)
+                continue
+            name = medium_name(block.get("file") or block.get("url") or block["blockDevice"])
+            media.append(read_medium(block, name=name, place=index, at=at, machine=values.get("machine") or ""))
+            places.append(name)
         nics: list[NicSpec] = []
         for index, nic in enumerate(values["nics"]):
             network = self._network_key(declared, label=nic["network"]) if nic["network"] else None
@@ -326,23 +337,36 @@ class Translation:
                     mac=nic["mac"],
                     network=network.name if network else None,
                     bridge=nic["bridge"],
+                    device=nic["device"],
+                    mode=nic["mode"],
                     addresses=nic["addresses"],
                 )
             )
         if values.get("cloudinit"):
             needs.append(self._seed(declared))
+        if values.get("coreosIgnition"):
+            needs.append(self._ignition(declared))
 
         def member(group: str, position: int) -> str | None:
-            named: list[DiskSpec] | list[NicSpec] = disks if group == "disks" else nics
-            return named[position].name if position < len(named) else None
+            named = places if group == "disks" else [nic.name for nic in nics]
+            return named[position] if position < len(named) else None
 
         options = read_options(declared.registration, kind=Kind.VM, members=member)
-        spec = vm_spec(declared, host=host, disks=tuple(disks), nics=tuple(nics))
+        self._warn_of_ptys(declared)
+        spec = vm_spec(declared, host=host, disks=tuple(disks), media=tuple(media), nics=tuple(nics))
         self._add(declared, spec, needs=needs, options=options)
+
+    def _warn_of_ptys(self, declared: Declared) -> None:
+        for index, block in enumerate(declared.values.get("consoles", ())):
+            if block.get("type") == "pty" and block.get("sourcePath"):
+                self._scene.recorder.warn(
+                    f"vm.{declared.name}: consoles[{index}].source_path is not used: libvirt chooses the "
+                    "pseudo-terminal itself, and shows it with virsh ttyconsole"
+                )
 
     def _reserve(self, declared: Declared, nic: dict[str, Any], *, network: Key | None, at: str) -> None:
         """Fixed addresses are leases of the network, by MAC (IPv4) or by name (IPv6)."""
-        where = nic["network"] or nic["bridge"]
+        where = nic["network"] or nic["bridge"] or nic["device"]
         if nic["waits"] and not nic["addresses"]:
             self._scene.recorder.warn(
                 f"vm.{declared.name}: vmstack does not wait for a lease on {where!r}, and its addresses stay "
@@ -374,7 +398,7 @@ class Translation:
 
     def _seed(self, declared: Declared) -> Key:
         disk = self._scene.find(declared.values["cloudinit"], kind=Kind.SEED)
-        if disk is None:
+        if disk is None or "content" in disk.values:
             raise InputError(
                 "cloudinit: it is not the id of a CloudInitDisk of the program", resolution="pass the .id of one"
             )
@@ -399,6 +423,37 @@ class Translation:
         self._add(declared, spec, key=key, needs=[pool, *self._dependencies(disk.registration)])
         return key
 
+    def _ignition(self, declared: Declared) -> Key:
+        """Every domain has a volume of its own with the content, which the ledger knows by the domain's name."""
+        given = declared.values["coreosIgnition"]
+        source = self._scene.find(given, kind=Kind.SEED)
+        if source is None or "content" not in source.values:
+            raise InputError(
+                "coreosIgnition: it is not the id of an Ignition or Combustion of the program",
+                resolution="pass the .id of one",
+            )
+        if source.uri != declared.uri:
+            raise InputError(f"coreosIgnition: it is on another host ({source.uri})")
+        if source.registration.ignore_changes:
+            raise InputError(
+                f"coreosIgnition: ignore_changes of {source.registration.title} is not supported",
+                resolution='use ignore_changes=["coreosIgnition"] on the domain',
+            )
+        pool = self._pool_key(source, label=source.values["pool"])
+        name = ignition_name(declared.name)
+        spec = SeedSpec(
+            name=name,
+            pool=pool.name,
+            user_data="",
+            vendor_data=None,
+            network_config=None,
+            meta_data={},
+            raw=source.values["content"],
+        )
+        key = Key(Kind.SEED, name)
+        self._add(declared, spec, key=key, needs=[pool, *self._dependencies(source.registration)])
+        return key
+
     def _network(self, declared: Declared) -> None:
         host = self._hosts[declared.uri]
         spec = network_spec(declared, host=host, reservations=self._reservations[declared.name])
@@ -406,10 +461,11 @@ class Translation:
         self._add(declared, spec, needs=[Key(Kind.HOST, host)], options=options)
 
     def _warn_of_unused(self, items: list[Declared]) -> None:
-        used = {item.values.get("cloudinit") for item in items if item.key.kind is Kind.VM}
+        inputs = ("cloudinit", "coreosIgnition")
+        used = {item.values.get(name) for item in items if item.key.kind is Kind.VM for name in inputs}
         for item in items:
             if item.key.kind is Kind.SEED and item.id not in used:
-                self._scene.recorder.warn(f"CloudInitDisk {item.name!r}: no domain has it, so nothing is made of it")
+                self._scene.recorder.warn(f"{item.registration.title}: no domain has it, so nothing is made of it")
 
 
 def _read_digests(text: str | None) -> dict[str, str]:

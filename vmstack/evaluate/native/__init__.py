@@ -6,11 +6,14 @@ from vmstack.evaluate.native.hosts import Host
 from vmstack.evaluate.native.images import Image
 from vmstack.evaluate.native.machine import VirtualMachine
 from vmstack.evaluate.native.networks import Network, Reservation
+from vmstack.evaluate.native.services import DnsForwarder, DnsSrv
 from vmstack.evaluate.native.storage import StoragePool, Volume
 
 __all__ = [
     "CloudInit",
     "Disk",
+    "DnsForwarder",
+    "DnsSrv",
     "Graphics",
     "Host",
     "Image",

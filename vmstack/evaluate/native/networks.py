@@ -20,6 +20,16 @@ from vmstack.evaluate.native.fields import (
 )
 from vmstack.evaluate.native.hosts import Host, choose_host
 from vmstack.evaluate.native.options import read_options
+from vmstack.evaluate.native.services import (
+    DnsForwarder,
+    DnsSrv,
+    check_dark,
+    dnsmasq_option,
+    read_forwarders,
+    read_srvs,
+    route,
+)
+from vmstack.evaluate.native.stylesheets import read_stylesheet
 from vmstack.evaluate.native.subnets import Address, SubnetPlan, Version, read_address, read_subnet
 from vmstack.evaluate.places import find_place
 from vmstack.model.identity import Kind, derive_bridge
@@ -64,9 +74,12 @@ class Network(Native):
     `gateway` is the host's address in it (for a bridge: the router's), by default the first. `dhcp` is a range, or
     True (default where libvirt serves the network) for the upper half, or False. `nameservers` are for guests with
     static addresses (default: the gateway, where libvirt serves DNS). `dns_hosts` maps addresses to names.
+    `dns=False` serves no DNS. `domain_local=False` asks the outside for names of `domain` that are not known here.
+    `routes` maps networks to the machines on this one that lead there. `dnsmasq_options` are lines of dnsmasq's own.
+    `xslt` is a stylesheet over the XML that vmstack writes.
     """
 
-    __slots__ = ("_reserved", "_taken", "bridge_name", "host", "label", "mode", "nameservers", "subnets")
+    __slots__ = ("_reserved", "_taken", "bridge_name", "host", "label", "mode", "nameservers", "serves_dns", "subnets")
     kind = Kind.NETWORK
 
     @validated
@@ -84,11 +97,18 @@ class Network(Native):
         dhcp6: Range | None = None,
         bridge: str | None = None,
         reservations: Sequence[Reservation] = (),
+        dns: bool | None = None,
         dns_hosts: Mapping[str, str | Sequence[str]] | None = None,
+        dns_forwarders: Sequence[str | DnsForwarder] = (),
+        dns_srvs: Sequence[DnsSrv] = (),
+        routes: Mapping[str, str] | None = None,
+        dnsmasq_options: Sequence[str] = (),
         nameservers: Sequence[str] = (),
         domain: str | None = None,
+        domain_local: bool = True,
         mtu: int | None = None,
         autostart: bool = True,
+        xslt: str | None = None,
         label: str | None = None,
         opts: Any = None,
     ) -> None:
@@ -98,9 +118,11 @@ class Network(Native):
         self.mode = NetworkMode(mode)
         foreign = self.mode is NetworkMode.BRIDGE
         if foreign:
-            served = {"dhcp": dhcp, "dhcp6": dhcp6, "dns_hosts": dns_hosts, "domain": domain, "mtu": mtu}
-            for field, value in {**served, "reservations": reservations or None}.items():
-                if value not in (None, False):
+            served = {"dhcp": dhcp, "dhcp6": dhcp6, "dns_hosts": dns_hosts, "domain": domain, "mtu": mtu,
+                      "dns": dns, "dns_forwarders": dns_forwarders, "dns_srvs": dns_srvs, "routes": routes,
+                      "dnsmasq_options": dnsmasq_options, "reservations": reservations}  # fmt: skip
+            for field, value in served.items():
+                if value:
                     raise InputError(f"{field}: libvirt serves nothing on a bridge of the host")
             if bridge is None:
                 raise InputError("bridge: it is missing", resolution='name the bridge on the host: bridge="br0"')
@@ -114,6 +136,17 @@ class Network(Native):
             cidr, cidr6, gateway=gateway, gateway6=gateway6, dhcp=dhcp, dhcp6=dhcp6, default_dhcp=not foreign
         )
         self._reserve(reservations)
+        if domain is None and not check_flag(domain_local, field="domain_local"):
+            raise InputError("domain_local: it says something about domain, which is missing")
+        if dns is not None:
+            self.serves_dns = check_flag(dns, field="dns")
+        check_dark(
+            dns_enabled=dns,
+            served={"dns_hosts": dns_hosts, "dns_forwarders": dns_forwarders, "dns_srvs": dns_srvs},
+            field="dns",
+        )
+        own = [subnet.network for subnet in self.subnets]
+        options = check_list(dnsmasq_options, field="dnsmasq_options")
         spec = NetworkSpec(
             name=self.name,
             label=self.label,
@@ -122,9 +155,19 @@ class Network(Native):
             bridge=self.bridge_name,
             subnets=tuple(subnet.spec() for subnet in self.subnets),
             dns_hosts=_read_dns_hosts(dns_hosts),
+            dns_enabled=None if foreign else dns,
+            dns_forwarders=read_forwarders(dns_forwarders),
+            dns_srvs=read_srvs(dns_srvs),
+            routes=tuple(
+                route(cidr, gateway, subnets=own, at="routes")
+                for cidr, gateway in check_type(routes or {}, dict, field="routes").items()
+            ),
+            dnsmasq_options=tuple(dnsmasq_option(item, field="dnsmasq_options") for item in options),
+            domain_local=domain_local,
             domain=None if domain is None else check_host_name(domain, field="domain"),
             mtu=None if mtu is None else check_int(mtu, field="mtu", low=1280 if cidr6 else 576, high=65535),
             autostart=check_flag(autostart, field="autostart"),
+            xslt=read_stylesheet(xslt, field="xslt"),
         )
         wishes = read_options(opts)
         self.record(spec, needs=(self.host.key,), wishes=wishes, finish=self._finish)
@@ -170,6 +213,7 @@ class Network(Native):
 
     def fill(self, *, host: object, label: object, nameservers: object) -> None:
         self.host = choose_host(host, recorder=self.recorder)
+        self.serves_dns = True
         self.label = self.name if label is None else check_label(label, field="label")
         servers = check_list(nameservers, field="nameservers")
         self.nameservers = tuple(str(read_address(server, field="nameservers")) for server in servers)

@@ -140,7 +140,7 @@ def _plan_nic(name: str, *, mac: str, network: Network, static: Sequence[Address
         # IPv6 routers make themselves known where libvirt or a real router serves the network.
         if leads_out and subnet.version == 4 and 4 not in routed:
             routers.append(str(subnet.gateway))
-        if network.mode is not NetworkMode.BRIDGE and 4 in families:
+        if network.mode is not NetworkMode.BRIDGE and network.serves_dns and 4 in families:
             nameservers.append(str(subnet.gateway))
     if leads_out:
         routed.add(4)

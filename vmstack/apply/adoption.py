@@ -1,0 +1,79 @@
+"""From a state of another tool to an adoption: observe, read what cloud-init was told, find images, plan."""
+
+import hashlib
+from collections.abc import Mapping
+
+from vmstack.apply.pipeline import ImageProgress, resolve_images
+from vmstack.errors import VmstackError
+from vmstack.evaluate.cloudinit.documents import load_yaml
+from vmstack.hosts.driver import Driver
+from vmstack.hosts.observe import observe
+from vmstack.images.seed_reader import MAX_BYTES, read_seed
+from vmstack.images.store import ImageStore
+from vmstack.model.claims import ForeignState, SeedContent
+from vmstack.model.graph import DesiredGraph
+from vmstack.model.observed import Observed
+from vmstack.plan.adoption import Adoption, plan_adoption, suppose_adoption
+from vmstack.plan.claims import Matches, adoption_scopes, match_claims
+from vmstack.plan.index import Slot
+from vmstack.plan.placement import place
+
+
+def adopt(
+    desired: DesiredGraph,
+    state: ForeignState,
+    drivers: Mapping[str, Driver],
+    *,
+    names: Mapping[str, str],
+    store: ImageStore,
+    progress: ImageProgress,
+) -> Adoption:
+    """Plan the taking over of what the state says exists; `names` are by the state's addresses. Changes nothing."""
+    matches = match_claims(desired, state, names=names)
+    observed = observe(drivers, stack=desired.stack, scopes=adoption_scopes(desired, matches))
+    place(desired, observed)
+    contents = _read_seeds(matches, observed, drivers=drivers)
+    supposed = suppose_adoption(desired, observed, matches=matches, contents=contents)
+    images = resolve_images(supposed.desired, supposed.observed, store=store, need_files=False, progress=progress)
+    return plan_adoption(desired, observed, supposed=supposed, images=images)
+
+
+def _read_seeds(
+    matches: Matches, observed: Observed, *, drivers: Mapping[str, Driver]
+) -> dict[tuple[str, Slot], SeedContent]:
+    """The documents on the disks that the state names, from wherever they are."""
+    contents: dict[tuple[str, Slot], SeedContent] = {}
+    for host, snapshot in observed.hosts.items():
+        for pool in snapshot.pools:
+            for volume in pool.volumes or ():
+                if volume.config.path in matches.seeds and volume.config.capacity <= MAX_BYTES:
+                    image = _download(drivers[host], pool.name, volume.name, length=volume.config.capacity)
+                    contents[host, (pool.name, volume.name)] = _content(image)
+    return contents
+
+
+def _download(driver: Driver, pool: str, name: str, *, length: int) -> bytes:
+    return b"".join(driver.download_volume(pool, name, length=length))
+
+
+def _content(image: bytes) -> SeedContent:
+    digest = hashlib.sha256(image).hexdigest()
+    files = read_seed(image)
+    if files is None:
+        return SeedContent(digest=digest)
+    return SeedContent(
+        digest=digest,
+        user_data=files.get("user-data", ""),
+        network_config=files.get("network-config", ""),
+        meta_data=_meta_data(files.get("meta-data", "")),
+    )
+
+
+def _meta_data(text: str) -> dict[str, object] | None:
+    try:
+        document = load_yaml(text, what="meta-data")
+    except VmstackError:
+        return None
+    if document is None:
+        return {}
+    return document if isinstance(document, dict) else None

@@ -1,0 +1,1 @@
+"""States of other tools: what they say exists, as claims."""

@@ -1,0 +1,52 @@
+"""Parts of a domain that are known by a key of their own, and how values of a domain are shown to people."""
+
+from vmstack.model.configs import DomainConfig
+from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
+
+Keyed = ConsoleSpec | FilesystemSpec | MetadataSpec
+
+
+def keyed(config: DomainConfig, name: str) -> dict[str, Keyed]:
+    """The items of a list by what tells them apart."""
+    items: tuple[Keyed, ...] = getattr(config, name)
+    return {_key(item): item for item in items}
+
+
+def _key(item: Keyed) -> str:
+    match item:
+        case ConsoleSpec():
+            return f"{item.target}{item.port}"
+        case FilesystemSpec():
+            return item.target
+        case MetadataSpec():
+            return item.namespace
+
+
+def place_of(item: Keyed) -> tuple[str, int]:
+    """What items are sorted by: serial ports count, whatever libvirt names them."""
+    return (item.target, item.port) if isinstance(item, ConsoleSpec) else (_key(item), 0)
+
+
+def show(value: object) -> object:
+    """A value as people read it, in one line."""
+    match value:
+        case GraphicsSpec():
+            where = value.listen if value.how == "address" else {"none": "no socket"}.get(value.how, "a UNIX socket")
+            web = "" if value.websocket is None else f", websocket {value.websocket}"
+            return f"{value.type} on {where}{web}"
+        case TpmSpec():
+            parts = (value.model, value.version, value.device, "encrypted" if value.secret else None)
+            kept = "persistent" if value.persistent_state else None
+            return " ".join(part for part in (value.backend, *parts, kept) if part)
+        case FwCfgSpec():
+            return f"{value.path} as {value.name}"
+        case ConsoleSpec():
+            place = f"{value.host}:{value.service}" if value.type == "tcp" else value.path
+            return " ".join(part for part in (value.type, place) if part)
+        case FilesystemSpec():
+            return f"{value.source} ({value.accessmode}{', read-only' if value.readonly else ''})"
+        case MetadataSpec():
+            return value.xml
+        case tuple():
+            return ", ".join(str(item) for item in value)
+    return value

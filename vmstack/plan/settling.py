@@ -1,0 +1,194 @@
+"""The graph with what the hosts know better: the identity of objects that the stack took over.
+
+What vmstack makes has a derived UUID, MAC, bridge and name, so a program's evaluation knows them. What others made has
+its own, which stand in its stamp and in the ledger: they take the place of the derived ones wherever the program did
+not choose itself, in specs, seeds and outputs alike.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+import msgspec
+
+from vmstack.model.graph import DesiredGraph, Output, Resource
+from vmstack.model.identity import Key, Kind, StackId, derive_bridge, derive_label, derive_mac, derive_uuid
+from vmstack.model.observed import HostSnapshot, Observed, ObservedDomain, ObservedNetwork
+from vmstack.model.ownership import LedgerEntry
+from vmstack.model.readiness import READY_CHANNEL
+from vmstack.model.specs import NetworkSpec, PoolSpec, SeedSpec, Spec, VmSpec, VolumeSpec
+from vmstack.plan.index import owned_name
+
+ThingT = TypeVar("ThingT")
+
+# A UUID, a MAC address, a derived bridge; and the end of a derived label.
+_TOKEN: Final = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|(?:[0-9A-F]{2}:){5}[0-9A-F]{2}"
+    r"|vs-[0-9a-f]{10}"
+)
+_TAIL: Final = re.compile(r"-[0-9a-f]{7}(?![0-9a-f])")
+_TAIL_LENGTH: Final = 8
+
+
+def settle(desired: DesiredGraph, observed: Observed) -> DesiredGraph:
+    """Return the graph as the hosts have its adopted objects; the graph itself where there are none. Pure."""
+    pools = (resource.spec for resource in desired.resources if isinstance(resource.spec, PoolSpec))
+    known = _Known(desired.stack, observed, pool_hosts={pool.name: pool.host for pool in pools})
+    for resource in desired.resources:
+        known.note(resource)
+    if not known.texts:
+        return desired
+    resources = tuple(known.settle(resource) for resource in desired.resources)
+    outputs = {name: known.settle_output(output) for name, output in desired.outputs.items()}
+    return msgspec.structs.replace(desired, resources=resources, outputs=outputs)
+
+
+class _Known:
+    """Everything adopted, on all hosts. `texts` are derived values and what stands in their place.
+
+    A volume that was made anew is not adopted any more, and keeps its name all the same, as does a pool.
+    """
+
+    def __init__(self, stack: StackId, observed: Observed, *, pool_hosts: Mapping[str, str]) -> None:
+        self._stack = stack
+        self._domains: dict[tuple[str, str], ObservedDomain] = {}
+        self._networks: dict[tuple[str, str], ObservedNetwork] = {}
+        self._entries: dict[tuple[str, Key], LedgerEntry] = {}
+        self._labels: dict[str, list[str]] = defaultdict(list)
+        self._pool_hosts = pool_hosts
+        self.texts: dict[str, str] = {}
+        for host, snapshot in observed.hosts.items():
+            self._read(host, snapshot)
+
+    def _read(self, host: str, snapshot: HostSnapshot) -> None:
+        for domain in snapshot.domains:
+            if domain.stamp is not None and domain.stamp.adopted is not None:
+                name = owned_name(domain.stamp, uuid=domain.uuid, stack=self._stack, kind=Kind.VM)
+                self._domains[host, name or ""] = domain
+        for network in snapshot.networks:
+            if network.stamp is not None and network.stamp.adopted is not None:
+                name = owned_name(network.stamp, uuid=network.uuid, stack=self._stack, kind=Kind.NETWORK)
+                self._networks[host, name or ""] = network
+        for entry in snapshot.ledger.entries if snapshot.ledger else ():
+            if entry.role in ("pool", "volume"):
+                kind = Kind.POOL if entry.role == "pool" else Kind.VOLUME
+                self._entries[host, Key(kind, entry.name)] = entry
+
+    def note(self, resource: Resource) -> None:
+        """Note which derived values of a resource are other ones."""
+        spec, key = resource.spec, resource.key
+        if isinstance(spec, VmSpec):
+            domain = self._domains.get((spec.host, spec.name))
+            stamp = domain.stamp if domain is not None else None
+            if domain is None or stamp is None or stamp.adopted is None:
+                return
+            self._replace(derive_uuid(self._stack, key), domain.uuid)
+            self._replace_label(key, domain.name, spec.label)
+            for nic, mac in stamp.adopted.nics.items():
+                derived = derive_mac(self._stack, key, nic=nic)
+                self._replace(derived, mac)
+                self._replace(derived.upper(), mac.upper())
+        elif isinstance(spec, NetworkSpec):
+            network = self._networks.get((spec.host, spec.name))
+            if network is not None:
+                self._replace(derive_uuid(self._stack, key), network.uuid)
+                self._replace_label(key, network.name, spec.label)
+                if network.config.bridge is not None:
+                    self._replace(derive_bridge(self._stack, key), network.config.bridge)
+        elif isinstance(spec, PoolSpec):
+            entry = self._entries.get((spec.host, key))
+            if entry is not None:
+                self._replace_label(key, entry.pool, spec.label)
+                if entry.uuid is not None:
+                    self._replace(derive_uuid(self._stack, key), entry.uuid)
+        elif isinstance(spec, VolumeSpec):
+            entry = self._entries.get((self._pool_hosts.get(spec.pool, ""), key))
+            if entry is not None:
+                self._replace_label(key, entry.label, spec.label)
+
+    def _replace(self, derived: str, found: str) -> None:
+        if derived != found:
+            self.texts[derived] = found
+
+    def _replace_label(self, key: Key, found: str, label: str) -> None:
+        """Where the program gives no name in libvirt, the object keeps the one that it has."""
+        if label != found and label == derive_label(self._stack, key):
+            self._replace(label, found)
+            self._labels[label[-_TAIL_LENGTH:]].append(label)
+
+    def settle(self, resource: Resource) -> Resource:
+        """The resource with the values that its objects really have."""
+        spec = resource.spec
+        settled: Spec = spec
+        if isinstance(spec, VmSpec):
+            settled = self._settle_vm(spec)
+        elif isinstance(spec, NetworkSpec):
+            settled = msgspec.structs.replace(
+                spec,
+                label=self._text(spec.label),
+                bridge=self._text(spec.bridge) if spec.bridge is not None else None,
+                reservations=tuple(
+                    msgspec.structs.replace(
+                        item,
+                        mac=self._text(item.mac) if item.mac is not None else None,
+                        name=self._within(item.name) if item.name is not None else None,
+                    )
+                    for item in spec.reservations
+                ),
+            )
+        elif isinstance(spec, PoolSpec | VolumeSpec):
+            settled = msgspec.structs.replace(spec, label=self._text(spec.label))
+        elif isinstance(spec, SeedSpec):
+            settled = msgspec.structs.replace(
+                spec,
+                user_data=self._within(spec.user_data),
+                network_config=self._within(spec.network_config) if spec.network_config is not None else None,
+                meta_data=_each(spec.meta_data, self._within),
+            )
+        return resource if settled is spec else msgspec.structs.replace(resource, spec=settled)
+
+    def _settle_vm(self, spec: VmSpec) -> VmSpec:
+        domain = self._domains.get((spec.host, spec.name))
+        if domain is None:
+            return spec
+        # A guest that others made has no channel to report over, and gets one only when it is made anew.
+        reports = READY_CHANNEL in domain.config.channels
+        return msgspec.structs.replace(
+            spec,
+            uuid=domain.uuid,
+            label=self._text(spec.label),
+            nics=tuple(msgspec.structs.replace(nic, mac=self._text(nic.mac)) for nic in spec.nics),
+            ready_timeout=spec.ready_timeout if reports else None,
+        )
+
+    def settle_output(self, output: Output) -> Output:
+        return msgspec.structs.replace(output, value=_each(output.value, self._within))
+
+    def _text(self, text: str) -> str:
+        return self.texts.get(text, text)
+
+    def _within(self, text: str) -> str:
+        """A text with all derived values in it replaced. There may be thousands, so it is searched for their forms."""
+        text = _TOKEN.sub(lambda match: self._text(match[0]), text)
+        parts: list[str] = []
+        start = 0
+        for match in _TAIL.finditer(text):
+            for label in self._labels.get(match[0], ()):
+                if text.startswith(label, match.end() - len(label)) and match.end() - len(label) >= start:
+                    parts += [text[start : match.end() - len(label)], self.texts[label]]
+                    start = match.end()
+                    break
+        return "".join((*parts, text[start:]))
+
+
+def _each(value: ThingT, change: Callable[[str], str]) -> ThingT:
+    """A JSON-able value with every text in it changed."""
+    result: object = value
+    if isinstance(value, str):
+        result = change(value)
+    elif isinstance(value, Mapping):
+        result = {name: _each(item, change) for name, item in value.items()}
+    elif isinstance(value, list | tuple):
+        result = [_each(item, change) for item in value]
+    return result  # type: ignore[return-value]

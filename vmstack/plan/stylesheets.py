@@ -1,0 +1,39 @@
+"""A program's stylesheets over what is designed: the document that they make, and whether a host holds it."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from vmstack.xmlio.remainder import digest_of_remainder, find_missing
+from vmstack.xmlio.safe import Element
+from vmstack.xmlio.stylesheet import transform
+
+
+class Styled(NamedTuple):
+    """A document that a stylesheet made. `rest` is what it says besides the fields of a config."""
+
+    xml: str
+    rest: Element
+    digest: str
+
+
+def apply_stylesheet(xml: str, stylesheet: str, *, what: str, remainder: Callable[[str], Element]) -> Styled:
+    """Transform a designed document. Raises `DocumentError`."""
+    text = transform(xml, stylesheet, what=what)
+    rest = remainder(text)
+    return Styled(text, rest, digest_of_remainder(rest))
+
+
+def style_change(
+    styled: Styled | None, *, before: str | None, held: str, remainder: Callable[[str], Element]
+) -> tuple[str, object, object] | None:
+    """What differs, as a field's (path, before, after). `before` is the digest of what was written last.
+
+    Another digest is a change though the host says all of it: what the document said before has to go.
+    """
+    after = styled.digest if styled is not None else None
+    if after is None or (before is not None and before != after):
+        return None if before == after else ("xslt", before, after)
+    missing = find_missing(styled.rest, remainder(held)) if styled is not None else None
+    if missing is None:
+        return None
+    return ("xslt", f"without {missing}", f"with {missing}")

@@ -1,0 +1,126 @@
+"""Domains under a stylesheet: what it makes of the definition, what a host lacks of that, and the XML to write.
+
+A stylesheet is a function of the XML that vmstack would write, not of what libvirt holds; applied to that it might add
+a thing twice. So such a domain is always written whole, from the program, and never patched or changed live.
+"""
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from vmstack.errors import DocumentError
+from vmstack.model.configs import DomainConfig
+from vmstack.model.observed import ObservedDomain
+from vmstack.model.ownership import Stamp
+from vmstack.plan.disruption import Case
+from vmstack.plan.domain_diff import Difference, settle_target
+from vmstack.xmlio.domain import carry_devices, read_domain, write_domain
+from vmstack.xmlio.overlay import compare
+from vmstack.xmlio.stylesheet import transform
+
+# How a stamp's fields tell whose work a domain carries.
+_WORD: Final = "stylesheet="
+# What follows from something else, or what no guest notices, stays what it is.
+_AS_THEY_ARE: Final = frozenset({Case.NOTE, Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
+
+
+class Styled(NamedTuple):
+    """A design after its stylesheet. `word` goes into the stamp; `differences` is what the host lacks of it."""
+
+    config: DomainConfig
+    word: str | None
+    differences: tuple[Difference, ...]
+
+
+class _Everything(frozenset[str]):
+    """The fields of a definition that is written whole: all of it is ours."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
+def style(design: DomainConfig, *, stylesheet: str | None, path: str, found: ObservedDomain | None) -> Styled:
+    """The design as the stylesheet makes it; as it is without one. Raises `DocumentError`."""
+    old = _word_of(found)
+    if stylesheet is None:
+        gone = (Difference("stylesheet", _digest(old), None, Case.DEFINITION),) if old is not None else ()
+        return Styled(design, None, gone)
+    plain = write_domain(design, stamp=Stamp(path=path, digest="-"))
+    styled = transform(plain, stylesheet, what=f"domain {design.name}")
+    try:
+        config = read_domain(styled)
+    except DocumentError as error:
+        raise DocumentError(
+            f"the XSLT stylesheet of domain {design.name} makes a definition that cannot be read",
+            details=(error.brief, *error.details),
+            resolution="mend the stylesheet (xml.xslt) in the program",
+        ) from error
+    overlay = compare(plain, styled, held=found.xml if found is not None else None)
+    word = f"{_WORD}{overlay.digest}"
+    differences = [
+        Difference(f"stylesheet[{fact.path}]", held, fact.value or "present", Case.DEFINITION)
+        for fact, held in overlay.missing
+    ]
+    taken_over = found is not None and found.stamp is not None and found.stamp.adopted is not None
+    if found is not None and old != word and not (taken_over and old is None):
+        differences.append(Difference("stylesheet", _digest(old), overlay.digest, Case.DEFINITION))
+    # Two lacks may be called the same; the plan shows each path once.
+    unique = {item.path: item for item in differences}
+    return Styled(
+        msgspec.structs.replace(config, pcie_ports=design.pcie_ports),
+        word,
+        tuple(unique[path] for path in sorted(unique)),
+    )
+
+
+def kept_word(found: ObservedDomain) -> str | None:
+    """The word of the stylesheet that the domain was made with."""
+    return _word_of(found)
+
+
+def is_written_whole(design: DomainConfig, found: ObservedDomain, *, stylesheet: str | None) -> bool:
+    """Whether a change of the domain is not a patch of what is there.
+
+    Another architecture is another machine, of which nothing that libvirt filled in fits.
+    """
+    return stylesheet is not None or _word_of(found) is not None or design.arch != found.config.arch
+
+
+def hardened(differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
+    """The differences of a domain that is written whole: none is made live."""
+    return tuple(
+        item if item.case in _AS_THEY_ARE else item._replace(case=Case.DEFINITION, device=None) for item in differences
+    )
+
+
+def whole_target(
+    design: DomainConfig, found: ObservedDomain, *, ignored: frozenset[str], nic_names: dict[str, str]
+) -> DomainConfig:
+    """The config to write a domain anew from: the design, with the version of its machine and what is ignored."""
+    target = settle_target(design, observed=found.config, owned=_Everything(), ignored=ignored, nic_names=nic_names)
+    return msgspec.structs.replace(target, pcie_ports=design.pcie_ports)
+
+
+def write_whole(
+    config: DomainConfig,
+    *,
+    stamp: Stamp,
+    stylesheet: str | None,
+    held: str | None = None,
+    dropped: frozenset[str] = frozenset(),
+) -> str:
+    """The complete XML. Of what is `held`, other people's disks and NICs stay, but for those `dropped` (by serial or
+    MAC). Raises `DocumentError`."""
+    xml = write_domain(config, stamp=stamp)
+    if stylesheet is not None:
+        xml = transform(xml, stylesheet, what=f"domain {config.name}")
+    return xml if held is None else carry_devices(xml, held=held, dropped=dropped)
+
+
+def _word_of(found: ObservedDomain | None) -> str | None:
+    fields = found.stamp.fields if found is not None and found.stamp is not None else ()
+    return next((field for field in fields if field.startswith(_WORD)), None)
+
+
+def _digest(word: str | None) -> str | None:
+    return None if word is None else word.removeprefix(_WORD)

@@ -1,0 +1,208 @@
+"""What a stylesheet made of a document: what it added and changed, and whether a host still holds that.
+
+libvirt fills documents in, orders them anew and writes numbers its own way; all of that is no difference. What a
+stylesheet took away is not looked for: libvirt puts much of it back by itself.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from lxml import etree
+
+from vmstack.xmlio.codec import scale
+from vmstack.xmlio.safe import Element, parse_xml
+
+# What tells elements of one tag apart, by the tag: the first of these that an element has.
+_KEYS: Final = {
+    "disk": ("serial", "target/@dev"),
+    "interface": ("mac/@address",),
+    "controller": ("@type", "@index"),
+    "filesystem": ("target/@dir",),
+    "channel": ("target/@name",),
+    "graphics": ("@type",),
+    "entry": ("@name",),
+    "feature": ("@name",),
+    "timer": ("@name",),
+    "cell": ("@id",),
+    "host": ("@mac", "@ip", "@name"),
+}
+# A machine's alias, which libvirt expands, and what else is compared as a typed field of the model.
+_MACHINE: Final = "machine"
+
+
+class Fact(NamedTuple):
+    """One thing that a stylesheet says: the value at a path; `None` where the element itself is all there is."""
+
+    path: str
+    value: str | None
+
+
+class Overlay(NamedTuple):
+    """`digest` tells one stylesheet's work from another's; `missing` is what a host does not hold of it, with what it
+    holds instead."""
+
+    digest: str
+    missing: tuple[tuple[Fact, str | None], ...]
+
+
+def compare(plain: str, styled: str, *, held: str | None) -> Overlay:
+    """Compare a document with what a stylesheet made of it, and the result with what a host holds (`None`: nothing).
+
+    All three are XML of one object. Raises `DocumentError` for what is no XML.
+    """
+    before = parse_xml(plain, what="the XML before the stylesheet", compact=True)
+    after = parse_xml(styled, what="the XML after the stylesheet", compact=True)
+    work = list(_changes(before, after, at=""))
+    digest = hashlib.sha256()
+    for sign, text in work:
+        digest.update(f"{sign}{len(text)}:{text}".encode())
+    missing: tuple[tuple[Fact, str | None], ...] = ()
+    if held is not None and work:
+        found = parse_xml(held, what="the XML that the host holds", compact=True)
+        missing = tuple(_missing(before, after, found, at=""))
+    return Overlay(digest=digest.hexdigest()[:12], missing=missing)
+
+
+def _changes(before: Element, after: Element, *, at: str) -> Iterator[tuple[str, str]]:
+    """What was added (+) and taken away (-), in an order that depends on the documents alone."""
+    for name in sorted({*before.attrib, *after.attrib}):
+        old, new = before.get(name), after.get(name)
+        if old != new:
+            yield ("-", f"{at}/@{name}={old}") if new is None else ("+", f"{at}/@{name}={new}")
+    if _text(before) != _text(after):
+        yield "+", f"{at}={_text(after)}"
+    pairs, gone = _pair(before, after)
+    for child, old_child in pairs:
+        where = f"{at}/{child.tag}"
+        if old_child is None:
+            yield "+", f"{at}/{_canonical(child)}"
+        else:
+            yield from _changes(old_child, child, at=where)
+    for child in gone:
+        yield "-", f"{at}/{_canonical(child)}"
+
+
+def _missing(before: Element | None, after: Element, found: Element, *, at: str) -> Iterator[tuple[Fact, str | None]]:
+    """What `after` has more than `before`, and `found` does not have so."""
+    for name, value in _attributes(after).items():
+        if before is not None and before.get(name) == value:
+            continue
+        held = found.get(name)
+        if name == "unit" and _is_number(after) and found.get("unit") is not None:
+            continue  # the number is compared with its unit
+        if not _same(str(name), value, held):
+            yield Fact(f"{at}/@{_short(str(name))}", value), held
+    text = _text(after)
+    said = before is None or _text(before) != text or before.get("unit") != after.get("unit")
+    if text and said and not _same_text(after, found):
+        yield Fact(at or "/", text), _text(found) or None
+    # Each element of the host's stands for one of the document's.
+    free = list(found.iterchildren(etree.Element))
+    pairs, _ = _pair(before, after) if before is not None else ([(child, None) for child in _elements(after)], [])
+    for child, old in pairs:
+        if old is not None and _canonical(old) == _canonical(child):
+            continue
+        where = f"{at}/{_short(str(child.tag))}"
+        best = _best(old, child, free)
+        if best is None:
+            yield Fact(where, None), None
+            continue
+        free.remove(best)
+        yield from _missing(old, child, best, at=where)
+
+
+def _best(old: Element | None, child: Element, free: list[Element]) -> Element | None:
+    """The host's element that is this one: by what tells such elements apart, else the one with the fewest lacks."""
+    same = [element for element in free if element.tag == child.tag]
+    key = _key(child)
+    if key is not None:
+        same = [element for element in same if _key(element) == key]
+    return min(same, key=lambda element: len(list(_missing(None, child, element, at=""))), default=None)
+
+
+def _pair(before: Element, after: Element) -> tuple[list[tuple[Element, Element | None]], list[Element]]:
+    """The children of `after`, each with the one of `before` that it comes from, and those that are gone."""
+    olds = _elements(before)
+    pairs: dict[int, Element] = {}
+    news = _elements(after)
+    for tell in (_canonical, _key):
+        for index, child in enumerate(news):
+            if index in pairs:
+                continue
+            match = next((old for old in olds if old.tag == child.tag and tell(old) == tell(child)), None)
+            if match is not None:
+                pairs[index] = match
+                olds.remove(match)
+    return [(child, pairs.get(index)) for index, child in enumerate(news)], olds
+
+
+def _attributes(element: Element) -> dict[str, str]:
+    return {str(name): str(value) for name, value in element.attrib.items()}
+
+
+def _elements(parent: Element) -> list[Element]:
+    return list(parent.iterchildren(etree.Element))
+
+
+def _key(element: Element) -> str | None:
+    """What tells the element from others of its tag; `None` where nothing does."""
+    found = []
+    for path in _KEYS.get(str(element.tag), ()):
+        step, _, attribute = path.rpartition("@")
+        node = element.find(step.rstrip("/")) if step.strip("/") else element
+        if not attribute:
+            node = element.find(path)
+        value = None if node is None else node.get(attribute) if attribute else _text(node)
+        if value:
+            found.append(value.lower())
+            if not path.startswith("@"):
+                break
+    return "|".join(found) or None
+
+
+def _same(name: str, value: str, held: str | None) -> bool:
+    if held is None:
+        return False
+    if name == _MACHINE and held.startswith(("pc-q35-", "pc-i440fx-", "virt-")):
+        return True  # compared as a field of its own
+    return value.strip().lower() == held.strip().lower() or (
+        (number := _number(value)) is not None and number == _number(held)
+    )
+
+
+def _same_text(wanted: Element, found: Element) -> bool:
+    if wanted.get("unit") or found.get("unit"):
+        try:
+            units = [element.get("unit") or "KiB" for element in (wanted, found)]
+            sizes = [
+                scale(_text(element), unit=unit, into="b") for element, unit in zip((wanted, found), units, strict=True)
+            ]
+            return sizes[0] == sizes[1]
+        except ValueError:
+            pass
+    return _same("", _text(wanted), _text(found))
+
+
+def _is_number(element: Element) -> bool:
+    return _number(_text(element)) is not None
+
+
+def _number(text: str) -> int | None:
+    """A number as libvirt writes it, decimal or hexadecimal."""
+    try:
+        return int(text, 16) if text.strip().lower().startswith("0x") else int(text, 10)
+    except ValueError:
+        return None
+
+
+def _text(element: Element) -> str:
+    return (element.text or "").strip()
+
+
+def _short(name: str) -> str:
+    return etree.QName(name).localname
+
+
+def _canonical(element: Element) -> str:
+    return etree.tostring(element, method="c14n", exclusive=True, with_comments=False).decode()
