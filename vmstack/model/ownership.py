@@ -60,9 +60,9 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     Of a base image: `sha256`, `capacity` (virtual size, bytes) and `format` are its verified facts; an overlay has the
     `sha256` of the image below it.
     `retain`: it stays when it leaves the program. `built` says that vmstack made the pool's directory. `digest` is the
-    seed's. `upload` marks a volume whose content comes by upload, which a pending entry never proves complete, unless
-    something was made with it since; `anew` marks a pending one whose users may be older than its content, so that they
-    prove nothing.
+    seed's, or of what a stylesheet makes of a pool or volume. `upload` marks a volume whose content comes by upload,
+    which a pending entry never proves complete, unless something was made with it since; `anew` marks a pending one
+    whose users may be older than its content, so that they prove nothing.
     `adopted` marks what was there before the stack; `uuid` is such a pool's own.
     """
 
