@@ -51,7 +51,7 @@ _STAMP: Final = Table(
     Field("digest", "@digest"),
     Field("generation", "@generation", INTEGER),
     Field("protect", "@protect", YES_NO),
-    Field("retain", "@retain", YES_NO),
+    Field("retain", "@retain", Codec(lambda text: text == "yes", lambda value: "yes" if value else None)),
     Field("ready", "@ready", Codec(_decode_ready, lambda value: str(value))),
     Field("report", "@report", TEXT),
     Field("fields", "@fields", Codec(lambda text: tuple(text.split()), _encode_words)),
