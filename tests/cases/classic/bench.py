@@ -219,7 +219,8 @@ def _find(
         facts: dict[str, object] = {"name": label}
         if kind is Kind.SEED:
             content = b"".join(driver.download_volume(pool.label, label, length=size))
-            facts |= {file: text.decode() for file, text in read_seed(content).items()}
+            files = {"content": content} if spec.raw is not None else read_seed(content)
+            facts |= {file: text.decode() for file, text in files.items()}
         return facts, root
     driver = bench.connection(_uri(desired, spec.host))
     if kind is Kind.VM:
@@ -234,8 +235,10 @@ def _find(
 
 def _seed_of(desired: DesiredGraph, driver: Driver, *, name: str) -> str:
     """The seed that the persistent definition has: a running guest may still have the one before."""
-    domain = next(item.spec for item in desired.resources if item.key == Key(Kind.VM, name))
-    [path] = _values(etree.fromstring(driver.domain(domain.uuid).xml), "devices/disk[serial='cidata']/source/@file")
+    vm, _, raw = name.partition(":")
+    domain = next(item.spec for item in desired.resources if item.key == Key(Kind.VM, vm))
+    place = "sysinfo[@type='fwcfg']/entry/@file" if raw else "devices/disk[serial='cidata']/source/@file"
+    [path] = _values(etree.fromstring(driver.domain(domain.uuid).xml), place)
     return Path(path).name
 
 
