@@ -47,9 +47,11 @@ class HostSpec(Data, frozen=True, kw_only=True):
 
 
 class PoolSpec(Data, frozen=True, kw_only=True):
-    """A directory pool, or (`existing`) a reference to one that is there and never changed.
+    """A pool, or (`existing`) a reference to one that is there and never changed.
 
-    `label` is its name in libvirt. `path` may be missing only for an existing pool.
+    `label` is its name in libvirt. `path` may be missing only for an existing pool. A logical pool is the volume group
+    `group` of LVM, which is there already: vmstack makes none, and deletes none. `devices` are what it is on, which
+    libvirt checks. `xslt` is a stylesheet over the XML that vmstack writes.
     """
 
     name: str
@@ -58,6 +60,10 @@ class PoolSpec(Data, frozen=True, kw_only=True):
     path: str | None
     existing: bool = False
     autostart: bool = True
+    type: Literal["dir", "logical"] = "dir"
+    group: str | None = None
+    devices: tuple[str, ...] = ()
+    xslt: str | None = None
 
 
 class ImageSpec(Data, frozen=True, kw_only=True):
@@ -95,7 +101,7 @@ class VolumeSpec(Data, frozen=True, kw_only=True):
 
     `capacity` is in bytes; `None` takes the image's virtual size and is refused for a blank volume.
     `data` tells a data volume (protected by default) from a root overlay that can be made again from its image.
-    `base` names the volume that an overlay is over.
+    `base` names the volume that an overlay is over. `xslt` is a stylesheet over the XML that vmstack writes.
     """
 
     name: str
@@ -107,6 +113,7 @@ class VolumeSpec(Data, frozen=True, kw_only=True):
     base: str | None = None
     capacity: int | None = None
     data: bool = True
+    xslt: str | None = None
 
 
 class SeedPolicy(enum.StrEnum):
@@ -273,8 +280,10 @@ class VmSpec(Data, frozen=True, kw_only=True):
     `cpu_mode`, `machine` and `domain_type` left open are chosen by the planner from the host's facts.
     `seed` names a SeedSpec, and `ignition` another one, which the guest finds in the firmware as `fw_cfg_name`.
     `ready_timeout` is in seconds; `None` means there is nothing to wait for (no cloud-init,
-    or the program does not want to wait). `open` names fields that hold a default only because the program says
-    nothing of them: a domain that was taken over keeps what it has there.
+    or the program does not want to wait). `lease_macs` are the NICs that must have an address before the VM counts as
+    ready, within `lease_timeout` seconds; `agent`: the guest agent tells of it, not the leases of the networks.
+    `open` names fields that hold a default only because the program says nothing of them: a domain that was taken over
+    keeps what it has there.
     """
 
     name: str
@@ -303,9 +312,17 @@ class VmSpec(Data, frozen=True, kw_only=True):
     autostart: bool = False
     power: Power = Power.RUNNING
     ready_timeout: int | None = None
+    lease_macs: tuple[str, ...] = ()
+    lease_timeout: int = 300
+    agent: bool = False
     shutdown_timeout: int = 120
     power_off_after_timeout: bool = False
     open: tuple[str, ...] = ()
+
+    @property
+    def reports(self) -> bool:
+        """Whether it counts as ready only once something was heard of it."""
+        return self.ready_timeout is not None or bool(self.lease_macs)
 
 
 Spec = HostSpec | PoolSpec | ImageSpec | VolumeSpec | SeedSpec | NetworkSpec | VmSpec

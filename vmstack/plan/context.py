@@ -16,13 +16,15 @@ from vmstack.plan.policy import PlanPolicy
 class Context:
     """The inputs of one planning, indexed, and the draft that it fills.
 
-    `order` are the needs of all resources of the program, also when a destruction makes the catalog empty.
+    `order` are the needs of all resources of the program, also when a destruction makes the catalog empty. Unless the
+    program is known `whole`, what is not in the catalog may be wanted all the same.
     """
 
     catalog: Catalog
     indexes: Mapping[str, HostIndex]
     policy: PlanPolicy
     images: Mapping[str, ImageFacts]
+    whole: bool = True
     order: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
     draft: Draft = field(default_factory=Draft)
 
@@ -33,6 +35,12 @@ class Context:
     def index_of_pool(self, pool: str) -> HostIndex:
         """The host of a pool (by its name in the program)."""
         return self.indexes[self.catalog.pool_host(pool)]
+
+    def is_logical(self, pool: str) -> bool:
+        """Whether the pool (by its name in the program) is a volume group of LVM."""
+        spec = self.catalog.pools[pool]
+        found = self.indexes[spec.host].pools.get(spec.label) if spec.existing else None
+        return (found.config.type if found is not None else spec.type) == "logical"
 
     def pool_path(self, spec: PoolSpec) -> str:
         """The pool's directory; of an existing pool it is what libvirt says."""
