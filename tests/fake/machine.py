@@ -78,6 +78,7 @@ class File:
     backing_format: str | None = None
     mtime: int = 0
     writes: int = 0
+    extra: list[str] = field(default_factory=list)
 
     @property
     def identity(self) -> tuple[str, int, str | None, int]:
@@ -96,6 +97,11 @@ class Pool:
     redefined: bool = False
     autostart: bool = False
     names: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_logical(self) -> bool:
+        """Whether it is a volume group, which is there when its directory under /dev is."""
+        return 'type="logical"' in self.xml
 
 
 @dataclass

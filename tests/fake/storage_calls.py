@@ -14,6 +14,10 @@ from vmstack.hosts.driver import PoolRecord, VolumeRecord
 
 # The size of the file that `qemu-img create` makes for a qcow2 without data.
 _EMPTY_QCOW2 = 196616
+# What LVM rounds sizes up to, unless a group is made otherwise.
+_EXTENT = 4 << 20
+# What libvirt reads anew from a file.
+_FILE_TAGS = ("path", "format", "permissions", "timestamps")
 
 
 def detect(content: Content) -> tuple[str, int, str | None]:
@@ -52,7 +56,7 @@ class StorageCalls(Wire):
     def define_pool(self, xml: str) -> None:
         root = parse(xml, root="pool")
         name, path = need(root, "name"), need(root, "target/path").rstrip("/")
-        if root.get("type") != "dir":
+        if root.get("type") not in ("dir", "logical"):
             raise HostError(f"Operation not supported: pool type {root.get('type')!r} is not in the fake")
         uuid = root.findtext("uuid") or f"00000000-0000-4000-8000-{self.machine.tick():012x}"
         known = self.machine.pools.get(name)
@@ -66,7 +70,7 @@ class StorageCalls(Wire):
         if known is None:
             self.machine.pools[name] = Pool(uuid=uuid, name=name, xml=xml, path=path)
         else:
-            known.path, known.redefined = path, known.active
+            known.xml, known.path, known.redefined = xml, path, known.active
 
     @mutates
     def build_pool(self, name: str) -> None:
@@ -75,6 +79,8 @@ class StorageCalls(Wire):
     @mutates
     def start_pool(self, name: str) -> None:
         pool = self.find_pool(name, active=False)
+        if pool.is_logical and pool.path not in self.machine.directories:
+            raise HostError(f"operation failed: cannot find logical volume group name '{pool.path}'")
         self._scan(pool, pool.path)
         pool.active, pool.live_path = True, pool.path
 
@@ -144,18 +150,24 @@ class StorageCalls(Wire):
             capacity = self.machine.files[backing].capacity
             found = root.find("backingStore/format")
             backing_format = "raw" if found is None else found.get("type", "raw")
+        if pool.is_logical and backing is not None:
+            raise HostError("internal error: snapshots of logical volumes are not in the fake")
         asked = size_of(root.find("capacity"), default_unit="bytes")
         capacity = asked if asked is not None else capacity
         if capacity is None:
             raise HostError("XML error: missing capacity element")
         found = root.find("target/format")
-        form = "raw" if found is None else found.get("type", "raw")
+        form = "raw" if found is None or pool.is_logical else found.get("type", "raw")
+        if pool.is_logical:
+            capacity = -(-capacity // _EXTENT) * _EXTENT
         if form not in {"raw", "qcow2"}:
             raise HostError(f"internal error: unsupported volume format {form!r}")
         if form == "raw" and backing is not None:
             raise HostError("unsupported configuration: format raw does not support a backing store")
         content = Content.blank(_EMPTY_QCOW2 if form == "qcow2" else capacity)
         file = File(path, form, capacity, content, backing, backing_format, mtime=self.machine.tick())
+        target = root.find("target")
+        file.extra = [text(item) for item in (() if target is None else target) if item.tag not in _FILE_TAGS]
         self.machine.files[path] = file
         pool.names[name] = path
         return file
@@ -186,6 +198,8 @@ class StorageCalls(Wire):
     @mutates
     def resize_volume(self, pool: str, name: str, *, capacity: int) -> None:
         file = self.machine.file(self._path(self.find_pool(pool, active=True), name))
+        if self.find_pool(pool).is_logical:
+            raise HostError("this function is not supported: storage pool does not support changing of volume capacity")
         if capacity < file.capacity:
             raise HostError("invalid argument: can't shrink capacity below existing allocation")
         file.capacity = capacity
@@ -209,17 +223,21 @@ class StorageCalls(Wire):
 
     def _pool_record(self, pool: Pool) -> PoolRecord:
         used = sum(file.content.length for file in self.machine.files.values()) if pool.active else 0
-        root = etree.Element("pool", type="dir")
+        root = parse(pool.xml, root="pool")
+        for tag in ("name", "uuid", "capacity", "allocation", "available"):
+            for element in root.findall(tag):
+                root.remove(element)
         _add(root, name=pool.name, uuid=pool.uuid)
         sizes = (self.machine.disk_size, used, self.machine.disk_size - used)
         # What is shown is the definition for the next start, where there is one apart from the running pool's.
         current = pool.active and not pool.redefined
         for tag, size in zip(("capacity", "allocation", "available"), sizes, strict=True):
             etree.SubElement(root, tag, unit="bytes").text = str(size if current else 0)
-        etree.SubElement(root, "source").text = "\n  "
-        target = etree.SubElement(root, "target")
-        _add(target, path=pool.path)
-        if current:
+        if root.find("source") is None:
+            etree.SubElement(root, "source").text = "\n  "
+        target = root.find("target")
+        assert target is not None
+        if current and target.find("permissions") is None:
             _add(etree.SubElement(target, "permissions"), mode="0711", owner="0", group="0")
         return PoolRecord(
             uuid=pool.uuid,
@@ -240,6 +258,10 @@ class StorageCalls(Wire):
             etree.SubElement(root, tag, unit="bytes").text = str(size)
         target = etree.SubElement(root, "target")
         _describe(target, path, file.format if file else "raw", file)
+        target.extend(etree.fromstring(item) for item in (file.extra if file else ()))
+        if pool.is_logical:
+            root.set("type", "block")
+            target.remove(target.find("format"))
         if file is not None and file.backing is not None:
             store = etree.SubElement(root, "backingStore")
             _describe(store, file.backing, file.backing_format or "raw", self.machine.files.get(file.backing))

@@ -34,9 +34,18 @@ class StorageEffects:
         built = False
         try:
             self._patience.settle(lambda: self._driver.start_pool(name), done=lambda: self._driver.pool(name).active)
-        except NotFoundError as error:
+        except HostError as error:
+            config = read_pool(record.xml)
+            if config.type == "logical" and not isinstance(error, HostBusyError):
+                raise HostError(
+                    f"the volume group of pool {name} cannot be used: {config.group}",
+                    details=(error.brief,),
+                    resolution=f"vmstack makes no volume groups: is it there? (vgs {config.group}, or vgcreate)",
+                ) from error
+            if not isinstance(error, NotFoundError):
+                raise
             if not effect.build:
-                path = read_pool(record.xml).path
+                path = config.path
                 raise HostError(
                     f"the directory of pool {name} is missing: {path}",
                     details=(error.brief,),
@@ -141,6 +150,11 @@ class StorageEffects:
 
 
 def _is_same(existing: VolumeConfig, wanted: VolumeConfig) -> bool:
-    """Whether the volume is what the XML asks for; what only an existing volume has (its path, its use) aside."""
+    """Whether the volume is what the XML asks for; what only an existing volume has (its path, its use) aside.
+
+    A logical volume has no format, and is as large as whole extents of LVM.
+    """
+    if existing.format is None and existing.capacity >= wanted.capacity:
+        existing = msgspec.structs.replace(existing, format="raw", capacity=wanted.capacity)
     same = msgspec.structs.replace(existing, allocation=wanted.allocation, path=wanted.path)
     return same == wanted

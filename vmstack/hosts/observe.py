@@ -67,8 +67,10 @@ def observe_host(host: str, driver: Driver, *, stack: StackId, scope: Scope) -> 
         ledger, others = split_ledgers(secrets, stack=stack)
         lock = next((decode_lock(record) for record in secrets if record.usage == lock_usage(stack)), None)
         wanted = scope.pools | {entry.pool for entry in (ledger.entries if ledger else ())}
+        entries = ledger.entries if ledger else ()
+        styled = frozenset(entry.slot for entry in entries if entry.role == "volume" and entry.digest is not None)
         furnished = [
-            threads.submit(_furnish, record, driver=driver, deep=record.name in wanted)
+            threads.submit(_furnish, record, driver=driver, deep=record.name in wanted, styled=styled)
             for record in _by_name(pools.result())
         ]
         directories = directories_of(read_pool(record.xml) for record in pools.result())
@@ -91,12 +93,17 @@ def observe_host(host: str, driver: Driver, *, stack: StackId, scope: Scope) -> 
         )
 
 
-def _furnish(record: PoolRecord, *, driver: Driver, deep: bool) -> ObservedPool | None:
-    """Read a pool's record, `deep` with its volumes; `None` for a pool that went away since it was listed."""
+def _furnish(
+    record: PoolRecord, *, driver: Driver, deep: bool, styled: frozenset[tuple[str, str]]
+) -> ObservedPool | None:
+    """Read a pool's record, `deep` with its volumes; `None` for a pool that went away since it was listed.
+
+    `styled` are the slots of volumes whose XML is kept.
+    """
     if not (deep and record.active):
         return observed_pool(record, volumes=None)
     try:
-        return observed_pool(record, volumes=driver.volumes(record.name))
+        return observed_pool(record, volumes=driver.volumes(record.name), styled=styled)
     except HostError:
         try:
             now = driver.pool(record.name)
@@ -160,7 +167,9 @@ def observed_network(record: NetworkRecord, *, stack: StackId, deep: bool = Fals
     )
 
 
-def observed_pool(record: PoolRecord, *, volumes: list[VolumeRecord] | None) -> ObservedPool:
+def observed_pool(
+    record: PoolRecord, *, volumes: list[VolumeRecord] | None, styled: frozenset[tuple[str, str]] = frozenset()
+) -> ObservedPool:
     """Read a pool's record with those of its volumes, where they were read."""
     config = read_pool(record.xml)
     return ObservedPool(
@@ -172,15 +181,25 @@ def observed_pool(record: PoolRecord, *, volumes: list[VolumeRecord] | None) -> 
         available=record.available,
         volumes=None
         if volumes is None
-        else tuple(observed_volume(volume, pool=record.name) for volume in _by_name(volumes)),
+        else tuple(
+            observed_volume(volume, pool=record.name, keep=(record.name, volume.name) in styled)
+            for volume in _by_name(volumes)
+        ),
+        xml=record.xml,
         fingerprint=pool_fingerprint(record, config),
     )
 
 
-def observed_volume(record: VolumeRecord, *, pool: str) -> ObservedVolume:
-    """Read a volume's record."""
+def observed_volume(record: VolumeRecord, *, pool: str, keep: bool = False) -> ObservedVolume:
+    """Read a volume's record; `keep` its XML too."""
     config = read_volume(record.xml)
-    return ObservedVolume(pool=pool, name=record.name, config=config, fingerprint=volume_fingerprint(record, config))
+    return ObservedVolume(
+        pool=pool,
+        name=record.name,
+        config=config,
+        xml=record.xml if keep else "",
+        fingerprint=volume_fingerprint(record, config),
+    )
 
 
 def _by_name(records: list[_Record]) -> list[_Record]:

@@ -122,10 +122,14 @@ class NetworkConfig(Data, frozen=True, kw_only=True):
 
 
 class PoolConfig(Data, frozen=True, kw_only=True):
+    """A pool. `group` is the volume group of a logical one, `devices` are the paths of what it is on."""
+
     name: str
     uuid: str
     type: str
     path: str | None
+    group: str | None = None
+    devices: tuple[str, ...] = ()
 
 
 class VolumeConfig(Data, frozen=True, kw_only=True):

@@ -63,16 +63,19 @@ class ObservedNetwork(Data, frozen=True, kw_only=True):
 
 
 class ObservedVolume(Data, frozen=True, kw_only=True):
+    """A volume. `xml` is kept for those of ours that a stylesheet of the program had a part in."""
+
     pool: str
     name: str
     config: VolumeConfig
+    xml: str = ""
     fingerprint: str = ""
 
 
 class ObservedPool(Data, frozen=True, kw_only=True):
     """A pool. `volumes` is `None` where it was out of scope or the pool is inactive: unknown, not empty.
 
-    `available` is free bytes, known while active.
+    `available` is free bytes, known while active. `xml` is its definition as libvirt gave it.
     """
 
     uuid: str
@@ -82,6 +85,7 @@ class ObservedPool(Data, frozen=True, kw_only=True):
     config: PoolConfig
     available: int | None = None
     volumes: tuple[ObservedVolume, ...] | None = None
+    xml: str = ""
     fingerprint: str = ""
 
 

@@ -58,9 +58,10 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     `pool` and `label` are libvirt names; a pool's own entry has an empty `label`. `role` says what it is for.
     Of a base image: `sha256`, `capacity` (virtual size, bytes) and `format` are its verified facts; an overlay has the
     `sha256` of the image below it.
-    `built` says that vmstack made the pool's directory. `digest` is the seed's. `upload` marks a volume whose
-    content comes by upload, which a pending entry never proves complete, unless something was made with it since;
-    `anew` marks a pending one whose users may be older than its content, so that they prove nothing.
+    `built` says that vmstack made the pool's directory. `digest` is the seed's, or of what a stylesheet makes of a pool
+    or volume. `upload` marks a volume whose content comes by upload, which a pending entry never proves complete,
+    unless something was made with it since; `anew` marks a pending one whose users may be older than its content, so
+    that they prove nothing.
     `adopted` marks what was there before the stack; `uuid` is such a pool's own.
     """
 

@@ -47,9 +47,11 @@ class HostSpec(Data, frozen=True, kw_only=True):
 
 
 class PoolSpec(Data, frozen=True, kw_only=True):
-    """A directory pool, or (`existing`) a reference to one that is there and never changed.
+    """A pool, or (`existing`) a reference to one that is there and never changed.
 
-    `label` is its name in libvirt. `path` may be missing only for an existing pool.
+    `label` is its name in libvirt. `path` may be missing only for an existing pool. A logical pool is the volume group
+    `group` of LVM, which is there already: vmstack makes none, and deletes none. `devices` are what it is on, which
+    libvirt checks. `xslt` is a stylesheet over the XML that vmstack writes.
     """
 
     name: str
@@ -58,6 +60,10 @@ class PoolSpec(Data, frozen=True, kw_only=True):
     path: str | None
     existing: bool = False
     autostart: bool = True
+    type: Literal["dir", "logical"] = "dir"
+    group: str | None = None
+    devices: tuple[str, ...] = ()
+    xslt: str | None = None
 
 
 class ImageSpec(Data, frozen=True, kw_only=True):
@@ -95,7 +101,7 @@ class VolumeSpec(Data, frozen=True, kw_only=True):
 
     `capacity` is in bytes; `None` takes the image's virtual size and is refused for a blank volume.
     `data` tells a data volume (protected by default) from a root overlay that can be made again from its image.
-    `base` names the volume that an overlay is over.
+    `base` names the volume that an overlay is over. `xslt` is a stylesheet over the XML that vmstack writes.
     """
 
     name: str
@@ -107,6 +113,7 @@ class VolumeSpec(Data, frozen=True, kw_only=True):
     base: str | None = None
     capacity: int | None = None
     data: bool = True
+    xslt: str | None = None
 
 
 class SeedPolicy(enum.StrEnum):

@@ -34,6 +34,12 @@ class Context:
         """The host of a pool (by its name in the program)."""
         return self.indexes[self.catalog.pool_host(pool)]
 
+    def is_logical(self, pool: str) -> bool:
+        """Whether the pool (by its name in the program) is a volume group of LVM."""
+        spec = self.catalog.pools[pool]
+        found = self.indexes[spec.host].pools.get(spec.label) if spec.existing else None
+        return (found.config.type if found is not None else spec.type) == "logical"
+
     def pool_path(self, spec: PoolSpec) -> str:
         """The pool's directory; of an existing pool it is what libvirt says."""
         if spec.path is not None and not spec.existing:

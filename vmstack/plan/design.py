@@ -61,7 +61,14 @@ def clean_path(path: str | None) -> str | None:
 
 def design_pool(spec: PoolSpec, *, stack: StackId) -> PoolConfig:
     uuid = derive_uuid(stack, Key(Kind.POOL, spec.name))
-    return PoolConfig(name=spec.label, uuid=uuid, type="dir", path=clean_path(spec.path))
+    return PoolConfig(
+        name=spec.label,
+        uuid=uuid,
+        type=spec.type,
+        path=clean_path(spec.path),
+        group=spec.group,
+        devices=spec.devices,
+    )
 
 
 def design_network(spec: NetworkSpec, *, stack: StackId) -> NetworkConfig:

@@ -22,9 +22,9 @@ _NETWORK_FIELDS: Final = frozenset({
 })  # fmt: skip
 _FIELDS: Final[dict[type, frozenset[str]]] = {
     VmSpec: _VM_FIELDS,
-    VolumeSpec: frozenset({"capacity", "format", "source", "image"}),
+    VolumeSpec: frozenset({"capacity", "format", "source", "image", "xslt"}),
     NetworkSpec: _NETWORK_FIELDS,
-    PoolSpec: frozenset({"path", "autostart"}),
+    PoolSpec: frozenset({"path", "autostart", "devices", "xslt"}),
 }
 # What programs call these fields when they write them.
 _ALIASES: Final = {"seed": "cloud_init", "networks": "nics"}

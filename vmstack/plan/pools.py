@@ -12,7 +12,7 @@ from vmstack.plan.design import clean_path, design_pool
 from vmstack.plan.entries import pending, resumes
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import HostIndex, is_ready
-from vmstack.xmlio.pool import write_pool
+from vmstack.plan.pool_definition import PoolDefinition, define_pool
 
 
 def plan_pools(context: Context) -> None:
@@ -84,6 +84,10 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
         )
         return
     _check_moved(spec, context=context)
+    ignored = ignored_fields(options.ignore_changes)
+    definition = define_pool(spec, found, entry=entry, ignored=ignored, context=context)
+    if definition is None:
+        return
     wanted = LedgerEntry(
         name=spec.name,
         role="pool",
@@ -91,6 +95,7 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
         state=EntryState.READY,
         path=clean_path(spec.path),
         protect=options.protect is True,
+        digest=definition.digest,
         built=entry.built if entry else False,
         adopted=found is not None and entry is not None and entry.adopted,
         uuid=entry.uuid if found is not None and entry is not None else None,
@@ -99,13 +104,27 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
         if entry is not None and is_ready(entry) and clean_path(entry.path) != wanted.path:
             _refuse_path(spec, entry.path, context=context)
             return
-        _create(spec, wanted, context=context, entry=entry)
+        _create(spec, wanted, context=context, entry=entry, xml=definition.xml)
         return
-    ignored = ignored_fields(options.ignore_changes)
+    if (found.config.type, found.config.group) != (spec.type, spec.group):
+        _refuse_kind(spec, found, context=context)
+        return
     if found.config.path != clean_path(spec.path) and not is_ignored("path", ignored=ignored):
         _refuse_path(spec, found.config.path, context=context)
         return
-    _update(spec, found, wanted, context=context, index=index, ignored=ignored)
+    _update(spec, found, wanted, context=context, index=index, ignored=ignored, definition=definition)
+
+
+def _refuse_kind(spec: PoolSpec, found: ObservedPool, *, context: Context) -> None:
+    before = " ".join(filter(None, (found.config.type, found.config.group)))
+    context.draft.errors.append(
+        RefusedError(
+            f"pool.{spec.name}: it is a pool {before} and cannot become one "
+            f"{' '.join(filter(None, (spec.type, spec.group)))}: all volumes in it would have to be made anew",
+            resolution="add a pool of another name, and move the machines to it one by one",
+            place=context.catalog.place(Kind.POOL, spec.name),
+        )
+    )
 
 
 def _refuse_path(spec: PoolSpec, path: str | None, *, context: Context) -> None:
@@ -119,7 +138,7 @@ def _refuse_path(spec: PoolSpec, path: str | None, *, context: Context) -> None:
     )
 
 
-def _create(spec: PoolSpec, wanted: LedgerEntry, *, context: Context, entry: LedgerEntry | None) -> None:
+def _create(spec: PoolSpec, wanted: LedgerEntry, *, context: Context, entry: LedgerEntry | None, xml: str) -> None:
     draft, key, host = context.draft, Key(Kind.POOL, spec.name), spec.host
     lost = entry is not None and is_ready(entry)
     config = design_pool(spec, stack=context.stack)
@@ -138,13 +157,13 @@ def _create(spec: PoolSpec, wanted: LedgerEntry, *, context: Context, entry: Led
     define = draft.step(
         key,
         "define",
-        DefinePool(pool=spec.label, xml=write_pool(config)),
+        DefinePool(pool=spec.label, xml=xml),
         host=host,
         after=context.needs(Kind.POOL, spec.name),
     )
     # The mark is made durable at once, because it alone says who made the directory.
     mark = LedgerMark(action="ready", entry=wanted)
-    start = StartPool(pool=spec.label, build=not lost)
+    start = StartPool(pool=spec.label, build=not lost and spec.type == "dir")
     last = draft.step(key, "start", start, host=host, needs=(define,), marks=(mark,), flush=True)
     if spec.autostart:
         last = draft.step(key, "autostart", SetPoolAutostart(pool=spec.label, enabled=True), host=host, needs=(last,))
@@ -172,20 +191,34 @@ def _update(
     context: Context,
     index: HostIndex,
     ignored: frozenset[str],
+    definition: PoolDefinition,
 ) -> None:
     draft, key, host = context.draft, Key(Kind.POOL, spec.name), spec.host
     fields: list[FieldChange] = []
     reasons: list[str] = []
     last: str | None = None
     entry = index.entries[spec.label, ""]
+    if definition.fields:
+        define = DefinePool(pool=spec.label, xml=definition.xml)
+        mark = LedgerMark(action="ready", entry=wanted)
+        last = draft.step(
+            key, "define", define, host=host, after=context.needs(Kind.POOL, spec.name), marks=(mark,), flush=True
+        )
+        fields += [
+            FieldChange(path=path, before=before, after=after, disruption=Disruption.NONE)
+            for path, before, after in definition.fields
+        ]
+        if found.active:
+            reasons.append("The new definition counts from the pool's next start on.")
     if not found.active:
         # An interrupted run may have ended before the directory was built; then starting it builds what is missing.
         mark = LedgerMark(action="ready", entry=wanted)
         last = draft.step(
             key,
             "start",
-            StartPool(pool=spec.label, build=resumes(entry)),
+            StartPool(pool=spec.label, build=resumes(entry) and spec.type == "dir"),
             host=host,
+            needs=(last,),
             after=context.needs(Kind.POOL, spec.name),
             marks=(mark,),
             flush=True,
@@ -193,7 +226,8 @@ def _update(
         fields.append(FieldChange(path="active", before=False, after=True, disruption=Disruption.NONE))
         reasons.append("It is not active; the volumes in it could not be looked at.")
     elif entry != wanted:
-        draft.intend(wanted, host=host)
+        if last is None:
+            draft.intend(wanted, host=host)
         if entry.protect != wanted.protect:
             fields.append(
                 FieldChange(path="protect", before=entry.protect, after=wanted.protect, disruption=Disruption.NONE)

@@ -1,10 +1,11 @@
 """A program's stylesheets over what is designed: the document that they make, and whether a host holds it."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import NamedTuple
 
 from vmstack.xmlio.remainder import digest_of_remainder, find_missing
-from vmstack.xmlio.safe import Element
+from vmstack.xmlio.safe import Element, drop_children
 from vmstack.xmlio.stylesheet import transform
 
 
@@ -33,7 +34,23 @@ def style_change(
     after = styled.digest if styled is not None else None
     if after is None or (before is not None and before != after):
         return None if before == after else ("xslt", before, after)
-    missing = find_missing(styled.rest, remainder(held)) if styled is not None else None
+    missing = missing_style(styled, held=held, remainder=remainder) if styled is not None else None
     if missing is None:
         return None
     return ("xslt", f"without {missing}", f"with {missing}")
+
+
+def missing_style(styled: Styled, *, held: str, remainder: Callable[[str], Element]) -> str | None:
+    """The path of the first lasting thing of the document that the host's does not say, or `None`."""
+    return find_missing(_lasting(styled.rest), remainder(held))
+
+
+def _lasting(rest: Element) -> Element:
+    """What libvirt does not read anew from the disk: owners, modes and sizes are not what files were made with."""
+    lasting = deepcopy(rest)
+    drop_children(lasting, "allocation")
+    for target in lasting.findall("target"):
+        drop_children(target, "permissions")
+        if not len(target):
+            lasting.remove(target)
+    return lasting

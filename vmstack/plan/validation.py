@@ -200,6 +200,8 @@ def _volume(volume: VolumeSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
             resolution="use a full copy for another format",
             place=place,
         )
+    if catalog.pools[volume.pool].type == "logical":
+        yield from _logical(volume, key=key, place=place)
     users = catalog.disk_users.get(volume.name, ())
     if len(users) > 1 and not all(disk.readonly for _, disk in users):
         names = ", ".join(f"{vm}.{disk.name}" for vm, disk in users)
@@ -207,6 +209,21 @@ def _volume(volume: VolumeSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
             f"{key}: {len(users)} disks have it ({names}), and not all of them only read it",
             resolution="give each its own volume",
             place=place or catalog.place(Kind.VM, users[1][0]),
+        )
+
+
+def _logical(volume: VolumeSpec, *, key: Key, place: Place | None) -> Iterator[VmstackError]:
+    if volume.source not in (VolumeSource.BLANK, VolumeSource.UPLOAD):
+        yield InputError(
+            f"{key}: in a logical pool there are only blank volumes and whole images, no {volume.source.value}",
+            resolution="put it into a directory pool, or upload an image",
+            place=place,
+        )
+    elif volume.format != "raw":
+        yield InputError(
+            f"{key}: in a logical pool it must be raw, not {volume.format}: LVM knows no formats",
+            resolution='say format="raw"',
+            place=place,
         )
 
 

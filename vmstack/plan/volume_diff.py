@@ -2,7 +2,9 @@
 
 from typing import Final
 
-from vmstack.errors import InputError, Place
+import msgspec
+
+from vmstack.errors import InputError, Place, RefusedError
 from vmstack.model.configs import VolumeConfig
 from vmstack.model.identity import Kind
 from vmstack.model.observed import ObservedVolume
@@ -32,6 +34,7 @@ def compare_volumes(
     old: ObservedVolume | None,
     base: Base | None,
     anew: bool,
+    style: tuple[str, object, object] | None,
     index: HostIndex,
     context: Context,
     place: Place | None,
@@ -53,10 +56,14 @@ def compare_volumes(
         return Fate.REDO, wanted, (), ("An earlier copy was interrupted, so it is made again.",)
     if found is None:
         found = _assumed(spec, entry, wanted, index=index)
+    elif context.is_logical(spec.pool):
+        found = _in_extents(found, wanted=wanted, entry=entry)
     ignored = _ignored(spec, context=context)
     fields: list[tuple[str, object, object]] = []
     if found.format != wanted.format and not is_ignored("format", ignored=ignored):
         fields.append(("format", found.format, wanted.format))
+    if style is not None:
+        fields.append(style)
     if not is_ignored("source", ignored=ignored) and not is_ignored("image", ignored=ignored):
         fields += _source_changes(spec, found, wanted=wanted, entry=entry, base=base, index=index)
     if anew and not fields:
@@ -83,6 +90,16 @@ def compare_volumes(
             )
         )
         return Fate.KEEP, kept, (), ()
+    if context.is_logical(spec.pool):
+        context.draft.errors.append(
+            RefusedError(
+                f"volume.{spec.name}: it has {change[1]} and cannot grow to {change[2]}: "
+                "libvirt does not resize volumes of logical pools",
+                resolution=f"grow it on the host (lvextend {found.path}), or make a new volume of another name",
+                place=place,
+            )
+        )
+        return Fate.KEEP, kept, (), ()
     grown = VolumeConfig(
         name=kept.name,
         format=kept.format,
@@ -92,6 +109,16 @@ def compare_volumes(
         backing_format=kept.backing_format,
     )
     return Fate.GROW, grown, (change,), ()
+
+
+def _in_extents(found: VolumeConfig, *, wanted: VolumeConfig, entry: LedgerEntry) -> VolumeConfig:
+    """A logical volume as if it were a raw file: LVM tells no format, and rounds sizes up to whole extents.
+
+    How large an extent is only the group knows; a size that holds what was asked for, and is asked for still, fits.
+    """
+    fits = found.capacity >= wanted.capacity and entry.capacity in (wanted.capacity, found.capacity)
+    capacity = wanted.capacity if fits else found.capacity
+    return msgspec.structs.replace(found, format=found.format or "raw", capacity=capacity)
 
 
 def _source_changes(

@@ -34,7 +34,7 @@ class VolumeFate:
 
     `config` is what it will be (of a kept one: as observed, as far as ignored); `entry` is its ledger entry when
     done. `old` is the volume that is there, `moved` the entry of the one that it replaces elsewhere.
-    `fields` are (path, before, after).
+    `document` is the XML that makes it, where a stylesheet had a part in it. `fields` are (path, before, after).
     """
 
     spec: VolumeSpec
@@ -44,6 +44,7 @@ class VolumeFate:
     config: VolumeConfig
     entry: LedgerEntry
     fate: Fate
+    document: str | None = None
     base: Base | None = None
     old: ObservedVolume | None = None
     moved: LedgerEntry | None = None

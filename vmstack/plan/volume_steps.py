@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from vmstack.model.configs import VolumeConfig
+import msgspec
+
 from vmstack.model.effects import (
     AnyEffect,
     CopyVolume,
@@ -196,15 +197,7 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
 
 def _creation(fate: VolumeFate, *, resume: bool) -> AnyEffect:
     pool, label = fate.slot
-    xml = write_volume(
-        VolumeConfig(
-            name=label,
-            format=fate.config.format,
-            capacity=fate.config.capacity,
-            backing_path=fate.config.backing_path,
-            backing_format=fate.config.backing_format,
-        )
-    )
+    xml = fate.document or write_volume(msgspec.structs.replace(fate.config, path=None, allocation=None))
     if fate.spec.source is VolumeSource.FULL_COPY and fate.base is not None:
         return CopyVolume(
             pool=pool,

@@ -13,6 +13,7 @@ from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
 from vmstack.plan.design import whole_sectors
 from vmstack.plan.index import HostIndex, Slot
+from vmstack.plan.volume_definition import define_volume
 from vmstack.plan.volume_diff import compare_volumes, stale_below
 from vmstack.plan.volume_fate import Fate, VolumeFate
 
@@ -155,8 +156,20 @@ def _decide(
         backing_path=backing[0],
         backing_format=backing[1],
     )
+    definition = define_volume(spec, config, entry=entry, old=old, context=context)
+    if definition is None:
+        return None
     fate, config, fields, reasons = compare_volumes(
-        spec, config, entry=entry, old=old, base=base, anew=anew, index=index, context=context, place=place
+        spec,
+        config,
+        entry=entry,
+        old=old,
+        base=base,
+        anew=anew,
+        style=definition.change,
+        index=index,
+        context=context,
+        place=place,
     )
     if below is not None and old is not None and fate in (Fate.KEEP, Fate.GROW):
         stale = stale_below(entry, below=below)
@@ -183,10 +196,12 @@ def _decide(
             base=base,
             below=below,
             adopted=entry is not None and entry.adopted and fate in (Fate.KEEP, Fate.GROW),
+            digest=definition.digest,
             context=context,
         ),
         fate=fate,
         base=base,
+        document=definition.xml,
         old=old,
         moved=moved,
         fields=fields,
@@ -238,6 +253,7 @@ def _entry(
     base: Base | None,
     below: VolumeFate | None,
     adopted: bool,
+    digest: str | None,
     context: Context,
 ) -> LedgerEntry:
     protect = context.catalog.options(Kind.VOLUME, spec.name).protect
@@ -254,6 +270,7 @@ def _entry(
         capacity=config.capacity,
         sha256=base.facts.sha256 if base else below.entry.sha256 if below else None,
         image=base.facts.name if base else None,
+        digest=digest,
         # Data is protected unless the program says otherwise; `protect` is what it says itself.
         data=data and protect is not False,
         protect=protect is True,

@@ -42,9 +42,9 @@ def pool_remainder(xml: str) -> Element:
 
 
 def volume_remainder(xml: str) -> Element:
-    """A volume without what `VolumeConfig` holds, and without what libvirt counts. Raises `DocumentError`."""
+    """A volume without what vmstack compares of it; how much is allocated stays. Raises `DocumentError`."""
     root = parse_xml(xml, what="a volume's XML", compact=True)
-    drop_children(root, "name", "key", "capacity", "allocation", "physical", "backingStore")
+    drop_children(root, "name", "key", "capacity", "physical", "backingStore")
     for path in ("target/path", "target/format"):
         for element in root.findall(path):
             _remove(element)

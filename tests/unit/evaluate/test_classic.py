@@ -100,6 +100,35 @@ def test_volumes_of_every_kind(run):
     assert (default.existing, default.path, volumes["foreign"].pool) == (True, None, "default")
 
 
+def test_logical_pools_are_volume_groups(run):
+    graph = run("""
+        libvirt.Pool("one", type="logical", source={"name": "vg0", "devices": [{"path": "/dev/sdb"}]}, opts=on)
+        two = libvirt.Pool("two", name="two", type="logical", target={"path": "/dev/two"}, opts=on)
+        lv = libvirt.Volume("lv", name="lv", pool=two.name, size=2**30, format="raw", opts=on)
+        pulumi.export("id", lv.id)
+    """)
+    pools = specs(graph, Kind.POOL)
+    one, two = pools["one"], pools["two"]
+    assert (one.type, one.group, one.devices, one.path) == ("logical", "vg0", ("/dev/sdb",), "/dev/vg0")
+    assert (two.type, two.group, two.devices, two.path) == ("logical", "two", (), "/dev/two")
+    assert graph.outputs["id"].value == "/dev/two/lv"
+
+
+SHEET = """<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"/>"""
+
+
+def test_stylesheets_go_with_what_they_are_for(run):
+    graph = run(f"""
+        libvirt.Pool("p", type="dir", path="/p", xml={{"xslt": '{SHEET}'}}, opts=on)
+        libvirt.Volume("v", size=2**30, xml={{"xslt": '{SHEET}'}}, opts=on)
+        libvirt.Network("n", xml={{"xslt": '{SHEET}'}}, opts=on)
+        libvirt.Network("empty", xml={{"xslt": "  "}}, opts=on)
+    """)
+    found = [specs(graph, kind)[name].xslt for kind, name in
+             ((Kind.POOL, "p"), (Kind.VOLUME, "v"), (Kind.NETWORK, "n"), (Kind.NETWORK, "empty"))]  # fmt: skip
+    assert found == [SHEET, SHEET, SHEET, None]
+
+
 def test_names_are_those_of_pulumi_with_derived_digits(run):
     graph = run('vm = libvirt.Domain("vm", opts=on)\npulumi.export("name", vm.name)')
     label = specs(graph, Kind.VM)["vm"].label
@@ -392,7 +421,12 @@ REFUSED = {
         "libvirt.Domain('vm', filesystems=[{'source': '/a', 'target': 'a'}, {'source': '/b', 'target': 'a'}], opts=on)",
         "filesystems[1].target: another",
     ),
-    "another kind of pool": ("libvirt.Pool('p', type='logical', opts=on)", "Pool 'p': type: 'logical'"),
+    "another kind of pool": ("libvirt.Pool('p', type='iscsi', opts=on)", "Pool 'p': type: 'iscsi' is not one of dir, logical"),
+    "a logical pool elsewhere": ("libvirt.Pool('p', type='logical', path='/srv', source={'name': 'vg'}, opts=on)", "is at /dev/vg"),
+    "a source of a directory": ("libvirt.Pool('p', type='dir', path='/srv', source={'name': 'vg'}, opts=on)", "source: a directory"),
+    "a volume of no format in a logical pool": ("""
+        vg = libvirt.Pool('vg', type='logical', source={'name': 'vg'}, opts=on)
+        libvirt.Volume('v', pool=vg.name, size=2**30, opts=on)""", "in a logical pool it must be raw"),
     "a pool without a path": ("libvirt.Pool('p', type='dir', opts=on)", "target.path: it is missing"),
     "a blank volume of no size": ("libvirt.Volume('v', opts=on)", "size: a blank volume needs one"),
     "a size of an image": ("libvirt.Volume('v', source='image.qcow2', size=9, opts=on)", "source: it is given, and so"),

@@ -26,7 +26,7 @@ _FIELDS: Final[dict[Kind, dict[str, tuple[str, ...]]]] = {
     Kind.VOLUME: {
         "source": ("source", "image"), "size": ("capacity",), "format": ("format",),
         "baseVolumeId": ("source", "image"), "baseVolumeName": ("source", "image"),
-        "baseVolumePool": ("source", "image"),
+        "baseVolumePool": ("source", "image"), "xml": ("xslt",), "xml.xslt": ("xslt",),
     },
     Kind.NETWORK: {
         "mode": ("mode",), "bridge": ("bridge",), "addresses": ("subnets",), "domain": ("domain",), "mtu": ("mtu",),
@@ -37,7 +37,10 @@ _FIELDS: Final[dict[Kind, dict[str, tuple[str, ...]]]] = {
         "dnsmasqOptions": ("dnsmasq_options",), "dnsmasqOptions.options": ("dnsmasq_options",), "xml": ("xslt",),
         "xml.xslt": ("xslt",),
     },
-    Kind.POOL: {"path": ("path",), "target": ("path",), "target.path": ("path",)},
+    Kind.POOL: {
+        "path": ("path",), "target": ("path",), "target.path": ("path",), "source.devices": ("devices",),
+        "xml": ("xslt",), "xml.xslt": ("xslt",),
+    },
 }  # fmt: skip
 _ITEMS: Final = {
     "volumeId": "volume", "scsi": "bus", "file": "volume", "blockDevice": "volume", "url": "url", "wwn": "wwn",

@@ -44,11 +44,11 @@ POOL: Final[Schema] = {
     "type": _TEXT,
     "path": _TEXT,
     "target": Field("block", {"path": _TEXT}),
-    "source": _no("block", "only directory pools are made"),
+    "source": Field("block", {"name": _TEXT, "devices": Field("blocks", {"path": _TEXT})}),
     "capacity": _no("number", _COMPUTED),
     "allocation": _no("number", _COMPUTED),
     "available": _no("number", _COMPUTED),
-    "xml": _XSLT,
+    "xml": _STYLESHEET,
 }
 VOLUME: Final[Schema] = {
     "name": _TEXT,
@@ -59,7 +59,7 @@ VOLUME: Final[Schema] = {
     "baseVolumeId": _REFERENCE,
     "baseVolumeName": _TEXT,
     "baseVolumePool": _TEXT,
-    "xml": _XSLT,
+    "xml": _STYLESHEET,
 }
 CLOUD_INIT_DISK: Final[Schema] = {
     "name": _TEXT,

@@ -13,12 +13,16 @@ from vmstack.evaluate.cloudinit.documents import load_yaml
 from vmstack.evaluate.engine.registration import Registration
 from vmstack.evaluate.engine.values import UNKNOWN, reveal
 from vmstack.evaluate.native.fields import check_host_path, check_label
+from vmstack.evaluate.native.stylesheets import read_stylesheet
 from vmstack.model.identity import Key, Kind, derive_uuid
 from vmstack.model.sizes import MAX_BYTES
 
 Outputs = dict[str, Any]
 
 _DEFAULT_POOL: Final = "default"
+_LOGICAL: Final = "logical"
+_POOL_TYPES: Final = ("dir", _LOGICAL)
+_DEVICES: Final = "/dev"
 _FORMATS: Final = ("qcow2", "raw")
 _QCOW2: Final = b"QFI\xfb"
 
@@ -27,19 +31,40 @@ def declare_pool(registration: Registration, *, uri: str, scene: Scene) -> tuple
     """A pool is known by its UUID; how much is in it only the host knows."""
     values = read_inputs(registration, POOL)
     kind = values.get("type")
-    if kind != "dir":
-        raise InputError(f"type: {kind!r} is not supported", resolution='only directory pools are: type="dir"')
+    if kind not in _POOL_TYPES:
+        raise InputError(f"type: {kind!r} is not one of {', '.join(_POOL_TYPES)}")
+    key = Key(Kind.POOL, registration.name)
+    label = check_label(label_of(registration, stack=scene.stack, kind=Kind.POOL, values=values), field="name")
     target = values.get("target", {}).get("path")
     given = target or values.get("path")
+    if kind == _LOGICAL:
+        given = _read_group(values, given=given, label=label)
+        target = given if target or not values.get("path") else None
+    elif any(values.get("source", {}).values()):
+        raise InputError("source: a directory pool has none", resolution="leave it out")
     if not given:
         raise InputError("target.path: it is missing", resolution="name the directory on the host")
     values["directory"] = check_host_path(given, field="target.path" if target else "path")
-    key = Key(Kind.POOL, registration.name)
-    label = check_label(label_of(registration, stack=scene.stack, kind=Kind.POOL, values=values), field="name")
+    values["stylesheet"] = read_stylesheet(values.get("xml", {}).get("xslt"), field="xml.xslt")
     declared = Declared(registration, key, uri, label, derive_uuid(scene.stack, key), values)
     unknown = dict.fromkeys(("capacity", "allocation", "available"), UNKNOWN)
     where = {"target": {"path": given}} if target or not values.get("path") else {"path": given}
     return declared, {"name": label, **where, **unknown}
+
+
+def _read_group(values: dict[str, Any], *, given: str | None, label: str) -> str:
+    """Read the volume group of a logical pool, by default the one of its name; return where libvirt has it."""
+    source = values.get("source", {})
+    group = check_label(source.get("name") or label, field="source.name")
+    path = f"{_DEVICES}/{group}"
+    if given and check_host_path(given, field="target.path") != path:
+        raise InputError(f"target.path: the volume group {group} is at {path}", resolution="leave it out")
+    values["group"] = group
+    values["devices"] = tuple(
+        check_host_path(block.get("path"), field=f"source.devices[{index}].path")
+        for index, block in enumerate(source.get("devices", ()))
+    )
+    return path
 
 
 def declare_volume(registration: Registration, *, uri: str, scene: Scene) -> tuple[Declared, Outputs]:
@@ -51,6 +76,7 @@ def declare_volume(registration: Registration, *, uri: str, scene: Scene) -> tup
     based = bool(values.get("baseVolumeId")) or bool(values.get("baseVolumeName"))
     size = values.get("size") or None
     _check_volume(values, size=size, based=based)
+    values["stylesheet"] = read_stylesheet(values.get("xml", {}).get("xslt"), field="xml.xslt")
     declared = Declared(registration, key, uri, label, "", values)
     path = scene.volume_path(declared)
     declared = Declared(registration, key, uri, label, path or f"{PLACEHOLDER}{scene.stack.path(key)}", values)

@@ -209,7 +209,17 @@ class Translation:
 
     def _pool(self, declared: Declared) -> None:
         host = self._hosts[declared.uri]
-        spec = PoolSpec(name=declared.name, label=declared.label, host=host, path=declared.values["directory"])
+        values = declared.values
+        spec = PoolSpec(
+            name=declared.name,
+            label=declared.label,
+            host=host,
+            path=values["directory"],
+            type=values["type"],
+            group=values.get("group"),
+            devices=values.get("devices", ()),
+            xslt=values["stylesheet"],
+        )
         options = read_options(declared.registration, kind=Kind.POOL)
         self._add(declared, spec, needs=[Key(Kind.HOST, host)], options=options)
 
@@ -240,6 +250,7 @@ class Translation:
             base=base,
             capacity=values.get("size") or None,
             data=source is VolumeSource.BLANK,
+            xslt=values["stylesheet"],
         )
         self._add(declared, spec, needs=needs, options=read_options(declared.registration, kind=Kind.VOLUME))
 

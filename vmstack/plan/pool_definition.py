@@ -1,0 +1,71 @@
+"""What a pool is defined by, with its stylesheet applied, and in what it differs from what the host holds."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from vmstack.errors import InputError, VmstackError
+from vmstack.model.configs import PoolConfig
+from vmstack.model.identity import Key, Kind
+from vmstack.model.observed import ObservedPool
+from vmstack.model.ownership import LedgerEntry
+from vmstack.model.specs import PoolSpec
+from vmstack.plan.context import Context
+from vmstack.plan.design import design_pool
+from vmstack.plan.ignore import is_ignored
+from vmstack.plan.stylesheets import apply_stylesheet, style_change
+from vmstack.xmlio.pool import read_pool, write_pool
+from vmstack.xmlio.remainder import pool_remainder
+
+
+class PoolDefinition(NamedTuple):
+    """The XML to define, the digest of what a stylesheet made of it, and in what it differs from the host's."""
+
+    xml: str
+    digest: str | None
+    fields: tuple[tuple[str, object, object], ...]
+
+
+def define_pool(
+    spec: PoolSpec,
+    found: ObservedPool | None,
+    *,
+    entry: LedgerEntry | None,
+    ignored: frozenset[str],
+    context: Context,
+) -> PoolDefinition | None:
+    """The definition to have; `None` after an error."""
+    config = design_pool(spec, stack=context.stack)
+    if found is not None:
+        config = msgspec.structs.replace(config, uuid=found.uuid)
+    xml, styled = write_pool(config), None
+    before = entry.digest if entry is not None else None
+    kept = found is not None and is_ignored("xslt", ignored=ignored)
+    if spec.xslt is not None and not kept:
+        key = Key(Kind.POOL, spec.name)
+        try:
+            styled = apply_stylesheet(xml, spec.xslt, what=str(key), remainder=pool_remainder)
+            _check_known(config, read_pool(styled.xml), key=key)
+        except VmstackError as error:
+            error.place = context.catalog.place(Kind.POOL, spec.name)
+            context.draft.errors.append(error)
+            return None
+        xml = styled.xml
+    if found is None:
+        return PoolDefinition(xml, styled.digest if styled else None, ())
+    fields: list[tuple[str, object, object]] = []
+    if found.config.devices != config.devices and not is_ignored("devices", ignored=ignored):
+        fields.append(("devices", list(found.config.devices), list(config.devices)))
+    change = None if kept else style_change(styled, before=before, held=found.xml, remainder=pool_remainder)
+    if change is not None:
+        fields.append(change)
+    return PoolDefinition(xml, before if kept else styled.digest if styled else None, tuple(fields))
+
+
+def _check_known(config: PoolConfig, styled: PoolConfig, *, key: Key) -> None:
+    """Refuse a stylesheet that moves the pool elsewhere: the plan would not know where its volumes are."""
+    if config != styled:
+        raise InputError(
+            f"{key}: its stylesheet (xml.xslt) changes its type, its source or its path",
+            resolution="say them in the program",
+        )
