@@ -1,15 +1,19 @@
 """Measure vmstack against bare scripts that do the same work, side by side in one run.
 
-    .venv/bin/python benchmarks/run.py [help] [read] [create] [scale] [kcli] [--runs N] [--json FILE]
+    .venv/bin/python benchmarks/run.py [help] [read] [create] [scale] [kcli] [classic] [fleet]
+                                       [--runs N] [--count N] [--json FILE]
 
 Without names it runs all. Whole processes are timed, each pair in turn (A B A B ...), because these figures are worth
-something only as differences and ratios of one run. `read` and `create` need qemu:///system and root; they use the
-pool and network `vmstack-bench` and the domains `bench-*` and `bare-*`, and remove them at the end.
+something only as differences and ratios of one run. `read`, `create` and `fleet` need qemu:///system and root; they use
+the pools and networks `vmstack-bench` and `vmstack-classic` and the domains `bench-*`, `bare-*` and `classic-*`, and
+remove them at the end. `classic` and `fleet` are of programs of `pulumi_libvirt`, with COUNT domains, volumes and
+cloud-init disks.
 """
 
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -19,6 +23,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import classic
 from kcli import Kcli
 
 HERE = Path(__file__).parent
@@ -48,8 +53,9 @@ for number in range(config.require_int("count")):
 class Bench:
     """A scratch project, and the figures found so far."""
 
-    def __init__(self, *, runs: int) -> None:
+    def __init__(self, *, runs: int, count: int) -> None:
         self.runs = runs
+        self.count = count
         self.figures: list[dict[str, object]] = []
         self.folder = Path(tempfile.mkdtemp(prefix="vmstack-bench-"))
         self.pool_path = Path("/var/lib/libvirt/vmstack-bench")
@@ -175,6 +181,77 @@ def measure_scale(bench: Bench) -> None:
     )  # fmt: skip
 
 
+def spend(command: list[str]) -> tuple[float, float]:
+    """Run a whole process; its wall and CPU seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall = run(command)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def evaluate_classic(who: str, program: str, *, count: int) -> dict[str, float]:
+    """Evaluate in a fresh process; its wall and CPU seconds and its peak MiB."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begin = time.perf_counter()
+    command = [sys.executable, str(HERE / "classic.py"), who, program, str(count)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    wall = time.perf_counter() - begin
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} exited with {done.returncode}:\n{done.stderr[-4000:]}")
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"wall": wall, "cpu": cpu, "peak": json.loads(done.stdout)["peak_mib"]}
+
+
+def measure_classic(bench: Bench) -> None:
+    """CPU time beside wall time: what else the machine does weighs on the one and hardly on the other."""
+    count = bench.count
+    evaluate_classic("vmstack", "fleet", count=1)  # compiles what is not compiled yet
+    rounds = [
+        (evaluate_classic("vmstack", "fleet", count=count), evaluate_classic("mocks", "fleet", count=count))
+        for _ in range(bench.runs)
+    ]
+    for what, title in (("wall", "wall"), ("cpu", "CPU")):
+        ours, theirs = (statistics.median(pair[side][what] for pair in rounds) for side in (0, 1))
+        bench.record(
+            f"evaluate {count} of each, {title} (s)", ours=ours, theirs=theirs, against="SDK's mocks",
+            limit="0.4 times", holds=ours / theirs <= 0.4,
+        )  # fmt: skip
+    ours, theirs = (statistics.median(pair[side]["peak"] for pair in rounds) for side in (0, 1))
+    bench.record(
+        f"evaluate {count} of each, peak (MiB)", ours=ours, theirs=theirs, against="SDK's mocks", limit="+300 MiB",
+        holds=ours - theirs <= 300,
+    )  # fmt: skip
+    chain = statistics.median(evaluate_classic("vmstack", "chain", count=count)["wall"] for _ in range(bench.runs))
+    bench.record(
+        f"chain of {count} by depends_on (s)", ours=chain, theirs=5.0, against="allowed", limit="5 s", holds=chain <= 5
+    )
+
+
+def measure_fleet(bench: Bench) -> None:
+    """A plan with nothing to do, on a host that holds the fleet, against evaluating it."""
+    folder = bench.folder / "classic"
+    folder.mkdir()
+    classic.write_project(folder, program="fleet")
+
+    def command(name: str, *options: str) -> list[str]:
+        return [VMSTACK, name, str(folder), "-c", f"count={bench.count}", "-c", f"path={classic.PATH}", *options]
+
+    rounds = []
+    try:
+        run(command("apply", "--yes"))
+        plan, validate = command("plan", "--detailed-exitcode"), command("validate")
+        rounds = [(spend(plan), spend(validate)) for _ in range(bench.runs + 1)][1:]
+    finally:
+        run(command("destroy", "--yes", "--allow-data-loss"))
+    for index, title in enumerate(("wall", "CPU")):
+        ours, theirs = (statistics.median(pair[side][index] for pair in rounds) for side in (0, 1))
+        bench.record(
+            f"no-op plan, {bench.count} of each, {title}", ours=ours, theirs=theirs, against="evaluation",
+            limit="+1.0 s", holds=ours - theirs <= 1.0,
+        )  # fmt: skip
+
+
 def measure_kcli(bench: Bench) -> None:
     """Not a limit of ours: what the nearest tool of the trade needs for comparable work."""
     folder = bench.folder / "kcli"
@@ -205,6 +282,8 @@ MEASUREMENTS = {
     "create": measure_create,
     "scale": measure_scale,
     "kcli": measure_kcli,
+    "classic": measure_classic,
+    "fleet": measure_fleet,
 }
 
 
@@ -212,9 +291,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[[], *MEASUREMENTS], default=[])
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    bench = Bench(runs=arguments.runs)
+    bench = Bench(runs=arguments.runs, count=arguments.count)
     try:
         for name in arguments.names or MEASUREMENTS:
             MEASUREMENTS[name](bench)

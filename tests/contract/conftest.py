@@ -129,7 +129,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param == "fake":
         host = FakeHost()
         # Nothing boots on these domains: whoever asks them gets no answer.
-        host.machine.default_guest = Guest(silent=True, obeys_shutdown=False, releases_devices=False)
+        host.machine.default_guest = Guest(silent=True, lease_after=None, obeys_shutdown=False, releases_devices=False)
         yield Site(host, False, "/var/lib/libvirt/ctr", prefix, third)
         return
     if not _libvirt_is_required():

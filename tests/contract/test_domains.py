@@ -1,5 +1,7 @@
 """Domains: what every driver does, and refuses."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -8,11 +10,20 @@ from tests.contract.conftest import Site
 from tests.contract.documents import disk, nic
 from vmstack.errors import ExistsError, HostError, NotFoundError
 from vmstack.hosts.driver import Driver
-from vmstack.xmlio.domain import count_free_ports, read_domain
+from vmstack.model.base import Data
+from vmstack.model.configs import DomainConfig
+from vmstack.model.ownership import Stamp
+from vmstack.xmlio.domain import count_free_ports, read_domain, same_machine, write_domain
 from vmstack.xmlio.stamp import NAMESPACE, read_stamp
 
 MAC = "52:aa:00:00:01:{:02x}"
 OTHER = "urn:other:tool"
+CASES = Path(__file__).parents[1] / "cases" / "xml" / "write"
+
+
+class Written(Data, frozen=True):
+    config: DomainConfig
+    stamp: Stamp | None
 
 
 def test_domain_lives_from_definition_to_undefinition(site: Site) -> None:
@@ -298,3 +309,20 @@ def test_channel_that_is_not_there(site: Site) -> None:
     uuid = site.domain(start=True)
     with pytest.raises(HostError):
         list(site.driver.read_channel(uuid, "org.other.0", timeout=1.5))
+
+
+@pytest.mark.parametrize("case", ["domain-hardware", "domain-tpm-passthrough"])
+def test_every_kind_of_hardware_is_kept_as_it_was_written(site: Site, case: str) -> None:
+    """But for the machine's version, and the model of the display's device where none was asked for."""
+    written = msgspec.json.decode((CASES / f"{case}.json").read_bytes(), type=Written).config
+    config = msgspec.structs.replace(
+        written, name=site.name("vm"), uuid=site.uuid("vm"), nvram=None, nvram_template=None
+    )
+    site.driver.define_domain(write_domain(config, stamp=None))
+    found = read_domain(site.driver.domain(config.uuid).xml)
+    assert same_machine(config.machine, found.machine)
+    kept = {"machine": found.machine, "pcie_ports": None, "video": config.video or found.video}
+    # libvirt names the emulator and the order of booting where nothing is said.
+    kept |= {"emulator": config.emulator or found.emulator, "boot": config.boot or found.boot}
+    assert msgspec.structs.replace(config, **kept) == msgspec.structs.replace(found, nvram=None, nvram_template=None)
+    site.driver.undefine_domain(config.uuid)

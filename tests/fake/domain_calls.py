@@ -1,7 +1,9 @@
 """Domains of the fake hypervisor: definitions, power and guests."""
 
+import ipaddress
 import time
 import uuid as uuids
+import zlib
 from collections.abc import Callable, Iterator
 
 from lxml import etree
@@ -11,7 +13,7 @@ from tests.fake.machine import Domain
 from tests.fake.network_calls import replace_metadata
 from tests.fake.wire import Wire, mutates, parse, reads, text
 from vmstack.errors import ExistsError, HostError, NotFoundError
-from vmstack.hosts.driver import DomainRecord
+from vmstack.hosts.driver import DomainRecord, NicAddresses
 
 # After so many looks at a guest that does nothing, it will not do anything any more.
 _PATIENCE = 1000
@@ -28,6 +30,25 @@ class DomainCalls(Wire):
     def domain(self, uuid: str) -> DomainRecord:
         self._progress(uuid)
         return self._record(self.find_domain(uuid))
+
+    @reads
+    def addresses(self, uuid: str, *, agent: bool) -> list[NicAddresses]:
+        domain = self.find_domain(uuid)
+        wait = self.machine.guest(domain).lease_after
+        if domain.live_xml is None or wait is None:
+            return []
+        domain.looks += 1
+        if domain.looks <= wait:
+            return []
+        found = []
+        for card in parse(domain.live_xml, root="domain").iterfind("devices/interface"):
+            mac, source = card.find("mac"), card.find("source")
+            name = "" if source is None else source.get("network", "")
+            for network in self.machine.networks.values():
+                if mac is not None and network.live_xml is not None and name == network.name:
+                    lease = _lease(parse(network.live_xml, root="network"), mac.get("address", "").lower())
+                    found += [NicAddresses(mac=mac.get("address", "").lower(), addresses=lease)] if lease else []
+        return sorted(found, key=lambda card: card.mac)
 
     @mutates
     def define_domain(self, xml: str) -> None:
@@ -329,6 +350,19 @@ class DomainCalls(Wire):
 
 
 _text = text
+
+
+def _lease(network: etree._Element, mac: str) -> tuple[str, ...]:
+    """What the network's DHCP gives the MAC: what is reserved for it, else an address of the range that follows."""
+    found = []
+    for subnet in network.iterfind("ip/dhcp"):
+        kept = [host.get("ip", "") for host in subnet.iterfind("host") if host.get("mac", "").lower() == mac]
+        span = subnet.find("range")
+        if kept or span is not None:
+            start = "" if span is None else span.get("start", "")
+            number = zlib.crc32(mac.encode()) % 64
+            found.append(kept[0] if kept else str(ipaddress.ip_address(start) + number))
+    return tuple(found)
 
 
 def _element(tag: str, value: str) -> etree._Element:

@@ -16,6 +16,7 @@ class Guest:
     """`polls` are the seconds until cloud-init ends; `silent` guests never report.
 
     `instance` overrides the instance-id that the seed says; `addresses` override those known to network and seed.
+    `lease_after` is how many looks it takes until its NICs have leases (`None`: they never get any).
     `stop_polls` is how many looks it takes until a guest that was asked to shut down is off.
     """
 
@@ -26,6 +27,7 @@ class Guest:
     obeys_shutdown: bool = True
     stop_polls: int = 1
     releases_devices: bool = True
+    lease_after: int | None = 0
     instance: str | None = None
     addresses: tuple[str, ...] | None = None
     host_keys: tuple[str, ...] = (

@@ -7,7 +7,26 @@ from tests.fake.network_calls import NetworkCalls
 from tests.fake.secret_calls import SecretCalls
 from tests.fake.storage_calls import StorageCalls
 from tests.fake.wire import reads
+from vmstack.hosts.driver import DeviceRecord, NodeRecord
 from vmstack.model.observed import HostFacts
+
+_DEVICES = (
+    DeviceRecord(
+        name="computer",
+        parent=None,
+        capabilities=("system",),
+        xml="<device><name>computer</name><capability type='system'><product>Box</product>"
+        "<hardware><vendor>ACME</vendor></hardware></capability></device>",
+    ),
+    DeviceRecord(
+        name="net_eth0",
+        parent="computer",
+        capabilities=("net",),
+        xml="<device><name>net_eth0</name><path>/sys/eth0</path><parent>computer</parent><capability type='net'>"
+        "<interface>eth0</interface><address>52:54:00:00:00:01</address><link speed='1000' state='up'/>"
+        "<feature name='rx'/><capability type='80203'/></capability></device>",
+    ),
+)
 
 
 class FakeHost(StorageCalls, NetworkCalls, DeviceCalls, SecretCalls):
@@ -38,6 +57,18 @@ class FakeHost(StorageCalls, NetworkCalls, DeviceCalls, SecretCalls):
     @reads
     def facts(self) -> HostFacts:
         return self.machine.facts
+
+    @reads
+    def node(self) -> NodeRecord:
+        facts = self.machine.facts
+        return NodeRecord(
+            cpu_model=facts.arch, memory_kib=facts.memory // 1024, cpus=facts.cpus, nodes=1, sockets=1,
+            cores=facts.cpus, threads=1,
+        )  # fmt: skip
+
+    @reads
+    def devices(self) -> list[DeviceRecord]:
+        return list(_DEVICES)
 
     def close(self) -> None:
         self.closed = True

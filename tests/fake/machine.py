@@ -130,6 +130,7 @@ class Domain:
     stopping: int | None = None
     leaving: list[tuple[str, str]] = field(default_factory=list)
     instance: str | None = None
+    looks: int = 0
 
 
 @dataclass

@@ -10,7 +10,7 @@ from tests.fake.faults import Call
 from tests.fake.machine import Content, File, Pool
 from tests.fake.wire import Wire, mutates, need, parse, reads, size_of, text
 from vmstack.errors import ExistsError, HostError, NotFoundError
-from vmstack.hosts.driver import PoolRecord, VolumeRecord
+from vmstack.hosts.driver import PoolRecord, PoolUsage, VolumeRecord
 
 # The size of the file that `qemu-img create` makes for a qcow2 without data.
 _EMPTY_QCOW2 = 196616
@@ -40,6 +40,12 @@ class StorageCalls(Wire):
     @reads
     def pool(self, name: str) -> PoolRecord:
         return self._pool_record(self.find_pool(name))
+
+    @reads
+    def pool_usage(self, name: str) -> PoolUsage:
+        found = self.find_pool(name, active=True)
+        capacity, allocation, available = self._sizes(found)
+        return PoolUsage(capacity=capacity, allocation=allocation, available=available)
 
     @reads
     def volumes(self, pool: str) -> list[VolumeRecord]:
@@ -221,14 +227,17 @@ class StorageCalls(Wire):
         names = self.machine.inside(path)
         pool.names = {name: f"{path}/{name}" for name in names if f"{path}/{name}" in self.machine.files}
 
-    def _pool_record(self, pool: Pool) -> PoolRecord:
+    def _sizes(self, pool: Pool) -> tuple[int, int, int]:
         used = sum(file.content.length for file in self.machine.files.values()) if pool.active else 0
+        return (self.machine.disk_size, used, self.machine.disk_size - used)
+
+    def _pool_record(self, pool: Pool) -> PoolRecord:
         root = parse(pool.xml, root="pool")
         for tag in ("name", "uuid", "capacity", "allocation", "available"):
             for element in root.findall(tag):
                 root.remove(element)
         _add(root, name=pool.name, uuid=pool.uuid)
-        sizes = (self.machine.disk_size, used, self.machine.disk_size - used)
+        sizes = self._sizes(pool)
         # What is shown is the definition for the next start, where there is one apart from the running pool's.
         current = pool.active and not pool.redefined
         for tag, size in zip(("capacity", "allocation", "available"), sizes, strict=True):

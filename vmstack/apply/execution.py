@@ -28,7 +28,7 @@ from vmstack.hosts.driver import Driver
 from vmstack.hosts.execute import EffectResult, Supply, execute
 from vmstack.hosts.expectations import Guards
 from vmstack.model.base import Data
-from vmstack.model.effects import AwaitReady, CopyVolume, CreateVolume, StartPool
+from vmstack.model.effects import AwaitLease, AwaitReady, CopyVolume, CreateVolume, StartPool
 from vmstack.model.identity import Key
 from vmstack.model.ownership import EntryState
 from vmstack.model.plan import Step
@@ -142,10 +142,10 @@ class Execution:
                 self._crew.run(partial(self._work, step))
         elif not self._stopping:
             self._stopping = True
-            running = sum(not isinstance(step.effect, AwaitReady) for step in self._frontier.running)
+            running = sum(not isinstance(step.effect, AwaitReady | AwaitLease) for step in self._frontier.running)
             self._tell(Stopping(reason=self._interruption.reason, running=running))
         running_steps = self._frontier.running
-        if self._stopping and all(isinstance(step.effect, AwaitReady) for step in running_steps):
+        if self._stopping and all(isinstance(step.effect, AwaitReady | AwaitLease) for step in running_steps):
             self.abandoned += running_steps
             return False
         return bool(running_steps)
@@ -252,7 +252,7 @@ class Execution:
         )
 
     def _reporter(self, step: Step) -> Callable[[str, int, int], None]:
-        patient = not isinstance(step.effect, AwaitReady)
+        patient = not isinstance(step.effect, AwaitReady | AwaitLease)
         shown = 0.0
 
         def report(what: str, done: int, total: int) -> None:

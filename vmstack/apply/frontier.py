@@ -12,6 +12,7 @@ from vmstack.errors import InternalError
 from vmstack.model.base import Data
 from vmstack.model.effects import (
     AnyEffect,
+    AwaitLease,
     AwaitReady,
     CopyVolume,
     CreateVolume,
@@ -26,7 +27,7 @@ from vmstack.model.plan import Step
 
 _POOL_EFFECTS = (CreateVolume, CopyVolume, UploadImage, UploadSeed, ResizeVolume, DeleteVolume)
 # These wait for a guest and cost the host nothing, so they must not hold up those that work.
-_WAITING_EFFECTS = (AwaitReady, ShutdownDomain, DetachDevice)
+_WAITING_EFFECTS = (AwaitReady, AwaitLease, ShutdownDomain, DetachDevice)
 
 _Lanes = tuple[tuple[tuple[str, ...], int], ...]
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from vmstack.errors import InterruptedApplyError, PartialApplyError, VmstackError
 from vmstack.model.base import Data
-from vmstack.model.effects import AwaitReady
+from vmstack.model.effects import AwaitLease, AwaitReady
 from vmstack.model.identity import Key
 from vmstack.model.plan import Change, Operation, Plan, Step
 from vmstack.model.readiness import GuestReport
@@ -47,7 +47,7 @@ class ApplyResult(Data, frozen=True, kw_only=True):
     def converged(self) -> bool:
         """The hosts hold what the plan wants, though guests may not be ready."""
         unfinished = [failure.step for failure in self.failed] + list(self.abandoned) + list(self.left)
-        return not self.troubles and all(isinstance(step.effect, AwaitReady) for step in unfinished)
+        return not self.troubles and all(isinstance(step.effect, AwaitReady | AwaitLease) for step in unfinished)
 
     def finished_changes(self) -> tuple[Change, ...]:
         """The changes whose every step was done."""

@@ -4,6 +4,7 @@ import getpass
 import socket
 import sys
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 from vmstack.apply import pipeline
 from vmstack.apply.frontier import Limits
 from vmstack.apply.interruption import Interruption, obey_signals
+from vmstack.apply.learning import check_refinement, follows, surprises
 from vmstack.apply.result import ApplyResult
 from vmstack.apply.runner import apply_plan
 from vmstack.apply.supply import PayloadSupply
@@ -19,14 +21,26 @@ from vmstack.cli.failures import render_failure, report_failure
 from vmstack.cli.known_hosts import remember_guests
 from vmstack.cli.planning import check_hosts, check_resources, image_store, tell_plan
 from vmstack.cli.progress import ImageProgress, JsonProgress, following, tell_failure
-from vmstack.cli.target import Target, load
+from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal
-from vmstack.errors import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED, InputError, RefusedError, VmstackError
+from vmstack.errors import (
+    EXIT_DONE,
+    EXIT_ERROR,
+    EXIT_INTERRUPTED,
+    EXIT_PARTIAL,
+    InputError,
+    PartialApplyError,
+    RefusedError,
+    VmstackError,
+)
+from vmstack.model.graph import DesiredGraph
 from vmstack.model.ownership import RunRecord
 from vmstack.model.plan import Disruption, Plan
 from vmstack.plan.policy import PlanPolicy
 
 _CONSENT: Final = "yes"
+# A value that is known in one wave may be needed for the next. Programs have chains of two or three.
+_WAVES: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,50 +88,93 @@ def _apply(
     limits: Limits,
     lock_timeout: float,
 ) -> int:
-    desired = load(target)
-    check_hosts(desired)
-    store = image_store()
-    with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
-        planned = pipeline.plan_stack(
-            desired, drivers, policy=policy, store=store, need_files=True, progress=ImageProgress(terminal)
-        )
-        check_resources(desired, policy=policy)
-        plan = planned.plan
-        if not json:
-            tell_plan(plan, terminal, json=False)
-        if not plan.empty:
-            check_consent(plan, terminal, consent=consent, json=json)
-            question = (
-                "Do you want to destroy all of this?" if policy.destroy else "Do you want to perform these actions?"
-            )
-            if not consent.yes and not ask(terminal, question=question):
-                terminal.tell("Cancelled; nothing was changed.")
-                return EXIT_ERROR
-        interruption = Interruption()
-        run = describe_run()
-        with obey_signals(interruption), following(terminal, json=json) as listener:
-            result = apply_plan(
-                plan,
-                drivers,
-                supply=PayloadSupply(plan.payload, store=store),
-                run=run,
-                operation="destroy" if policy.destroy else "apply",
-                lock_timeout=lock_timeout,
-                listener=listener,
-                interruption=interruption,
-                limits=limits,
-            )
-    return _conclude(result, terminal, destroy=policy.destroy, json=json)
-
-
-def _conclude(result: ApplyResult, terminal: Terminal, *, destroy: bool, json: bool) -> int:
-    """After the apply: an interruption here takes nothing back, and must not say so."""
+    wave = _Wave(policy=policy, consent=consent, json=json, limits=limits, lock_timeout=lock_timeout)
+    learnt = study(target, curious=not policy.destroy)
+    result = wave.run(learnt.desired, terminal, first=True)
+    if result is None:
+        terminal.tell("Cancelled; nothing was changed.")
+        return EXIT_ERROR
+    results = [result]
     try:
-        remember_guests(result)
-        return tell_result(result, terminal, destroy=destroy, json=json)
+        while not policy.destroy and follows(learnt.desired, results[-1]) and len(results) < _WAVES:
+            later = study(target, facts=learnt.facts)
+            check_refinement(later.desired, earlier=learnt.desired)
+            if later.desired == learnt.desired:
+                break  # the hosts know no more than before
+            learnt = later
+            if not json:
+                terminal.say("\nWhat was not known before is known now.\n")
+            result = wave.run(learnt.desired, terminal, first=False)
+            if result is None:
+                terminal.tell("Stopped here: what was known before was applied, and nothing after it.")
+                return EXIT_PARTIAL
+            results.append(result)
+        return _conclude(results, terminal, destroy=policy.destroy, json=json)
+    except VmstackError as error:
+        raise _after_waves(error) from error
     except KeyboardInterrupt:
+        # An interruption here takes nothing back, and must not say so.
         terminal.tell("Interrupted after the apply had ended; `vmstack plan` says whether anything is left to do.")
         return EXIT_INTERRUPTED
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wave:
+    """Observe, place, plan, ask and apply: all that follows an evaluation."""
+
+    policy: PlanPolicy
+    consent: Consent
+    json: bool
+    limits: Limits
+    lock_timeout: float
+
+    def run(self, desired: DesiredGraph, terminal: Terminal, *, first: bool) -> ApplyResult | None:
+        """Return what was done; `None` when the user said no. A later wave only asks about what no one could expect."""
+        check_hosts(desired)
+        store = image_store()
+        with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
+            planned = pipeline.plan_stack(
+                desired, drivers, policy=self.policy, store=store, need_files=True, progress=ImageProgress(terminal)
+            )
+            check_resources(desired, policy=self.policy)
+            plan = planned.plan
+            if not self.json:
+                tell_plan(plan, terminal, json=False)
+            if not plan.empty:
+                check_consent(plan, terminal, consent=self.consent, json=self.json)
+                asks = not self.consent.yes and (first or surprises(plan))
+                question = "destroy all of this" if self.policy.destroy else "perform these actions"
+                if asks and not ask(terminal, question=f"Do you want to {question}?"):
+                    return None
+            interruption = Interruption()
+            with obey_signals(interruption), following(terminal, json=self.json) as listener:
+                return apply_plan(
+                    plan,
+                    drivers,
+                    supply=PayloadSupply(plan.payload, store=store),
+                    run=describe_run(),
+                    operation="destroy" if self.policy.destroy else "apply",
+                    lock_timeout=self.lock_timeout,
+                    listener=listener,
+                    interruption=interruption,
+                    limits=self.limits,
+                )
+
+
+def _after_waves(error: VmstackError) -> VmstackError:
+    """What goes wrong after a first apply: that one was done, and stays."""
+    return PartialApplyError(
+        f"what was known before was applied; what depends on it was not: {error.brief}",
+        details=error.details,
+        resolution=error.resolution or "mend the cause and run it again: it goes on from here",
+        place=error.place,
+    )
+
+
+def _conclude(results: Sequence[ApplyResult], terminal: Terminal, *, destroy: bool, json: bool) -> int:
+    for result in results:
+        remember_guests(result)
+    return tell_result(results[-1], terminal, earlier=results[:-1], destroy=destroy, json=json)
 
 
 def check_consent(plan: Plan, terminal: Terminal, *, consent: Consent, json: bool) -> None:
@@ -144,15 +201,23 @@ def describe_run() -> RunRecord:
     return RunRecord(run=str(uuid.uuid4()), who=who, where=socket.gethostname(), when=when)
 
 
-def tell_result(result: ApplyResult, terminal: Terminal, *, destroy: bool, json: bool) -> int:
-    """Say what was done and what was not; return the exit code."""
+def tell_result(
+    result: ApplyResult,
+    terminal: Terminal,
+    *,
+    earlier: Sequence[ApplyResult] = (),
+    destroy: bool,
+    json: bool,
+) -> int:
+    """Say what was done and what was not, by the last wave and those before it; return the exit code."""
     error = result.error()
+    summary = _summary((*earlier, result), destroy=destroy)
     outputs = {} if destroy else result.plan.outputs
     if json:
         events = JsonProgress(terminal)
-        added, changed, destroyed = result.counts()
+        added, changed, destroyed = _counts((*earlier, result))
         counts = {"add": added, "change": changed, "remove": destroyed, "operation": "destroy" if destroy else "apply"}
-        events.write("change_summary", _summary(result, destroy=destroy), changes=counts)
+        events.write("change_summary", summary, changes=counts)
         shown = {
             name: {"sensitive": output.secret, **({} if output.secret else {"value": output.value})}
             for name, output in sorted(outputs.items())
@@ -165,8 +230,8 @@ def tell_result(result: ApplyResult, terminal: Terminal, *, destroy: bool, json:
         return report_failure(error, terminal)
     if json:
         return EXIT_DONE
-    if not result.plan.empty:
-        terminal.say(terminal.paint(_summary(result, destroy=destroy), "bold", "green"))
+    if earlier or not result.plan.empty:
+        terminal.say(terminal.paint(summary, "bold", "green"))
     if outputs:
         terminal.say()
         terminal.say("Outputs:")
@@ -176,8 +241,14 @@ def tell_result(result: ApplyResult, terminal: Terminal, *, destroy: bool, json:
     return EXIT_DONE
 
 
-def _summary(result: ApplyResult, *, destroy: bool) -> str:
-    added, changed, destroyed = result.counts()
+def _counts(results: Sequence[ApplyResult]) -> tuple[int, int, int]:
+    counts = [result.counts() for result in results]
+    added, changed, destroyed = (sum(column) for column in zip(*counts, strict=True))
+    return added, changed, destroyed
+
+
+def _summary(results: Sequence[ApplyResult], *, destroy: bool) -> str:
+    added, changed, destroyed = _counts(results)
     if destroy:
         return f"Destroy complete! Resources: {destroyed} destroyed."
     return f"Apply complete! Resources: {added} added, {changed} changed, {destroyed} destroyed."

@@ -6,6 +6,7 @@ from typing import Final
 from vmstack.apply.result import count_changes
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.cli.values import show_value
+from vmstack.model.facts import Gap
 from vmstack.model.graph import Output
 from vmstack.model.plan import Change, Diagnostic, Disruption, FieldChange, Operation, Plan
 
@@ -36,6 +37,7 @@ def render_plan(plan: Plan, terminal: Terminal) -> Iterator[str]:
     """The lines of a plan: legend, changes, output changes, what guests and data will feel, and the summary."""
     if plan.empty:
         yield terminal.paint(NO_CHANGES, "bold", "green")
+        yield from _render_gaps(plan.gaps, terminal, empty=True)
         return
     if not plan.changes and not plan.stored_outputs_differ:
         yield from _render_settling(plan)
@@ -52,6 +54,7 @@ def render_plan(plan: Plan, terminal: Terminal) -> Iterator[str]:
         yield from _render_change(change, terminal, brief=brief)
     if plan.stored_outputs_differ:
         yield from _render_outputs(plan.outputs, terminal)
+    yield from _render_gaps(plan.gaps, terminal, empty=False)
     yield from _render_consequences(plan.changes, terminal)
     yield summarise(plan, terminal)
 
@@ -129,6 +132,20 @@ def render_outputs(outputs: dict[str, Output], terminal: Terminal, *, show_secre
         hidden = output.secret and not show_secrets
         value = "(sensitive value)" if hidden else show_value(output.value) if output.known else "(not known)"
         yield f"{terminal.paint(escape(name), 'bold')} = {value}"
+
+
+def _render_gaps(gaps: tuple[Gap, ...], terminal: Terminal, *, empty: bool) -> Iterator[str]:
+    """What is not known: before the apply, or (`empty`) as long as the hosts know no more."""
+    if not gaps:
+        return
+    if any(gap.hides for gap in gaps):
+        head = "The plan is incomplete: the program may want more, depending on what is not known yet:"
+    else:
+        head = "Not known yet:" if empty else "Known after apply:"
+    yield terminal.paint(head, "bold", "cyan")
+    for gap in gaps:
+        yield f"      {escape(gap.what)}" + (f"   # {escape(str(gap.place))}" if gap.place else "")
+    yield ""
 
 
 def _render_consequences(changes: tuple[Change, ...], terminal: Terminal) -> Iterator[str]:

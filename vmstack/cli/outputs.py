@@ -4,7 +4,7 @@ import msgspec
 
 from vmstack.apply import pipeline
 from vmstack.cli.changes import render_outputs
-from vmstack.cli.target import Target, load
+from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import EXIT_DONE, InputError
 from vmstack.model.graph import DesiredGraph, Output
@@ -16,7 +16,7 @@ def show_outputs(
     """Print the stored outputs. The hosts hold no secret value, so those come from the program."""
     if raw and name is None:
         raise InputError("--raw needs the name of an output")
-    desired = load(target)
+    desired = study(target).desired
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
         outputs = pipeline.read_outputs(drivers, stack=desired.stack)
     if outputs is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from vmstack.apply import pipeline
 from vmstack.cli.changes import render_diagnostics, render_plan
 from vmstack.cli.progress import ImageProgress
-from vmstack.cli.target import Target, load
+from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal
 from vmstack.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_ERROR, InputError
 from vmstack.images.store import ImageStore
@@ -58,7 +58,7 @@ def show_plan(
     expect_no_changes: bool,
 ) -> int:
     """Plan over read-only connections and print the result."""
-    desired = load(target)
+    desired = study(target, curious=not policy.destroy).desired
     check_hosts(desired)
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
         planned = pipeline.plan_stack(

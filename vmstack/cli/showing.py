@@ -6,7 +6,7 @@ import msgspec
 
 from vmstack.apply import pipeline
 from vmstack.cli.holdings import Holding, HostHoldings, gather
-from vmstack.cli.target import Target, load
+from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import EXIT_DONE
 from vmstack.model.sizes import format_size
@@ -16,7 +16,7 @@ _SHOW_FORMAT = 1
 
 def show_holdings(target: Target, terminal: Terminal, *, json: bool) -> int:
     """Print what the hosts hold of the stack."""
-    desired = load(target)
+    desired = study(target, curious=False).desired
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
         observed = pipeline.observe_stack(desired, drivers)
     hosts = gather(observed, desired=desired)

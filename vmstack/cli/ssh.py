@@ -9,7 +9,7 @@ import yaml
 from vmstack.apply import pipeline
 from vmstack.cli.holdings import addresses_of, find_domain
 from vmstack.cli.known_hosts import host_alias, known_hosts_file, vm_key
-from vmstack.cli.target import Target, load
+from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal
 from vmstack.errors import InputError
 from vmstack.model.graph import DesiredGraph
@@ -22,7 +22,7 @@ def open_ssh(target: Target, terminal: Terminal, *, vm: str, command: tuple[str,
     program = shutil.which("ssh")
     if program is None:
         raise InputError("there is no `ssh` on this machine", resolution="install an OpenSSH client")
-    desired = load(target)
+    desired = study(target, curious=False).desired
     key = vm_key(vm)
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
         observed = pipeline.observe_stack(desired, drivers)

@@ -1,5 +1,6 @@
 """Which stack a command is about, and how its program becomes a graph."""
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING
 from vmstack.cli.terminal import open_terminal
 
 if TYPE_CHECKING:
+    from vmstack.apply.learning import Evaluate, Learnt
+    from vmstack.model.facts import Facts
     from vmstack.model.graph import DesiredGraph
 
 
@@ -20,10 +23,42 @@ class Target:
     connect: str | None = None
 
 
-def load(target: Target) -> "DesiredGraph":
-    """Evaluate the stack program. Touches no host; its warnings are in the graph, and in every plan made from it."""
+def evaluator(target: Target) -> "Evaluate":
+    """What evaluates the stack program with the facts that it is given."""
     from vmstack.cli.configuring import ask_hidden
     from vmstack.evaluate.program import evaluate
 
-    ask = ask_hidden(open_terminal())
-    return evaluate(target.folder, stack=target.stack, config=target.config, connect=target.connect, ask=ask)
+    hidden = ask_hidden(open_terminal())
+    ask = None if hidden is None else functools.cache(hidden)  # evaluated again, it must not ask again
+
+    def run(facts: "Facts") -> "DesiredGraph":
+        return evaluate(
+            target.folder, stack=target.stack, config=target.config, connect=target.connect, ask=ask, facts=facts
+        )
+
+    return run
+
+
+def load(target: Target) -> "DesiredGraph":
+    """Evaluate the stack program. Touches no host; its warnings are in the graph, and in every plan made from it."""
+    from vmstack.model.facts import Facts
+
+    return evaluator(target)(Facts())
+
+
+def study(target: Target, *, facts: "Facts | None" = None, curious: bool = True) -> "Learnt":
+    """Evaluate the stack program with what the hosts know of what it asks for. Changes nothing on them.
+
+    Unless `curious`, they are asked only what the program cannot go on without.
+    """
+    from vmstack.apply.learning import learn
+    from vmstack.apply.pipeline import connect_to_host
+    from vmstack.model.facts import Facts
+
+    return learn(
+        evaluator(target),
+        open_host=connect_to_host(readonly=True),
+        open_agent=connect_to_host(readonly=False),
+        facts=facts or Facts(),
+        curious=curious,
+    )

@@ -3,14 +3,14 @@
 import sys
 
 from vmstack.apply import pipeline
-from vmstack.cli.target import Target, load
+from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import EXIT_DONE, EXIT_ERROR, InputError
 
 
 def break_locks(target: Target, terminal: Terminal, *, yes: bool) -> int:
     """Show who holds the stack's lock on each host and, when agreed, remove it."""
-    desired = load(target)
+    desired = study(target, curious=False).desired
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
         locks = pipeline.read_locks(drivers, stack=desired.stack)
         if not locks:

@@ -3,8 +3,43 @@
 import traceback
 from pathlib import Path
 
-from vmstack.errors import ErrorGroup, Place, ProgramError, VmstackError
+from vmstack.errors import ErrorGroup, InputError, Place, ProgramError, VmstackError
 from vmstack.evaluate.places import is_library, is_ours, show_path
+from vmstack.evaluate.recorder import Recorder
+from vmstack.model.facts import Question
+from vmstack.model.specs import HostSpec
+
+
+class FactsWantedError(InputError):
+    """The program cannot go on before a host has answered: evaluate it again with the answers to `questions`.
+
+    `hosts` are those that the program has named so far.
+    """
+
+    def __init__(self, questions: tuple[Question, ...], *, hosts: tuple[HostSpec, ...], place: Place | None) -> None:
+        super().__init__(
+            f"the program asks a host about {questions[0]}, and no host is asked here",
+            details=[f"it also asks about {question}" for question in questions[1:]],
+            resolution="use a command that connects to the hosts, such as 'vmstack plan'",
+            place=place,
+        )
+        self.questions = questions
+        self.hosts = hosts
+
+
+def check_wanted(recorder: Recorder) -> None:
+    """Raise `FactsWantedError` if the program went on without something that it needs."""
+    if not recorder.wanted:
+        return
+    specs = {entry.spec.uri: entry.spec for entry in recorder.entries.values() if isinstance(entry.spec, HostSpec)}
+    for uri in sorted({recorder.connect} if recorder.connect else recorder.uris):
+        if uri is not None:
+            specs.setdefault(uri, HostSpec(name=uri, uri=uri))
+    raise FactsWantedError(
+        tuple(sorted(recorder.wanted)),
+        hosts=tuple(specs[uri] for uri in sorted(specs)),
+        place=next(iter(recorder.wanted.values())),
+    )
 
 
 def explain_failure(error: BaseException, *, folder: Path) -> ProgramError:

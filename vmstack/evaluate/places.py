@@ -51,6 +51,18 @@ def find_place() -> Place | None:
     return None
 
 
+def find_caller() -> Place | None:
+    """Return the position of the nearest caller in the user's own code, wherever the call went through since."""
+    frame: types.FrameType | None = sys._getframe(1)  # noqa: SLF001 - as above
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not is_ours(name) and not is_library(name):
+            own = name.startswith(str(Path.cwd()) + os.sep)  # what runs vmstack itself is not the program
+            return Place(show_path(name), frame.f_lineno) if own else None
+        frame = frame.f_back
+    return None
+
+
 def locate(error: VmstackError, *, subject: str | None = None) -> None:
     """Give an error that has no place yet the caller's, and say which resource it is about."""
     if error.place is not None:

@@ -6,24 +6,23 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from vmstack.errors import ProgramError, VmstackError
 from vmstack.evaluate.config.redaction import Redactor
 from vmstack.evaluate.config.secrets import Ask
-from vmstack.evaluate.failures import explain_failure, place_failure
+from vmstack.evaluate.failures import check_wanted, explain_failure, place_failure
 from vmstack.evaluate.isolation import PulumiWantedError, execute, isolated, tripwire
 from vmstack.evaluate.project import Project, read_project
 from vmstack.evaluate.recorder import Recorder
 from vmstack.evaluate.session import SESSION
+from vmstack.model.facts import Facts
 from vmstack.model.graph import DesiredGraph
 from vmstack.plan.validation import check_graph
 
-if TYPE_CHECKING:
-    from vmstack.evaluate.engine.references import StackOutputs
-
+_NO_FACTS: Final = Facts()
 _NO_CONFIG: Final[Mapping[str, str]] = MappingProxyType({})
 _IMPORTS_PULUMI: Final = re.compile(rb"^\s*(?:import|from)\s+pulumi\b", re.MULTILINE)
 
@@ -35,22 +34,20 @@ def evaluate(
     config: Mapping[str, str] = _NO_CONFIG,
     connect: str | None = None,
     ask: Ask | None = None,
-    references: "StackOutputs | None" = None,
+    facts: Facts = _NO_FACTS,
 ) -> DesiredGraph:
     """Run the stack program of a project folder and return what it wants, whole or not at all.
 
     `stack` chooses the stack, `config` overrides its configuration, `connect` the URI of the only host, `ask` gets the
-    passphrase of encrypted configuration where the environment has none, `references` finds the outputs of other
-    stacks for `StackReference`. Raises `InputError`, `ConflictError` or
-    `ProgramError` (or a group of them), and no text of theirs holds a secret of the configuration.
+    passphrase of encrypted configuration where the environment has none, `facts` are what hosts told so far. Raises
+    `FactsWantedError` where the program cannot go on without asking one, and `InputError`, `ConflictError` or
+    `ProgramError` (or a group of them); no text of theirs holds a secret of the configuration.
     """
     origin = Path.cwd()
     project = read_project(folder, stack=stack, overrides=config, ask=ask)
     redactor = Redactor(project.hidden)
     try:
-        graph = contextvars.copy_context().run(
-            _evaluate, project, origin=origin, connect=connect, references=references
-        )
+        graph = contextvars.copy_context().run(_evaluate, project, origin=origin, connect=connect, facts=facts)
         check_graph(graph)
     except VmstackError as error:
         redactor.clean_error(error)
@@ -59,16 +56,14 @@ def evaluate(
     return graph if warnings == graph.warnings else msgspec.structs.replace(graph, warnings=warnings)
 
 
-def _evaluate(
-    project: Project, *, origin: Path, connect: str | None, references: "StackOutputs | None"
-) -> DesiredGraph:
+def _evaluate(project: Project, *, origin: Path, connect: str | None, facts: Facts) -> DesiredGraph:
     """Pulumi takes longer to import than most programs to run, so it is set up only for those that import it."""
     if "pulumi" not in sys.modules and not _IMPORTS_PULUMI.search(project.main.read_bytes()):
         try:
             return _attempt(project, origin=origin, connect=connect, with_pulumi=False)
         except PulumiWantedError:
             pass  # a module of the program or a library imports it: start over, with the runtime
-    return _attempt(project, origin=origin, connect=connect, with_pulumi=True, references=references)
+    return _attempt(project, origin=origin, connect=connect, with_pulumi=True, facts=facts)
 
 
 def _attempt(
@@ -77,9 +72,9 @@ def _attempt(
     origin: Path,
     connect: str | None,
     with_pulumi: bool,
-    references: "StackOutputs | None" = None,
+    facts: Facts = _NO_FACTS,
 ) -> DesiredGraph:
-    recorder = Recorder(project.stack, folder=project.main.parent, origin=origin, connect=connect)
+    recorder = Recorder(project.stack, folder=project.main.parent, origin=origin, connect=connect, facts=facts)
     token = SESSION.set(recorder)
     try:
         with isolated(project.main.parent, main=project.main, libraries=project.libraries):
@@ -91,16 +86,19 @@ def _attempt(
                 return graph
             from vmstack.evaluate.engine.runtime import run_program
 
-            run = run_program(project, recorder=recorder, references=references)
+            run = run_program(project, recorder=recorder)
+            check_wanted(recorder)
             return recorder.graph(outputs=run.outputs, lineages=run.lineages)
     except (PulumiWantedError, KeyboardInterrupt):
         raise
     except VmstackError as error:
+        check_wanted(recorder)  # what failed may have failed for want of an answer
         place_failure(error, folder=project.main.parent)
         raise
     except MemoryError:
         raise ProgramError("the stack program ran out of memory") from None
     except BaseException as error:
+        check_wanted(recorder)
         raise explain_failure(error, folder=project.main.parent) from error
     finally:
         SESSION.reset(token)

@@ -3,9 +3,12 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from vmstack.errors import ConflictError, Place, VmstackError, raise_all
+from vmstack.model.facts import Answer, Facts, Gap, Question
 from vmstack.model.graph import DesiredGraph, Options, Output, Resource
 from vmstack.model.identity import Key, StackId
 from vmstack.model.specs import Spec
@@ -43,17 +46,28 @@ class Lineage:
     ids: tuple[int, ...] = ()
 
 
+_NO_FACTS: Final = Facts()
+
+
 class Recorder:
     """Collects the resources of one evaluation. Not thread-safe: a stack program is one thread.
 
     `folder` is the project's; `origin` is where the user stood. `connect` overrides the URI of the only host.
+    `facts` are what hosts told so far; `uris` are hosts that the program has named besides its native ones.
     """
 
-    def __init__(self, stack: StackId, *, folder: Path, origin: Path, connect: str | None) -> None:
+    def __init__(
+        self, stack: StackId, *, folder: Path, origin: Path, connect: str | None, facts: Facts = _NO_FACTS
+    ) -> None:
         self.stack = stack
         self.folder = folder
         self.origin = origin
         self.connect = connect
+        self.facts = facts
+        self.gaps: dict[Gap, None] = {}
+        self.wanted: dict[Question, Place | None] = {}
+        self.uris: set[str] = set()
+        self._questions: set[Question] = set()
         self.entries: dict[Key, Entry] = {}
         self.warnings: list[str] = []
         self.hosts: list[object] = []
@@ -79,6 +93,42 @@ class Recorder:
         """Record a warning for the user, once."""
         if text not in self.warnings:
             self.warnings.append(text)
+
+    def ask(self, question: Question) -> Answer:
+        """What is known of something that only a host can tell; the question is noted for whoever can ask it."""
+        question = self._address(question)
+        self._questions.add(question)
+        return self.facts.get(question)
+
+    def need(self, question: Question, *, place: Place | None) -> Answer | None:
+        """The same, where the program cannot go on without: `None` until somebody asked, nothing if it is not there.
+
+        The evaluation must not count once it returned `None`, which `wanted` tells.
+        """
+        question = self._address(question)
+        if self.facts.holds(question):
+            return self.facts.get(question)
+        self.wanted.setdefault(question, place)
+        return None
+
+    def need_all(self, place: Place | None) -> None:
+        """Need an answer to all that was asked so far: what follows from it is used where it must be known."""
+        for question in self._questions:
+            if not self.facts.holds(question):
+                self.wanted.setdefault(question, place)
+
+    def leave_gap(self, gap: Gap) -> None:
+        """Note where the program used what is not known."""
+        self.gaps[gap] = None
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What was asked, sorted."""
+        return tuple(sorted(self._questions))
+
+    def _address(self, question: Question) -> Question:
+        """The question to the host that is really asked."""
+        return msgspec.structs.replace(question, uri=self.connect) if self.connect and question.uri else question
 
     def note_error(self, error: VmstackError) -> None:
         """Keep an error that the program may catch: then a resource is missing that it asked for."""
@@ -126,7 +176,12 @@ class Recorder:
                 )
             )
         return DesiredGraph(
-            stack=self.stack, resources=tuple(resources), outputs=dict(outputs), warnings=tuple(self.warnings)
+            stack=self.stack,
+            resources=tuple(resources),
+            outputs=dict(outputs),
+            warnings=tuple(self.warnings),
+            gaps=tuple(sorted(self.gaps, key=lambda gap: (gap.what, gap.place or ("", 0)))),
+            questions=self.questions if self.gaps else (),
         )
 
     def _lineage(self, key: Key, *, lineages: Mapping[int, Lineage]) -> Lineage:

@@ -54,6 +54,42 @@ class VolumeRecord(Data, frozen=True, kw_only=True):
     xml: str
 
 
+class NicAddresses(Data, frozen=True, kw_only=True):
+    """What a running guest's NIC has: addresses without prefix, link-local ones left out."""
+
+    mac: str
+    addresses: tuple[str, ...]
+
+
+class PoolUsage(Data, frozen=True, kw_only=True):
+    """Bytes of an active pool."""
+
+    capacity: int
+    allocation: int
+    available: int
+
+
+class NodeRecord(Data, frozen=True, kw_only=True):
+    """The machine's processors and memory (KiB), as `virNodeGetInfo` counts them."""
+
+    cpu_model: str
+    memory_kib: int
+    cpus: int
+    nodes: int
+    sockets: int
+    cores: int
+    threads: int
+
+
+class DeviceRecord(Data, frozen=True, kw_only=True):
+    """A device of the machine. `capabilities` are the kinds that it is of."""
+
+    name: str
+    parent: str | None
+    capabilities: tuple[str, ...]
+    xml: str
+
+
 class SecretRecord(Data, frozen=True, kw_only=True):
     """A libvirt secret of usage type `volume`; `usage` is its usage id."""
 
@@ -76,6 +112,15 @@ class Driver(Protocol):
     def volumes(self, pool: str) -> list[VolumeRecord]: ...  # NotFoundError; an inactive pool is a HostError
     def volume(self, pool: str, name: str) -> VolumeRecord: ...  # NotFoundError
     def secrets(self, *, usage_prefix: str) -> list[SecretRecord]: ...
+    def pool_usage(self, name: str) -> PoolUsage: ...  # NotFoundError; an inactive pool is a HostError
+    def node(self) -> NodeRecord: ...
+    def devices(self) -> list[DeviceRecord]: ...  # HostError where the daemon has no driver for devices
+    def addresses(self, uuid: str, *, agent: bool) -> list[NicAddresses]:
+        """The addresses of a running guest's NICs: the leases of its networks, or (`agent`) what its agent says.
+
+        Nothing while it is off or the agent does not answer. `PermissionDeniedError` for `agent` on a read-only
+        connection.
+        """
 
     # Pools.
     def define_pool(self, xml: str) -> None: ...  # ExistsError when the name has another UUID

@@ -120,6 +120,8 @@ def execute(
         case effects.AwaitReady():
             guest, notes = domain.await_ready(effect)
             return EffectResult(guest=guest, notes=notes)
+        case effects.AwaitLease():
+            domain.await_lease(effect)
         case _ as unreachable:
             assert_never(unreachable)
     return EffectResult()

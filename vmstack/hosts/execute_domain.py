@@ -10,9 +10,11 @@ from lxml import etree
 from vmstack.errors import GuestError, HostError, NotFoundError
 from vmstack.hosts.attempts import Patience
 from vmstack.hosts.driver import DomainRecord, Driver
+from vmstack.hosts.leases import await_lease
 from vmstack.hosts.readiness import GuestFailedError, GuestNotReadyError, await_ready
 from vmstack.model.effects import (
     AttachDevice,
+    AwaitLease,
     AwaitReady,
     DetachDevice,
     SetMemory,
@@ -160,6 +162,23 @@ class DomainEffects:
         self._record_outcome(effect.uuid, ready="ok", report=None)
         notes = (f"{effect.name}: cloud-init is done, with recoverable errors",) if report.exit == _RECOVERABLE else ()
         return report, notes
+
+    def await_lease(self, effect: AwaitLease) -> None:
+        """Wait for the addresses and record the outcome in the stamp: ok, or still pending after a timeout."""
+        try:
+            await_lease(
+                self._driver,
+                uuid=effect.uuid,
+                name=effect.name,
+                macs=effect.macs,
+                agent=effect.agent,
+                timeout=effect.timeout,
+                clock=self._clock,
+            )
+        except GuestNotReadyError as error:
+            self._record_outcome(effect.uuid, ready="pending", report=error.brief)
+            raise
+        self._record_outcome(effect.uuid, ready="ok", report=None)
 
     def _record_outcome(self, uuid: str, *, ready: str, report: str | None) -> None:
         record = self._read(uuid)

@@ -48,6 +48,10 @@ _VAGUE: Final = frozenset(
     {libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_ERR_OPERATION_INVALID}
 )
 _BUSY_TEXT: Final = re.compile(r"asynchronous jobs|still being allocated|still in use|state change lock")
+# What a host lacks, where libvirt says only what follows from that.
+_HINTS: Final = {
+    r"TPM version .* is not supported": "install swtpm on the host (Debian: swtpm and swtpm-tools)",
+}
 _EXISTS_TEXT: Final = re.compile(r"already exists|already defined")
 
 
@@ -100,7 +104,8 @@ def translate(
             return _busy(brief, host=host)
         if _EXISTS_TEXT.search(text) or (taken is not None and taken()):
             return _exists(brief, host=host)
-    return HostError(brief, details=(f"host {host}",))
+    hint = next((resolution for pattern, resolution in _HINTS.items() if re.search(pattern, text)), None)
+    return HostError(brief, details=(f"host {host}",), resolution=hint)
 
 
 def _exists(brief: str, *, host: str) -> ExistsError:

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import libvirt
 
-from vmstack.hosts.driver import PoolRecord
+from vmstack.errors import HostError
+from vmstack.hosts.driver import PoolRecord, PoolUsage
 from vmstack.hosts.link import Calls
 from vmstack.xmlio.safe import parse_xml
 
@@ -35,6 +36,14 @@ class PoolCalls(Calls):
             active = bool(handle.isActive())
             autostart = bool(handle.isPersistent() and handle.autostart())
         return self._pool_record(handle, active=active, autostart=autostart)
+
+    def pool_usage(self, name: str) -> PoolUsage:
+        handle = self._on_pool("read pool", name, lambda handle: handle)
+        with self._link.doing(f"read pool {name}"):
+            if not handle.isActive():
+                raise HostError(f"pool {name} is not active")
+            _, capacity, allocation, available = handle.info()
+        return PoolUsage(capacity=capacity, allocation=allocation, available=available)
 
     def define_pool(self, xml: str) -> None:
         root = parse_xml(xml, what="a pool to define")

@@ -9,7 +9,8 @@ class Claim(Data, frozen=True, kw_only=True):
     the state knows it.
 
     `id` is a UUID (domain, network, pool) or the path of a volume's file; `label` is the name in libvirt, and `pool`
-    that of a volume's pool. A seed's kind is that of the disk with the cloud-init documents.
+    that of a volume's pool. What a guest is told at its first boot is a seed: the disk with cloud-init's documents, and
+    the file that the firmware shows (Ignition, Combustion).
     """
 
     address: str
@@ -37,8 +38,8 @@ class ForeignState(Data, frozen=True, kw_only=True):
 
 
 class SeedContent(Data, frozen=True, kw_only=True):
-    """The documents on a disk that cloud-init reads. `digest` is of the whole; `meta_data` is `None` where it is not
-    to be understood."""
+    """What a guest is told: the documents on a disk that cloud-init reads, where it is one. `digest` is the whole's
+    SHA-256 (hex); `meta_data` is `None` where it is not to be understood."""
 
     digest: str
     user_data: str = ""

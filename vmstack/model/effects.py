@@ -278,6 +278,19 @@ class AwaitReady(Effect, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
 
 
+class AwaitLease(Effect, frozen=True, kw_only=True):
+    """Wait until each of the guest's NICs with these MACs has an address, then record in the stamp that it is ready.
+
+    `agent`: the guest agent tells the addresses, not the leases of the networks.
+    """
+
+    uuid: str
+    name: str
+    macs: tuple[str, ...]
+    agent: bool
+    timeout: int
+
+
 AnyEffect = (
     DefinePool
     | StartPool
@@ -312,4 +325,5 @@ AnyEffect = (
     | StampNetwork
     | UndefineDomain
     | AwaitReady
+    | AwaitLease
 )

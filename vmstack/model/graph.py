@@ -2,6 +2,7 @@
 
 from vmstack.errors import Place
 from vmstack.model.base import Data
+from vmstack.model.facts import Gap, Question
 from vmstack.model.identity import Key, StackId
 from vmstack.model.specs import Spec
 
@@ -48,9 +49,17 @@ class DesiredGraph(Data, frozen=True, kw_only=True):
 
     `resources` is sorted by key, whatever order the program made them in. An empty graph is legal here; whether it
     may delete anything is the planner's question (`PlanPolicy.allow_empty`).
+    `gaps` are where the program used what is not known yet, and `questions` what hosts could tell of it.
     """
 
     stack: StackId
     resources: tuple[Resource, ...]
     outputs: dict[str, Output] = {}
     warnings: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    questions: tuple[Question, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all that the program wants: nothing more can come of what is not known yet."""
+        return not any(gap.hides for gap in self.gaps)

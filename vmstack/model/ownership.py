@@ -100,8 +100,11 @@ class RunRecord(Data, frozen=True, kw_only=True):
 
 
 class StoredOutput(Data, frozen=True, kw_only=True):
+    """An output as it was last applied. Of one that is not `known` yet, and of a secret, the value is not kept."""
+
     value: object
     secret: bool = False
+    known: bool = True
 
 
 class Ledger(Data, frozen=True, kw_only=True):

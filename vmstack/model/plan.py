@@ -6,6 +6,7 @@ from typing import Final, Literal
 from vmstack.errors import Place
 from vmstack.model.base import Data
 from vmstack.model.effects import AnyEffect
+from vmstack.model.facts import Gap
 from vmstack.model.graph import Output
 from vmstack.model.identity import Key, StackId
 from vmstack.model.observed import ImageFacts
@@ -150,7 +151,8 @@ class Plan(Data, frozen=True, kw_only=True):
     """Everything apply does. `changes` and `steps` are sorted; equal inputs give equal plans, byte for byte.
 
     `ledgers` are the hosts whose ledger a finished apply must hold (outputs, last run); on a host of `releases`
-    nothing of the stack remains and its ledger is removed.
+    nothing of the stack remains and its ledger is removed. `gaps` are what the program used and is not known before
+    it is applied; what depends on that is planned afterwards.
     """
 
     stack: StackId
@@ -164,6 +166,7 @@ class Plan(Data, frozen=True, kw_only=True):
     releases: tuple[str, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     unchanged: int = 0
+    gaps: tuple[Gap, ...] = ()
     payload: Payload = Payload()
     format: int = PLAN_FORMAT
 

@@ -280,8 +280,10 @@ class VmSpec(Data, frozen=True, kw_only=True):
     `cpu_mode`, `machine` and `domain_type` left open are chosen by the planner from the host's facts.
     `seed` names a SeedSpec, and `ignition` another one, which the guest finds in the firmware as `fw_cfg_name`.
     `ready_timeout` is in seconds; `None` means there is nothing to wait for (no cloud-init,
-    or the program does not want to wait). `open` names fields that hold a default only because the program says
-    nothing of them: a domain that was taken over keeps what it has there.
+    or the program does not want to wait). `lease_macs` are the NICs that must have an address before the VM counts as
+    ready, within `lease_timeout` seconds; `agent`: the guest agent tells of it, not the leases of the networks.
+    `open` names fields that hold a default only because the program says nothing of them: a domain that was taken over
+    keeps what it has there.
     """
 
     name: str
@@ -310,9 +312,17 @@ class VmSpec(Data, frozen=True, kw_only=True):
     autostart: bool = False
     power: Power = Power.RUNNING
     ready_timeout: int | None = None
+    lease_macs: tuple[str, ...] = ()
+    lease_timeout: int = 300
+    agent: bool = False
     shutdown_timeout: int = 120
     power_off_after_timeout: bool = False
     open: tuple[str, ...] = ()
+
+    @property
+    def reports(self) -> bool:
+        """Whether it counts as ready only once something was heard of it."""
+        return self.ready_timeout is not None or bool(self.lease_macs)
 
 
 Spec = HostSpec | PoolSpec | ImageSpec | VolumeSpec | SeedSpec | NetworkSpec | VmSpec

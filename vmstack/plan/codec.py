@@ -31,6 +31,10 @@ def encode_plan(plan: Plan) -> bytes:
         "changes": [_encode_change(change) for change in plan.changes],
         "steps": [_encode_step(step) for step in plan.steps],
         "diagnostics": [_encode_diagnostic(found) for found in plan.diagnostics],
+        "gaps": [
+            {"what": gap.what, "hides": gap.hides, "address": None if gap.key is None else str(gap.key)}
+            for gap in plan.gaps
+        ],
         "outputs": {
             name: {"value": None if output.secret else output.value, "secret": output.secret}
             for name, output in sorted(plan.outputs.items())

@@ -16,13 +16,15 @@ from vmstack.plan.policy import PlanPolicy
 class Context:
     """The inputs of one planning, indexed, and the draft that it fills.
 
-    `order` are the needs of all resources of the program, also when a destruction makes the catalog empty.
+    `order` are the needs of all resources of the program, also when a destruction makes the catalog empty. Unless the
+    program is known `whole`, what is not in the catalog may be wanted all the same.
     """
 
     catalog: Catalog
     indexes: Mapping[str, HostIndex]
     policy: PlanPolicy
     images: Mapping[str, ImageFacts]
+    whole: bool = True
     order: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
     draft: Draft = field(default_factory=Draft)
 

@@ -20,12 +20,18 @@ from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed, step_id
 from vmstack.plan.gates import check_loss
+from vmstack.plan.held import hold_all
 from vmstack.plan.index import HostIndex, Slot, entry_key, is_ready
 from vmstack.plan.remains import Remains, Wanted, find_remains, has_nic_on, keeps_file
 
 
 def plan_deletions(wanted: Wanted, *, context: Context) -> dict[str, int]:
-    """Plan what goes, on every host. Returns how many of the stack's unwanted things stay for now, by host."""
+    """Plan what goes, on every host. Returns how many of the stack's unwanted things stay for now, by host.
+
+    As long as it is not known all that the program wants, nothing goes.
+    """
+    if not context.whole:
+        return hold_all(wanted, context=context)
     return {
         host: _Deletions(index, wanted=wanted, context=context).plan()
         for host, index in sorted(context.indexes.items())

@@ -111,7 +111,7 @@ def _changed(decision: MachineDecision) -> Iterator[FieldChange]:
             disruption=_rough(disruption, decision=decision),
             note=_NOTES.get(item.case) if disruption is Disruption.RESTART else None,
         )
-    found, spec = decision.observed, decision.spec
+    found = decision.observed
     if found is None:
         return
     if decision.autostart is not None:
@@ -130,7 +130,7 @@ def _changed(decision: MachineDecision) -> Iterator[FieldChange]:
         yield FieldChange(
             path="protect", before=found.stamp.protect, after=decision.stamp.protect, disruption=Disruption.NONE
         )
-    if decision.awaits and found.active and not decision.stops and spec.ready_timeout is not None:
+    if decision.awaits and found.active and not decision.stops:
         yield FieldChange(path="ready", before=_ready_before(decision), after="ok", disruption=Disruption.NONE)
 
 

@@ -24,10 +24,10 @@ def boot_disk(config: DomainConfig) -> DiskConfig | None:
 def readiness_after(old: Stamp | None, *, spec: VmSpec, anew: bool) -> dict[str, object]:
     """The stamp's fields on readiness: pending where the guest must report again, else as they are."""
     if old is None or anew:
-        return {"ready": "none" if spec.ready_timeout is None else "pending", "report": None}
+        return {"ready": "pending" if spec.reports else "none", "report": None}
     if old.ready == "none" and spec.ready_timeout is not None and spec.seed is not None:
         return {"ready": "pending", "report": None}
-    if old.ready == "pending" and spec.ready_timeout is None:
+    if old.ready == "pending" and not spec.reports:
         return {"ready": "none", "report": None}
     return {"ready": old.ready, "report": old.report}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from vmstack.model.effects import (
     AnyEffect,
     AttachDevice,
+    AwaitLease,
     AwaitReady,
     DefineDomain,
     DetachDevice,
@@ -263,4 +264,7 @@ def _end(decision: MachineDecision, chain: _Chain, *, handovers: Handovers, cont
                 uuid=uuid, name=name, timeout=spec.ready_timeout, instance=decision.instance, addresses=addresses
             ),
         )
+    if decision.awaits and spec.lease_macs:
+        lease = AwaitLease(uuid=uuid, name=name, macs=spec.lease_macs, agent=spec.agent, timeout=spec.lease_timeout)
+        chain.add("lease", lease)
     context.draft.finish(decision.key, *chain.last)

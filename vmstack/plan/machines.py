@@ -190,7 +190,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         fields=tuple(sorted((*fields, word))) if word is not None else fields,
         generation=seed.generation if seed else _generation(found),
         protect=context.catalog.options(Kind.VM, spec.name).protect is True,
-        ready="none" if spec.ready_timeout is None else "pending",
+        ready="pending" if spec.reports else "none",
         adopted=adopted,
     )
     if found is None:
@@ -206,7 +206,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
             whole=design,
             stamp=stamp,
             autostart=True if spec.autostart else None,
-            awaits=starts and spec.ready_timeout is not None,
+            awaits=starts and spec.reports,
             instance=seed.instance if seed else None,
         )
     return _decide_existing(spec, found, design, stamp, styled=styled, seed=seed, around=around, context=context)
@@ -261,7 +261,7 @@ def _decide_existing(
     stamp = msgspec.structs.replace(stamp, **readiness_after(found.stamp, spec=spec, anew=anew))
     waits_for_boot = seed_waits_for_boot(target, found) and mode is not Mode.RESTART
     pending = stamp.ready == "pending" and found.active and not waits_for_boot
-    awaits = wants_running and spec.ready_timeout is not None and (move is PowerMove.START or pending)
+    awaits = wants_running and spec.reports and (move is PowerMove.START or pending)
     if search.waiting and mode is not Mode.RESTART:
         context.draft.note(f"pending restart: the running guest has another {', '.join(search.waiting)}", key=key)
     resumes_saved = mode is Mode.DEFINE or move is PowerMove.START

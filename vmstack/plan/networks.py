@@ -17,6 +17,7 @@ from vmstack.plan.digest import digest_of
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.neighbours import check_neighbours, check_reserved, leaves, own_network_name
 from vmstack.plan.network_diff import NetworkDiff, compare_networks, written_fields
+from vmstack.plan.network_updates import lease_path, leases
 from vmstack.plan.stylesheets import apply_stylesheet, style_change
 from vmstack.xmlio.network import read_network, write_network
 from vmstack.xmlio.remainder import network_remainder
@@ -116,6 +117,8 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
     ignored = ignored_fields(options.ignore_changes)
     found = index.own_networks.get(spec.name)
     owned = frozenset(found.stamp.fields if found is not None and found.stamp else ())
+    if not context.whole:
+        spec = _hold_reservations(spec, found)
     design = design_network(spec, stack=context.stack)
     if found is not None:
         design = msgspec.structs.replace(design, uuid=found.uuid)
@@ -210,3 +213,19 @@ def _restamps(old: Stamp | None, new: Stamp) -> bool:
 def _state_changes(spec: NetworkSpec, found: ObservedNetwork, *, ignored: frozenset[str]) -> bool:
     autostart = found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored)
     return autostart or not found.active or not found.persistent
+
+
+def _hold_reservations(spec: NetworkSpec, found: ObservedNetwork | None) -> NetworkSpec:
+    """The network with the reservations that it has of ours: who they are for may not be known yet."""
+    if found is None or found.stamp is None:
+        return spec
+    held = leases(found.config)
+    taken = {(one.mac, one.name) for one in spec.reservations} | {(one.ip, None) for one in spec.reservations}
+    kept = [
+        lease.reservation
+        for identity, lease in held.items()
+        if lease_path(identity) in found.stamp.fields
+        and not {(lease.reservation.mac, lease.reservation.name), (lease.reservation.ip, None)} & taken
+        and all(lease.reservation.mac is None or lease.reservation.mac != one.mac for one in spec.reservations)
+    ]
+    return msgspec.structs.replace(spec, reservations=(*spec.reservations, *kept))

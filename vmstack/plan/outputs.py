@@ -1,19 +1,35 @@
 """The exported values as the ledger keeps them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from vmstack.model.graph import Output
-from vmstack.model.ownership import StoredOutput
+from vmstack.model.ownership import Ledger, StoredOutput
 
 
 def stored_outputs(outputs: Mapping[str, Output]) -> dict[str, StoredOutput]:
     """What the ledger holds of the outputs, as it reads back from JSON: never a secret's value."""
     return {
-        name: StoredOutput(value=None if output.secret else _plain(output.value), secret=output.secret)
+        name: StoredOutput(
+            value=None if output.secret or not output.known else _plain(output.value),
+            secret=output.secret,
+            known=output.known,
+        )
         for name, output in sorted(outputs.items())
     }
+
+
+def kept_outputs(outputs: Mapping[str, Output], *, ledgers: Iterable[Ledger]) -> dict[str, Output]:
+    """The outputs, with the values that were applied last in place of those that are not known now."""
+    runs = [ledger for ledger in ledgers if ledger.last_run is not None]
+    latest = max(runs, key=lambda ledger: ledger.last_run.when if ledger.last_run else "", default=None)
+    kept = dict(outputs)
+    for name, output in outputs.items():
+        held = latest.outputs.get(name) if latest is not None else None
+        if held is not None and held.known and not output.known and held.secret == output.secret:
+            kept[name] = Output(value=held.value, secret=held.secret)
+    return kept
 
 
 def _plain(value: object) -> object:

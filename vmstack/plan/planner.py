@@ -22,12 +22,13 @@ from vmstack.plan.gates import (
     check_saved_states,
     check_slots,
 )
+from vmstack.plan.held import check_held
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
 from vmstack.plan.machines import MachineDecision, Surroundings, decide_machines
 from vmstack.plan.network_steps import plan_networks
 from vmstack.plan.networks import decide_networks
-from vmstack.plan.outputs import stored_outputs
+from vmstack.plan.outputs import kept_outputs, stored_outputs
 from vmstack.plan.placement import place
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.pools import plan_pools
@@ -72,6 +73,8 @@ def make_plan(
     slots = wanted_slots(context, bases=decided.bases.values(), volumes=volumes.values(), seeds=carriers)
     wanted = Wanted(stack=desired.stack, slots=slots, machines=machines, releases=releases)
     kept = plan_deletions(wanted, context=context)
+    if not context.whole:
+        check_held(wanted, context=context)
     draft.raise_errors()
 
     plan = _close(context, desired, observed, kept=kept)
@@ -126,13 +129,16 @@ def open_context(
         indexes={host: index_host(snapshot, stack=desired.stack) for host, snapshot in sorted(observed.hosts.items())},
         policy=policy,
         images=images,
+        whole=policy.destroy or desired.whole,
         order={resource.key: resource.needs for resource in desired.resources},
     )
 
 
 def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept: Mapping[str, int]) -> Plan:
     draft, catalog = context.draft, context.catalog
-    outputs = {} if context.policy.destroy else dict(sorted(desired.outputs.items()))
+    ledgers_before = [snapshot.ledger for snapshot in observed.hosts.values() if snapshot.ledger is not None]
+    outputs = {} if context.policy.destroy else kept_outputs(desired.outputs, ledgers=ledgers_before)
+    outputs = dict(sorted(outputs.items()))
     inhabited = {pool.host for pool in catalog.pools.values()}
     inhabited |= {network.host for network in catalog.networks.values()}
     inhabited |= {vm.host for vm in catalog.vms.values()}
@@ -161,6 +167,7 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
         releases=releases,
         diagnostics=draft.diagnostics(),
         unchanged=draft.unchanged,
+        gaps=() if context.policy.destroy else desired.gaps,
         payload=Payload(
             images={name: draft.images[name] for name in sorted(draft.images)},
             seeds={digest: draft.seeds[digest] for digest in sorted(draft.seeds)},

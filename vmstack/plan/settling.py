@@ -158,6 +158,7 @@ class _Known:
             spec,
             uuid=domain.uuid,
             label=self._text(spec.label),
+            lease_macs=tuple(map(self._text, spec.lease_macs)),
             nics=tuple(msgspec.structs.replace(nic, mac=self._text(nic.mac)) for nic in spec.nics),
             ready_timeout=spec.ready_timeout if reports else None,
         )

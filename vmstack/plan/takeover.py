@@ -152,9 +152,10 @@ class Takeover:
             self.absent.append((key, claim))
             return
         if self._is_stamped(found, key=key, what=f"the domain {found.name!r}"):
-            seed = Key(Kind.SEED, spec.seed or "")
-            if any(entry.path in self.matches.seeds for entry in index.named_entries.get(seed, ())):
-                self.held.append(seed)
+            names = [name for name in (spec.seed, spec.ignition) if name is not None]
+            for seed in (Key(Kind.SEED, name) for name in names):
+                if any(entry.path in self.matches.seeds for entry in index.named_entries.get(seed, ())):
+                    self.held.append(seed)
             return
         if key.name in index.own_domains:
             self.errors.append(_twice(key, index.own_domains[key.name].name, host=index.host))
@@ -179,7 +180,8 @@ class Takeover:
             if not derived[nic.name]:
                 continue
             network = self._network_label(nic.network) if nic.network is not None else None
-            match = next((item for item in left if (item.network, item.bridge) == (network, nic.bridge)), None)
+            where = (network, nic.bridge, nic.device)
+            match = next((item for item in left if (item.network, item.bridge, item.device) == where), None)
             if match is not None:
                 left.remove(match)
                 yield nic.name, match.mac
@@ -191,6 +193,14 @@ class Takeover:
             found = present.get(self._path(disk.volume, index=index) or "")
             if found is not None:
                 yield disk.name, AdoptedDisk(target=found.target, serial=found.serial)
+        sources = {disk.path or disk.url: disk for disk in config.disks}
+        for medium in spec.hardware.media:
+            found = sources.get(medium.source)
+            if found is not None:
+                yield medium.name, AdoptedDisk(target=found.target, serial=found.serial)
+        shown = config.fw_cfg.path if config.fw_cfg is not None else None
+        if spec.ignition is not None and shown is not None and shown in self.matches.seeds:
+            self._seed(self.catalog.seeds[spec.ignition], path=shown, vm=spec, index=index)
         drive = next((disk for path, disk in present.items() if path in self.matches.seeds), None)
         if spec.seed is None or drive is None or drive.path is None:
             return
@@ -211,7 +221,7 @@ class Takeover:
             return
         instance = instance_id(self.catalog.stack, vm.name, generation=1, adopted=True)
         content = self.contents.get((index.host, slot))
-        same = content is not None and _holds(content, spec)
+        same = spec.raw is None and content is not None and _holds(content, spec)
         entry = LedgerEntry(
             name=spec.name,
             role="seed",

@@ -215,11 +215,12 @@ def _find(
         driver = bench.connection(_uri(desired, pool.host))
         label = spec.label if isinstance(spec, VolumeSpec) else _seed_of(desired, driver, name=name)
         root = etree.fromstring(driver.volume(pool.label, label).xml)
-        size = int(root.findtext("capacity"))
         facts: dict[str, object] = {"name": label}
         if kind is Kind.SEED:
+            size = int(root.findtext("capacity"))
             content = b"".join(driver.download_volume(pool.label, label, length=size))
-            facts |= {file: text.decode() for file, text in read_seed(content).items()}
+            files = read_seed(content)
+            facts |= {file: text.decode() for file, text in files.items()} or {"content": content.decode()}
         return facts, root
     driver = bench.connection(_uri(desired, spec.host))
     if kind is Kind.VM:
@@ -234,8 +235,9 @@ def _find(
 
 def _seed_of(desired: DesiredGraph, driver: Driver, *, name: str) -> str:
     """The seed that the persistent definition has: a running guest may still have the one before."""
-    domain = next(item.spec for item in desired.resources if item.key == Key(Kind.VM, name))
-    [path] = _values(etree.fromstring(driver.domain(domain.uuid).xml), "devices/disk[serial='cidata']/source/@file")
+    domain = next(item.spec for item in desired.resources if item.key == Key(Kind.VM, name.partition(":")[0]))
+    where = "sysinfo/entry/@file" if ":" in name else "devices/disk[serial='cidata']/source/@file"
+    [path] = _values(etree.fromstring(driver.domain(domain.uuid).xml), where)
     return Path(path).name
 
 

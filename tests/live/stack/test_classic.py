@@ -57,3 +57,51 @@ def test_a_classic_program_comes_changes_and_goes(stack: Stack, probe: str) -> N
 
     stack.destroy()
     assert stack.listed() == before
+
+
+LEASES = """
+import pulumi
+import pulumi_libvirt as libvirt
+
+kvm = libvirt.Provider("kvm", uri="qemu:///system")
+on = pulumi.ResourceOptions(provider=kvm)
+pool = libvirt.Pool("pool", name="$prefix-pool", type="dir", path="$folder", opts=on)
+lan = libvirt.Network("lan", name="$prefix-lan", addresses=["$subnet.0/25"], opts=on)
+base = libvirt.Volume("base", name="base.qcow2", pool=pool.name, source="$probe", opts=on)
+root = libvirt.Volume("root", name="root.qcow2", pool=pool.name, base_volume_id=base.id, opts=on)
+seed = libvirt.CloudInitDisk("seed", pool=pool.name, user_data="#cloud-config", opts=on)
+first = libvirt.Domain(
+    "first", name="$prefix-first", memory=128, cloudinit=seed.id, disks=[{"volume_id": root.id}],
+    network_interfaces=[{"network_id": lan.id, "wait_for_lease": True}], opts=on,
+)
+ip = first.network_interfaces[0].addresses[0]
+second = libvirt.Domain("second", name="$prefix-second", running=False, description=ip, opts=on)
+cores = libvirt.get_node_info(opts=pulumi.InvokeOptions(provider=kvm)).cpu_cores_total
+pulumi.export("ip", ip)
+pulumi.export("machine", first.machine)
+pulumi.export("cores", cores)
+"""
+
+
+def test_what_hangs_on_a_lease_comes_in_a_second_wave(stack: Stack, probe: str) -> None:
+    before = stack.listed()
+    stack.write(LEASES, probe=probe)
+    assert "The plan is incomplete" in stack.run("plan").out
+    run = stack.apply()
+    assert run.out.count("Plan: ") == 2
+    address = stack.run("output", "ip", "--raw").out
+    assert address.startswith(stack.subnet)
+    assert address in virsh("domifaddr", stack.name("first"))
+    assert f"<description>{address}</description>" in dump("domain", stack.name("second"))
+    assert stack.run("output", "machine", "--raw").out == "q35"
+    stack.is_converged()
+
+    process = qemu_pid(stack.name("first"))
+    stack.edit("cores = ", "import sys\nsys.exit(0)\ncores = ")
+    assert "ended itself with sys.exit(0)" in stack.run("apply", "--yes", code=1).err
+    stack.edit("import sys\nsys.exit(0)\n", "")
+    stack.is_converged()
+    assert qemu_pid(stack.name("first")) == process
+
+    stack.destroy()
+    assert stack.listed() == before

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from lxml import etree
 from lxml.builder import E
 
 from tests.fake.disk_images import qcow2
@@ -389,3 +390,38 @@ def test_a_volume_that_is_made_anew_keeps_the_name_that_pulumi_gave_it(project, 
     assert "root-3333333" in [record.name for record in old.volumes("pool-1111111")]
     assert run("plan", project, "--detailed-exitcode") == 0
     assert "/pools/old/root-3333333" in old.domain(VM).xml
+
+
+def test_ignition_is_taken_over_with_the_file_that_the_firmware_shows(project, old, capsys):
+    program = project / "__main__.py"
+    text_ = program.read_text().replace(
+        'init = libvirt.CloudInitDisk("init", pool=pool.name, user_data="#cloud-config", meta_data="a: 1", opts=on)',
+        'ign = libvirt.Ignition("ign", pool=pool.name, content=\'{"a": 1}\', opts=on)',
+    )
+    program.write_text(text_.replace("cloudinit=init.id", "coreos_ignition=ign.id"))
+    content = b'{"a": 1}'
+    volume = E.volume(E.name("ign-8"), E.capacity(str(len(content))), E.target(E.format(type="raw")))
+    old.create_volume("pool-1111111", text(volume))
+    old.upload_volume("pool-1111111", "ign-8", chunks=[content], length=len(content))
+    qemu = "{http://libvirt.org/schemas/domain/qemu/1.0}"
+    domain = etree.fromstring(_domain())
+    domain.find("devices").remove(domain.find("devices/disk[3]"))
+    arguments = ("-fw_cfg", "name=opt/com.coreos/config,file=/pools/old/ign-8")
+    domain.append(E(f"{qemu}commandline", *(E(f"{qemu}arg", value=value) for value in arguments)))
+    old.power_off_domain(VM)
+    old.undefine_domain(VM)
+    old.define_domain(text(domain))
+    old.start_domain(VM)
+    outputs = {"name": "ign-8", "pool": "pool-1111111"}
+    type_ = "libvirt:index/ignition:Ignition"
+    change = {
+        "urn": f"urn:pulumi:dev::shop::{type_}::ign",
+        "type": type_,
+        "id": "/pools/old/ign-8;1",
+        "outputs": outputs,
+    }
+    assert run("import", project, "--from-pulumi", _export(project, init=change), "--yes") == 0
+    assert "7 taken over" in capsys.readouterr().out
+    assert run("plan", project, "--detailed-exitcode") == 0
+    program.write_text(program.read_text().replace('"a": 1', '"a": 2'))
+    assert set(_plan(project, capsys)) == {"vm.web", "seed.web:ignition"}

@@ -56,7 +56,7 @@ def test_volumes_and_disks_are_claimed_by_their_files():
         "root": (Kind.VOLUME, "/pools/web/root.qcow2", "web"),
         "other": (Kind.VOLUME, "/images/o.qcow2", "default"),
         "init": (Kind.SEED, "/pools/web/i.iso", "web"),
-        "ign": (Kind.VOLUME, "/pools/web/i.ign", "web"),
+        "ign": (Kind.SEED, "/pools/web/i.ign", "web"),
     }
 
 
@@ -158,7 +158,7 @@ def test_storage_of_all_versions_of_the_provider(version):
         "web": (Kind.POOL, UUID, None),
         "r": (Kind.VOLUME, "/pools/web/r", "web"),
         "i.iso": (Kind.SEED, "/pools/web/i.iso", "web"),
-        "b": (Kind.VOLUME, "/pools/web/b", "web"),
+        "b": (Kind.SEED, "/pools/web/b", "web"),
     }
 
 

@@ -10,9 +10,12 @@ import pulumi_libvirt
 import pytest
 
 from vmstack.errors import ConflictError, InputError, ProgramError
+from vmstack.evaluate.classic.schema import DOMAIN
 from vmstack.model.graph import Options, Output
+from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, MetadataSpec, TpmSpec
 from vmstack.model.identity import Key, Kind, StackId, derive_uuid
 from vmstack.model.specs import DnsForwarder, DnsSrv, NetworkMode, Power, Route, VolumeSource
+from vmstack.plan.validation import check_graph
 
 UNIT = StackId("unit", "dev")
 PRELUDE = """\
@@ -227,7 +230,7 @@ def test_one_cloud_init_disk_may_serve_many_domains(run):
 def test_what_is_there_already_is_referred_to(run):
     graph = run("""
         found = libvirt.Network.get("found", "1f6d2cd3-5a4b-4d5a-9e63-0b8d6c7f4a11", name="office", opts=on)
-        disk = libvirt.Volume.get("disk", "/images/old.qcow2", opts=on)
+        disk = libvirt.Volume.get("disk", "/images/old.qcow2", pool="images", opts=on)
         libvirt.Domain("vm", network_interfaces=[{"network_id": found.id}, {"network_name": "default"}],
             disks=[{"volume_id": disk.id, "scsi": True}], opts=on)
     """)
@@ -245,11 +248,11 @@ def test_addresses_that_dhcp_gives_are_unknown_and_said_to_be(run):
         pulumi.export("own", vm.network_interfaces.apply(lambda nics: nics[0].addresses[0]))
     """)
     assert {name: output.known for name, output in graph.outputs.items()} == {"ip": False, "url": False, "own": False}
-    assert [warning.rpartition("/")[2] for warning in graph.warnings] == [
-        "__main__.py:12: this function of an output did not run: the output is not known before apply",
-        "vm.vm: vmstack does not wait for a lease on 'net', and its addresses stay unknown; "
-        "give it addresses=[...] to have them known",
-    ]
+    assert [gap.what.rpartition("/")[2] for gap in graph.gaps] == [
+        "the output 'ip'", "the output 'own'", "the output 'url'", "__main__.py:12 is for",
+    ]  # fmt: skip
+    assert [gap.hides for gap in graph.gaps] == [False, False, False, True]
+    assert not graph.whole
 
 
 def test_ids_of_volumes_in_pools_of_the_host_reach_disks_but_are_not_exported(run):
@@ -440,7 +443,6 @@ REFUSED = {
         "libvirt.Domain('vm', network_interfaces=[{'network_name': 'default', 'addresses': ['10.9.0.9']}], opts=on)",
         "networkInterfaces[0].addresses: nobody would give",
     ),
-    "an unknown value": ("libvirt.Domain('vm', description=pool.capacity.apply(str), opts=on)", "description: the value is"),
     "a secret in sight": ("libvirt.Domain('vm', description=pulumi.Output.secret('x'), opts=on)", "description: the value is"),
     "a type": ("libvirt.Domain('vm', vcpu='many', opts=on)", "vcpu: it is not a whole number"),
     "a mode of the CPU": ("libvirt.Domain('vm', cpu={'mode': 'fast'}, opts=on)", "cpu.mode: 'fast'"),
@@ -448,6 +450,20 @@ REFUSED = {
     "a console of another kind": (
         "libvirt.Domain('vm', consoles=[{'type': 'pty', 'target_port': '0', 'target_type': 'xen'}], opts=on)",
         "consoles[0].targetType: 'xen'",
+    ),
+    "reading a domain": ("libvirt.Domain.get('d', 'id', opts=on)", "asks a host about domain id on qemu:///system"),
+    "waiting on a bridge": (
+        "libvirt.Domain('vm', network_interfaces=[{'bridge': 'br0', 'wait_for_lease': True}], opts=on)",
+        "waitForLease: no DHCP of libvirt's serves the bridge 'br0'",
+    ),
+    "waiting without DHCP": (
+        "dry = libvirt.Network('dry', name='dry', addresses=['10.9.0.0/24'], dhcp={'enabled': False}, opts=on)\n"
+        "libvirt.Domain('vm', network_interfaces=[{'network_id': dry.id, 'wait_for_lease': True}], opts=on)",
+        "waitForLease: the network 'dry' serves no DHCP",
+    ),
+    "a timeout that is none": (
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, custom_timeouts=pulumi.CustomTimeouts(create='soon')))",
+        "custom_timeouts.create: 'soon' is not a duration",
     ),
     "a serial port twice": (
         "libvirt.Domain('vm', consoles=[{'type': 'tcp', 'target_port': '1'}, {'type': 'pty', 'target_port': '1'}], opts=on)",
@@ -464,7 +480,6 @@ REFUSED = {
         "fwCfgName: 'etc/x'",
     ),
     "a name of nothing": ("libvirt.Domain('vm', fw_cfg_name='opt/x', opts=on)", "fwCfgName: it needs coreosIgnition"),
-    "reading a domain": ("libvirt.Domain.get('d', 'id', opts=on)", "Domain 'd': it cannot be read"),
     "a mode of a network": ("libvirt.Network('n', mode='magic', opts=on)", "mode: 'magic'"),
     "a network too small": ("libvirt.Network('n', addresses=['10.9.0.0/30'], opts=on)", "addresses[0]: "),
     "no name": ("libvirt.Domain('a b', opts=on)", "the name: 'a b' is not a name"),
@@ -507,6 +522,87 @@ def test_consoles_are_the_serial_port_and_a_paravirtual_one(run):
         libvirt.Domain("two", consoles=[serial, virtio], opts=on)
     """)
     assert {name: vm.virtio_console for name, vm in specs(graph, Kind.VM).items()} == {"one": False, "two": True}
+
+
+def test_every_part_of_a_domain(run):
+    graph = run("""
+        one = libvirt.Ignition("one", pool=pool.name, content='{"ignition": {}}', opts=on)
+        vm = libvirt.Domain("vm", arch="x86_64", emulator="/bin/qemu", firmware="/code.fd", nvram={"file": "/v.fd",
+            "template": "/t.fd"}, kernel="/k", initrd="/i", cmdlines=[{"foo": 1, "_": "quiet"}, {"bar": "bye", "x": True}],
+            boot_devices=[{"devs": ["network"]}, {"devs": ["hd", "cdrom"]}], cpu={"mode": "custom"}, video={"type": "qxl"},
+            graphics={"type": "vnc", "listen_type": "address", "websocket": -1}, metadata='<a:b xmlns:a="urn:a" c="d" />',
+            tpm={"backend_version": "1.2"}, coreos_ignition=one.id, fw_cfg_name="opt/x", machine="pc", disks=[
+                {"file": "/isos/Debian 12.iso"}, {"volume_id": root.id, "scsi": True, "wwn": "0x5000C50015EA71AD"},
+                {"url": "http://[fd00::1]/a/b.qcow2?x=y"}, {"block_device": "/dev/sdb"}],
+            filesystems=[{"source": "/srv", "target": "srv", "accessmode": "squash", "readonly": False}],
+            consoles=[{"type": "tcp", "target_port": "1"}, {"type": "pty", "target_type": "virtio", "target_port": "3"}],
+            network_interfaces=[{"macvtap": "eth0"}, {"vepa": "eth0"}, {"passthrough": "eth1"}], opts=on)
+        pulumi.export("arch", vm.arch)
+    """)
+    vm = specs(graph, Kind.VM)["vm"]
+    parts = vm.hardware
+    assert (parts.arch, parts.emulator, parts.loader, parts.nvram, parts.nvram_template) == (
+        "x86_64", "/bin/qemu", "/code.fd", "/v.fd", "/t.fd",
+    )  # fmt: skip
+    assert (parts.kernel, parts.initrd, parts.cmdline) == ("/k", "/i", "bar=bye foo=1 quiet x=true")
+    assert (parts.boot, parts.video, vm.cpu_mode) == (("network", "hd", "cdrom"), "qxl", "custom")
+    assert (vm.graphics.listen, vm.graphics.websocket) == ("127.0.0.1", -1)
+    assert parts.metadata == (MetadataSpec(namespace="urn:a", xml='<a:b xmlns:a="urn:a" c="d"></a:b>'),)
+    assert parts.tpm == TpmSpec(model="", version="1.2")
+    assert [
+        (item.kind, item.source, item.format, item.bus, item.device, item.readonly, item.place) for item in parts.media
+    ] == [
+        ("file", "/isos/Debian 12.iso", "raw", "ide", "cdrom", True, 0),
+        ("network", "http://[fd00::1]:80/a/b.qcow2?x=y", "qcow2", "virtio", "disk", True, 2),
+        ("block", "/dev/sdb", "raw", "virtio", "disk", False, 3),
+    ]
+    assert (vm.disks[0].bus, vm.disks[0].wwn) == ("scsi", "5000c50015ea71ad")
+    assert parts.filesystems == (FilesystemSpec(source="/srv", target="srv", accessmode="squash", readonly=False),)
+    assert parts.consoles == (
+        ConsoleSpec(), ConsoleSpec(port=1, type="tcp", host="127.0.0.1", service="0"), ConsoleSpec(target="virtio"),
+    )  # fmt: skip
+    assert [(nic.name, nic.device, nic.mode) for nic in vm.nics] == [
+        ("eth0", "eth0", "bridge"), ("eth0-2", "eth0", "vepa"), ("eth1", "eth1", "passthrough"),
+    ]  # fmt: skip
+    seed = specs(graph, Kind.SEED)[vm.ignition]
+    assert (seed.raw, vm.fw_cfg_name, graph.outputs["arch"].value) == ('{"ignition": {}}', "opt/x", "x86_64")
+
+
+def test_ignition_may_be_a_file_and_serve_many_domains(stack, run):
+    (stack.folder / "config.ign").write_text('{"from": "a file"}')
+    graph = run("""
+        shared = libvirt.Ignition("shared", pool=pool.name, content="config.ign", opts=on)
+        script = libvirt.Combustion("shared", content=pulumi.Output.secret("#!/bin/sh"), opts=on)
+        libvirt.CloudInitDisk("shared", pool=pool.name, opts=on)
+        for name, which in (("a", shared), ("b", shared), ("c", script)):
+            libvirt.Domain(name, coreos_ignition=which.id, opts=on)
+    """)
+    assert {name: seed.raw for name, seed in specs(graph, Kind.SEED).items()} == {
+        "a:ignition": '{"from": "a file"}', "b:ignition": '{"from": "a file"}', "c:ignition": "#!/bin/sh",
+    }  # fmt: skip
+    assert [warning.rpartition("CloudInitDisk ")[2] for warning in graph.warnings] == [
+        "'shared': no domain has it, so nothing is made of it"
+    ]
+
+
+def test_the_path_of_a_pseudo_terminal_is_libvirts(run):
+    graph = run("""
+        console = {"type": "pty", "target_port": "0", "target_type": "serial", "source_path": "/dev/pts/4"}
+        libvirt.Domain("vm", consoles=[console], opts=on)
+    """)
+    assert [warning.partition(":")[0] for warning in graph.warnings] == ["vm.vm"]
+    assert specs(graph, Kind.VM)["vm"].hardware.consoles == ()
+
+
+def test_every_input_of_a_domain_can_be_ignored(run):
+    names = [name for name in DOMAIN if name != "qemuAgent"]
+    graph = run(f"""
+        libvirt.Domain("vm", disks=[{{"file": "/a", "scsi": True}}], network_interfaces=[{{"macvtap": "eth0"}}],
+            opts=pulumi.ResourceOptions(provider=kvm, ignore_changes={names!r} + ["disks[0].wwn", "disks[0].file",
+            "networkInterfaces[0].macvtap", "nvram.file", "xml.xslt", "video.type"]))
+    """)
+    check_graph(graph)
+    assert "stylesheet" in resource(graph, "vm.vm").options.ignore_changes
 
 
 def test_two_of_one_name_below_different_components_are_refused(stack):

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from vmstack.errors import InputError
+from vmstack.evaluate.failures import FactsWantedError
+from vmstack.model.facts import Facts, Question
 from vmstack.model.graph import Output
 from vmstack.model.identity import Key, Kind
 
@@ -111,39 +112,85 @@ def test_transforms_of_functions(stack):
     assert graph.outputs["host"].value == "b"
 
 
+def stacks_of(**stacks):
+    """Facts about the outputs of other stacks."""
+    return Facts(
+        answers={Question(uri="", subject="stack", id=name.replace("__", "/")): kept for name, kept in stacks.items()}
+    )
+
+
+def kept(**outputs):
+    return {"outputs": {name: {"value": None, "secret": False, "known": True} | one for name, one in outputs.items()}}
+
+
 def test_references_to_other_stacks(stack):
-    stacks = {
-        "org/base/dev": {"pool": Output(value="pool-1"), "n": Output(value=2), "key": Output(value="s", secret=True)}
-    }
     graph = stack.evaluate(
         """
         other = pulumi.StackReference("org/base/dev")
         libvirt.Domain("vm", vcpu=other.require_output("n"), opts=on)
         pulumi.export("pool", other.get_output("pool"))
-        pulumi.export("key", other.get_output("key"))
+        pulumi.export("none", other.get_output("nothing").apply(lambda value: value is None))
+        async def details():
+            found = await other.get_output_details("pool")
+            pulumi.export("details", found.value)
+        pulumi.run(details)
         """,
         prelude=PRELUDE,
-        references=stacks.get,
+        facts=stacks_of(base__dev=kept(pool={"value": "pool-1"}, n={"value": 2}, key={"secret": True})),
     )
     assert vms(graph)["vm"].vcpus == 2
-    assert graph.outputs == {"key": Output(value="s", secret=True), "pool": Output(value="pool-1")}
+    assert graph.outputs == {
+        "none": Output(value=True), "pool": Output(value="pool-1"), "details": Output(value="pool-1"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "question"), [("prod", "unit/prod"), ("base/dev", "base/dev"), ("org/base/dev", "base/dev")]
+)
+def test_the_names_of_other_stacks(stack, name, question):
+    with pytest.raises(FactsWantedError) as caught:
+        stack.evaluate(f"pulumi.StackReference({name!r})", prelude=PRELUDE)
+    assert [(one.subject, one.id, one.uri) for one in caught.value.questions] == [("stack", question, "")]
+    assert [host.uri for host in caught.value.hosts] == ["qemu:///system"]
 
 
 REFERENCES = {
-    "nobody who knows stacks": (None, "are not to be had here"),
-    "no such stack": ({}, "there is no such stack"),
-    "a secret that is not kept": ({"a/b/c": {"x": Output(value=None, secret=True)}}, "whose values are not kept: x"),
-    "a value that is not known": ({"a/b/c": {"x": Output(value=None, known=False)}}, "whose values are not kept: x"),
+    "no such stack": (None, "pulumi.StackReference('a/b/c')  # here", "there is no stack b/c"),
+    "no name of a stack": (None, "pulumi.StackReference('a/b/c/d')  # here", "not the name of a stack"),
+    "no such output": ({}, "pulumi.StackReference('a/b/c').require_output('y')", "KeyError: 'y'"),
+    "a secret as an input": (
+        {"x": {"secret": True}},
+        "libvirt.Domain('v', description=pulumi.StackReference('a/b/c').get_output('x'), opts=on)  # here",
+        "the value of b/c/x is not kept",
+    ),
+    "a secret in a function": (
+        {"x": {"secret": True}},
+        "pulumi.StackReference('a/b/c').get_output('x').apply(lambda x: len(x))  # here",
+        "the value of b/c/x is not kept",
+    ),
+    "a secret as an output": (
+        {"x": {"secret": True}},
+        "pulumi.export('x', pulumi.StackReference('a/b/c').get_output('x'))",
+        "the output 'x': the value of b/c/x is not kept",
+    ),
+    "a secret of a native resource": (
+        {"x": {"secret": True}},
+        "from vmstack import Host\nHost('h', uri=pulumi.StackReference('a/b/c').get_output('x'))  # here",
+        "the value of b/c/x is not kept",
+    ),
+    "a value that was not known": (
+        {"x": {"known": False}},
+        "pulumi.export('x', pulumi.StackReference('a/b/c').get_output('x'))",
+        "or it was not known",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", REFERENCES)
-def test_references_to_nothing_are_refused(stack, case):
-    stacks, expected = REFERENCES[case]
-    error = stack.fail(
-        "pulumi.StackReference('a/b/c')", prelude=PRELUDE, references=stacks.get if stacks is not None else None
-    )
-    assert isinstance(error, InputError)
+def test_references_to_what_is_not_there_are_refused(stack, case):
+    outputs, body, expected = REFERENCES[case]
+    facts = stacks_of(b__c=None if outputs is None else kept(**outputs))
+    error = stack.fail(body, prelude=PRELUDE, facts=facts)
     assert expected in str(error)
 
 
@@ -151,8 +198,29 @@ REFUSED = {
     "hooks": (
         "hook = pulumi.ResourceHook('h', lambda args: None)\n"
         "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, hooks=pulumi.ResourceHookBinding(after_create=[hook])))",
-        "the hook 'h' is not supported",
+        "Domain 'vm': the hook 'h' is not supported",
     ),
+    "hooks on errors": (
+        "hook = pulumi.ErrorHook('h', lambda args: True)\n"
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, hooks=pulumi.ResourceHookBinding(on_error=[hook])))",
+        "Domain 'vm': the hook 'h' is not supported",
+    ),
+    "hooks of components": (
+        "hook = pulumi.ResourceHook('h', lambda args: None)\n"
+        "pulumi.ComponentResource('unit:C', 'c', {}, pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_delete=[hook])))",
+        "C 'c': the hook 'h' is not supported",
+    ),
+    "stashes": ("pulumi.Stash('s', input='x')", "pulumi:index:Stash 's' is not supported"),
+    "dynamic providers": (
+        "from pulumi.dynamic import Resource, ResourceProvider\nclass D(Resource):\n    pass\nD(ResourceProvider(), 'd', {})",
+        "pulumi-python:dynamic:Resource 'd' is not supported",
+    ),
+    "resources of others": ("pulumi.CustomResource('aws:s3/bucket:Bucket', 'b', {})", "Bucket 'b' is not supported"),
+    "nested archives": (
+        "libvirt.Domain('vm', disks=[{'volume_id': pulumi.FileArchive('x')}], opts=on)", "disks: assets and archives",
+    ),
+    "a Pulumi that is not there": ("pulumi.require_pulumi_version('>=99.0.0')", "the program requires Pulumi >=99.0.0"),
+    "no range of versions": ("pulumi.require_pulumi_version('new')", "'new' is no range of versions"),
     "remote components": ("pulumi.ComponentResource('a:b:C', 'c', {}, remote=True)", "a component that a plugin would make"),
     "assets": ("libvirt.Domain('vm', description=pulumi.StringAsset('x'), opts=on)", "assets and archives"),
     "other providers": ("pulumi.ProviderResource('aws', 'p', {})", "pulumi:providers:aws 'p' is not supported"),
@@ -218,3 +286,36 @@ def test_two_evaluations_give_two_answers(stack):
     body = "libvirt.Domain(pulumi.Config().require('name'), opts=on)"
     found = [set(vms(stack.evaluate(body, prelude=PRELUDE, config={"name": name}))) for name in ("a", "b", "a")]
     assert found == [{"a"}, {"b"}, {"a"}]
+
+
+HARMLESS = {
+    "a version of the package": ("libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, version='0.5.4'))"),
+    "where its plugin is": (
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, plugin_download_url='https://x.test'))"
+    ),
+    "the Pulumi that is there": (
+        "libvirt.Domain('vm', opts=on)\npulumi.require_pulumi_version('<1.0.0 || >=3.0.0 <4.0.0 !=3.1.0')"
+    ),
+    "an entry point to await": (
+        "async def main():\n    import asyncio\n    await asyncio.sleep(0)\n    libvirt.Domain('vm', opts=on)\npulumi.run(main)"
+    ),
+    "a recovered failure": (
+        "name = pulumi.Output.from_input('a').apply(lambda x: 1 / 0).recover(lambda error: 'saved')\n"
+        "libvirt.Domain('vm', description=name, opts=on)"
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HARMLESS)
+def test_what_needs_nothing_of_the_engine_is_taken(stack, case):
+    assert set(vms(stack.evaluate(HARMLESS[case], prelude=PRELUDE))) == {"vm"}
+
+
+def test_a_helper_module_is_run_again_by_the_next_evaluation(stack):
+    stack.write(
+        "helper.py", "import pulumi_libvirt as libvirt\nlibvirt.Domain('inside', opts=__import__('settings').on)\n"
+    )
+    stack.write("settings.py", "import pulumi\nimport pulumi_libvirt as libvirt\n"
+                "on = pulumi.ResourceOptions(provider=libvirt.Provider('kvm', uri='qemu:///system'))\n")  # fmt: skip
+    found = [set(vms(stack.evaluate("import pulumi\nimport helper\n", prelude=""))) for _ in range(3)]
+    assert found == [{"inside"}] * 3

@@ -340,8 +340,8 @@ def test_failures_inside_of_callbacks_count(stack):
             'pulumi.CustomResource("aws:s3/bucket:Bucket", "b", {})',
             "aws:s3/bucket:Bucket 'b' is not supported",
         ),
-        ('pulumi.StackReference("org/other/dev")', "StackReference 'org/other/dev'"),
-        ("import pulumi_libvirt\npulumi_libvirt.get_node_info()", "the function getNodeInfo"),
+        ('pulumi.StackReference("org/other/dev")', "asks a host about stack other/dev"),
+        ("import pulumi_libvirt\npulumi_libvirt.get_node_info()  # here", "its provider has no URI"),
     ],
 )
 def test_other_resources_are_refused_by_name(stack, body, expected):

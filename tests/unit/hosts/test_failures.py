@@ -75,3 +75,10 @@ def test_vague_refusal_is_looked_into_whatever_the_daemon_speaks(taken: bool | N
 def test_other_errors_pass() -> None:
     with pytest.raises(KeyError), libvirt_failures("do it", host="x", alive=lambda: True):
         raise KeyError("k")
+
+
+def test_what_a_host_lacks_is_said_where_libvirt_only_says_what_follows() -> None:
+    text = "unsupported configuration: TPM version '2.0' is not supported"
+    with pytest.raises(HostError) as caught, libvirt_failures("define domain a", host="h", alive=lambda: True):
+        raise failing(libvirt.VIR_ERR_CONFIG_UNSUPPORTED, text)
+    assert "swtpm" in (caught.value.resolution or "")

@@ -14,8 +14,8 @@ KINDS: Final = {
     "pool": Kind.POOL,
     "volume": Kind.VOLUME,
     "cloudinit_disk": Kind.SEED,
-    "ignition": Kind.VOLUME,
-    "combustion": Kind.VOLUME,
+    "ignition": Kind.SEED,
+    "combustion": Kind.SEED,
 }
 # Their ids are a path and a mark that says which version of it: `/pool/disk.iso;<uuid>`.
 _MARKED: Final = frozenset({"cloudinit_disk", "ignition", "combustion"})

@@ -23,6 +23,7 @@ from vmstack.evaluate.native.fields import (
     check_mac,
 )
 from vmstack.evaluate.native.subnets import read_address
+from vmstack.model.facts import Answer, Question
 from vmstack.model.hardware import MediumSpec
 from vmstack.model.identity import Key, Kind, derive_mac, derive_uuid, ignition_name
 from vmstack.model.sizes import MIB
@@ -31,6 +32,8 @@ from vmstack.model.text import check_text
 
 _VCPUS: Final = 1
 _MEMORY: Final = 512
+# Seconds; what the old provider waits for a lease.
+_LEASE_TIMEOUT: Final = 300
 _MAX_VCPUS: Final = 4096
 _MAX_MEMORY: Final = 16 * 1024 * 1024
 _LOOPBACK: Final = "127.0.0.1"
@@ -57,20 +60,46 @@ def declare_domain(registration: Registration, *, uri: str, scene: Scene) -> tup
     _check(values)
     values["nics"] = _read_interfaces(values, key=key, label=label, uri=uri, scene=scene)
     declared = Declared(registration, key, uri, label, derive_uuid(scene.stack, key), values)
+    _check_waits(values, uri=uri, scene=scene)
+    agent, path = values.get("qemuAgent", False), scene.stack.path(key)
+    question = Question(uri=uri, subject="domain", id=declared.id, agent=agent, path=path)
+    told = scene.recorder.ask(question)
     return declared, {
         "name": label,
-        "arch": values.get("arch") or UNKNOWN,
+        "arch": values.get("arch") or told.get("arch", UNKNOWN),
         "autostart": values.get("autostart", False),
-        "cpu": {"mode": values.get("cpu", {}).get("mode") or UNKNOWN},
-        "emulator": values.get("emulator") or UNKNOWN,
-        "machine": values.get("machine") or UNKNOWN,
-        "nvram": values.get("nvram") or UNKNOWN,
+        "cpu": {"mode": values.get("cpu", {}).get("mode") or told.get("cpuMode", UNKNOWN)},
+        "emulator": values.get("emulator") or told.get("emulator", UNKNOWN),
+        "machine": values.get("machine") or told.get("machine", UNKNOWN),
+        "nvram": values.get("nvram") or told.get("nvram", UNKNOWN),
         "memory": values["memory"],
         "vcpu": values["vcpu"],
         "running": values.get("running", True),
-        "type": values.get("type") or UNKNOWN,
-        "networkInterfaces": [_interface_output(nic) for nic in values["nics"]],
+        "type": values.get("type") or told.get("type", UNKNOWN),
+        "networkInterfaces": [
+            _interface_output(nic, told=told, runs=values.get("running", True), uri=uri, scene=scene)
+            for nic in values["nics"]
+        ],
     }
+
+
+def _check_waits(values: dict[str, Any], *, uri: str, scene: Scene) -> None:
+    """Refuse to wait for a lease that nobody would ever see."""
+    for index, nic in enumerate(values["nics"]):
+        if not nic["waits"] or values.get("qemuAgent"):
+            continue
+        at = f"networkInterfaces[{index}].waitForLease"
+        if nic["network"] is None:
+            raise InputError(
+                f"{at}: no DHCP of libvirt's serves the bridge {nic['bridge']!r}, so there is no lease to wait for",
+                resolution="set qemu_agent=True, so that the guest agent tells of the addresses",
+            )
+        owner = scene.network(uri=uri, label=nic["network"])
+        if owner is not None and not any(subnet.dhcp for subnet in owner.values["subnets"]):
+            raise InputError(
+                f"{at}: the network {nic['network']!r} serves no DHCP, so there is no lease to wait for",
+                resolution="give it addresses and DHCP, or set qemu_agent=True",
+            )
 
 
 def _check(values: dict[str, Any]) -> None:
@@ -198,15 +227,26 @@ def _host_interface(
     return None, check_interface(block[name], field=f"{at}.{name}"), _DIRECT[name]
 
 
-def _interface_output(nic: dict[str, Any]) -> dict[str, Any]:
+def _interface_output(nic: dict[str, Any], *, told: Answer, runs: bool, uri: str, scene: Scene) -> dict[str, Any]:
+    """Addresses that the program gives are known; others once the guest has them; a guest that is off has none."""
+    addresses: Any = list(nic["addresses"]) or told.get(f"address/{nic['mac']}", UNKNOWN if runs else [])
     return {
         **nic["block"],
-        "networkId": nic["id"] or (UNKNOWN if nic["network"] else None),
+        "networkId": nic["id"] or _network_id(nic["network"], uri=uri, scene=scene),
         "networkName": nic["network"],
         "hostname": nic["hostname"],
         "mac": nic["mac"].upper(),
-        "addresses": list(nic["addresses"]) or UNKNOWN,
+        "addresses": addresses,
     }
+
+
+def _network_id(label: str | None, *, uri: str, scene: Scene) -> Any:
+    if label is None:
+        return None
+    owner = scene.network(uri=uri, label=label)
+    if owner is not None:
+        return owner.id
+    return scene.recorder.ask(Question(uri=uri, subject="network", id=label)).get("id", UNKNOWN)
 
 
 def vm_spec(
@@ -244,6 +284,9 @@ def vm_spec(
         description=check_text(description, field="description", multiline=True) if description else None,
         autostart=values.get("autostart", False),
         power=Power.RUNNING if values.get("running", True) else Power.STOPPED,
+        lease_macs=tuple(nic["mac"] for nic in values["nics"] if nic["waits"]),
+        lease_timeout=declared.registration.timeouts.get("create", _LEASE_TIMEOUT),
+        agent=values.get("qemuAgent", False),
         open=() if values.get("graphics") else ("graphics",),
     )
 

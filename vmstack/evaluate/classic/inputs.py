@@ -26,6 +26,17 @@ _NAMES: Final = {"text": "a text", "reference": "a text", "number": "a whole num
                  "blocks": "a list of objects"}  # fmt: skip
 
 
+class NotKnownError(InputError):
+    """An input whose value is not known yet: `path` names it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path}: the value is not known before apply",
+            resolution="use a value that the program knows, such as an address that it gives itself",
+        )
+        self.path = path
+
+
 @contextmanager
 def placed(registration: Registration) -> Iterator[None]:
     """Give errors the resource's title and its place in the program."""
@@ -82,10 +93,7 @@ def _read(value: Any, field: Field, *, at: str) -> Any:
             )
         value = reveal(value)[0] if reveal(value)[2] else Unknown()
     if isinstance(value, Unknown):
-        raise InputError(
-            f"{at}: the value is not known before apply",
-            resolution="use a value that the program knows, such as an address that it gives itself",
-        )
+        raise NotKnownError(at)
     if field.kind == "number" and isinstance(value, str) and value.isdecimal():
         value = int(value)
     if field.kind in ("text", "reference") and isinstance(value, int) and not isinstance(value, bool):
@@ -94,10 +102,7 @@ def _read(value: Any, field: Field, *, at: str) -> Any:
     if not fits or (field.kind == "number" and isinstance(value, bool)):
         raise InputError(f"{at}: it is not {_NAMES[field.kind]}")
     if field.kind == "text" and PLACEHOLDER in value:
-        raise InputError(
-            f"{at}: it holds the id of a volume, and the directory of that volume's pool is not known before apply",
-            resolution="make the pool in the program, which then knows its path",
-        )
+        raise NotKnownError(at)
     if field.kind == "texts":
         return [_read(item, Field("text"), at=f"{at}[{index}]") for index, item in enumerate(value)]
     if field.kind == "maps":

@@ -7,10 +7,9 @@ from typing import Any, Final
 from vmstack.errors import InputError
 from vmstack.evaluate.classic.declared import Declared, label_of
 from vmstack.evaluate.classic.inputs import read_inputs, within
-from vmstack.evaluate.classic.scene import Reference, Scene
+from vmstack.evaluate.classic.scene import Scene
 from vmstack.evaluate.classic.schema import NETWORK
 from vmstack.evaluate.engine.registration import Registration
-from vmstack.evaluate.engine.values import reveal
 from vmstack.evaluate.native.fields import check_host_name, check_int, check_interface, check_label
 from vmstack.evaluate.native.services import (
     check_dark,
@@ -69,18 +68,6 @@ def declare_network(registration: Registration, *, uri: str, scene: Scene) -> tu
         "dhcp": {"enabled": served},
         "dns": {"enabled": True, "localOnly": bool(values.get("domain"))} | values.get("dns", {}),
     }
-
-
-def refer_to_network(registration: Registration, *, id: str, uri: str, scene: Scene) -> dict[str, Any]:
-    """`Network.get`: usable by its name, which the program must say, as the UUID tells nothing."""
-    label = reveal(registration.inputs.get("name"))[0]
-    if not isinstance(label, str) or not label:
-        raise InputError(
-            "what a host holds is not known while the program runs, and the id alone names nothing",
-            resolution=f'say its name too: .get({registration.name!r}, id, name="...")',
-        )
-    scene.references[id] = Reference(registration, Kind.NETWORK, uri, check_label(label, field="name"))
-    return {"name": label}
 
 
 def network_spec(declared: Declared, *, host: str, reservations: Iterable[Reservation]) -> NetworkSpec:

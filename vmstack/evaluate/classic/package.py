@@ -4,15 +4,17 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from vmstack.errors import InputError
+from vmstack.errors import InputError, Place
 from vmstack.evaluate.classic import domains, ignition, networks, storage
-from vmstack.evaluate.classic.functions import call_function
-from vmstack.evaluate.classic.inputs import PLACEHOLDER, placed, read_inputs
+from vmstack.evaluate.classic.functions import ask_host, compute, is_computed
+from vmstack.evaluate.classic.inputs import PLACEHOLDER, NotKnownError, placed, read_inputs
+from vmstack.evaluate.classic.lookups import look_up
 from vmstack.evaluate.classic.scene import Provider, Scene
 from vmstack.evaluate.classic.schema import PROVIDER
 from vmstack.evaluate.classic.translation import Translation
 from vmstack.evaluate.engine.registration import Answer, Registration
 from vmstack.evaluate.recorder import Entry, Recorder
+from vmstack.model.facts import Gap
 from vmstack.model.graph import Output
 from vmstack.model.identity import Key, Kind, derive_uuid
 from vmstack.model.text import check_name
@@ -27,11 +29,10 @@ _DECLARE: Final = {
     "libvirt:index/network:Network": networks.declare_network,
     "libvirt:index/domain:Domain": domains.declare_domain,
 }
-_READ: Final = {
-    "libvirt:index/pool:Pool": storage.refer_to_pool,
-    "libvirt:index/volume:Volume": storage.refer_to_volume,
-    "libvirt:index/network:Network": networks.refer_to_network,
-}
+_KINDS: Final = {
+    "Pool": Kind.POOL, "Volume": Kind.VOLUME, "Network": Kind.NETWORK, "Domain": Kind.VM, "CloudInitDisk": Kind.SEED,
+    "Ignition": Kind.SEED, "Combustion": Kind.SEED,
+}  # fmt: skip
 
 
 class Classic:
@@ -40,14 +41,21 @@ class Classic:
     def __init__(self, recorder: Recorder, *, config: Mapping[str, str]) -> None:
         self._config = config
         self._scene = Scene(recorder)
+        uri = config.get("libvirt:uri") or os.environ.get(_VARIABLE)
+        if uri:
+            recorder.uris.add(uri)
 
     def configure(self, registration: Registration) -> Answer:
         with placed(registration):
             check_name(registration.name, field="the name")
-            values = read_inputs(registration, PROVIDER)
+            try:
+                values = read_inputs(registration, PROVIDER)
+            except NotKnownError as error:
+                return self._defer(registration, error.path)
             uri = values.get("uri") or os.environ.get(_VARIABLE)
             if not uri:
                 raise InputError("uri: it is missing", resolution=f"give it, or set {_VARIABLE}")
+            self._scene.recorder.uris.add(uri)
             self._scene.providers[registration.urn] = Provider(registration=registration, uri=uri)
         return Answer(id=derive_uuid(self._scene.stack, Key(Kind.HOST, registration.name)), outputs={"uri": uri})
 
@@ -57,23 +65,40 @@ class Classic:
             if declare is None:
                 raise InputError(f"resources of the type {registration.type} are not supported")
             check_name(registration.name, field="the name")
-            declared, outputs = declare(registration, uri=self._uri(registration), scene=self._scene)
+            deferred = self._scene.deferred
+            waited = next((urn for urn in (registration.provider, *registration.dependencies) if urn in deferred), None)
+            if waited is not None:
+                return self._defer(registration, f"it waits for {waited.rpartition('::')[2]!r}")
+            try:
+                declared, outputs = declare(registration, uri=self._uri(registration), scene=self._scene)
+            except NotKnownError as error:
+                return self._defer(registration, error.path)
             self._scene.add(declared)
         return Answer(id=declared.id, outputs=outputs)
 
     def read(self, registration: Registration, *, id: str) -> Answer:
-        refer = _READ.get(registration.type)
         with placed(registration):
-            if refer is None:
-                raise InputError(
-                    "it cannot be read: what a host holds is not known while the program runs",
-                    resolution="pass what you need of it as configuration",
-                )
-            outputs = refer(registration, id=id, uri=self._uri(registration), scene=self._scene)
-        return Answer(id=id, outputs=outputs)
+            if registration.provider in self._scene.deferred:
+                raise NotKnownError("the uri of its provider")
+            return look_up(registration, id=id, uri=self._uri(registration), scene=self._scene)
 
-    def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        return call_function(token, arguments)
+    def invoke(
+        self, token: str, arguments: Mapping[str, Any], *, provider: str, place: Place | None
+    ) -> Mapping[str, Any] | None:
+        try:
+            if is_computed(token):
+                return compute(token, arguments)
+            if provider in self._scene.deferred:
+                return None
+            return ask_host(token, arguments, uri=self._find_uri(provider), recorder=self._scene.recorder, place=place)
+        except InputError as error:
+            error.place = error.place or place
+            raise
+
+    @property
+    def deferred(self) -> Mapping[str, Key | None]:
+        """The resources by URN that wait for more to be known."""
+        return self._scene.deferred
 
     def entries(self) -> Iterator[tuple[Entry, str]]:
         """Yield what was declared as entries of the graph, each with the URN it belongs to (empty for none).
@@ -105,9 +130,21 @@ class Classic:
             return [self._known(item) for item in value]
         return {name: self._known(item) for name, item in value.items()} if isinstance(value, dict) else value
 
+    def _defer(self, registration: Registration, what: str) -> Answer:
+        """Leave a resource for later: what it is, and even whether it is wanted as it is, is not known yet."""
+        kind = _KINDS.get(registration.type.rpartition(":")[2])
+        key = None if kind is None else Key(kind, registration.name)
+        self._scene.deferred[registration.urn] = key
+        gap = Gap(what=f"{registration.title}: {what}", hides=True, place=registration.place, key=key)
+        self._scene.recorder.leave_gap(gap)
+        return Answer(id="", outputs={}, whole=False)
+
     def _uri(self, registration: Registration) -> str:
-        if registration.provider:
-            provider = self._scene.providers.get(registration.provider)
+        return self._find_uri(registration.provider)
+
+    def _find_uri(self, provider_urn: str) -> str:
+        if provider_urn:
+            provider = self._scene.providers.get(provider_urn)
             if provider is not None:
                 return provider.uri
         uri = self._config.get("libvirt:uri") or os.environ.get(_VARIABLE)

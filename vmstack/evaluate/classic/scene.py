@@ -7,6 +7,7 @@ from vmstack.errors import ConflictError
 from vmstack.evaluate.classic.declared import Declared
 from vmstack.evaluate.engine.registration import Registration
 from vmstack.evaluate.recorder import Recorder
+from vmstack.model.facts import Question
 from vmstack.model.identity import Key, Kind
 from vmstack.model.specs import HostSpec, NetworkSpec, PoolSpec
 
@@ -31,7 +32,10 @@ class Reference:
 
 
 class Scene:
-    """The declarations of one evaluation, by URN and by id."""
+    """The declarations of one evaluation, by URN and by id.
+
+    `deferred` are resources (by URN) that cannot be declared before more is known; providers have no key.
+    """
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
@@ -39,8 +43,10 @@ class Scene:
         self.providers: dict[str, Provider] = {}
         self.declared: dict[str, Declared] = {}
         self.references: dict[str, Reference] = {}
+        self.deferred: dict[str, Key | None] = {}
         self._by_id: dict[str, Declared] = {}
         self._by_key: dict[Key, Declared] = {}
+        self._networks: dict[tuple[str, str], Declared] = {}
         self._pool_paths: dict[tuple[str, str], str] = {}
 
     def add(self, declared: Declared) -> None:
@@ -56,11 +62,17 @@ class Scene:
         self._by_id[declared.id] = declared
         if declared.key.kind is Kind.POOL:
             self._pool_paths[declared.uri, declared.label] = declared.values["directory"]
+        elif declared.key.kind is Kind.NETWORK:
+            self._networks[declared.uri, declared.label] = declared
 
     def find(self, id: str, *, kind: Kind) -> Declared | None:
         """Return what has the id, if it is of that kind."""
         found = self._by_id.get(id)
         return found if found is not None and found.key.kind is kind else None
+
+    def network(self, *, uri: str, label: str) -> Declared | None:
+        """The network of that name in libvirt that the program has declared so far."""
+        return self._networks.get((uri, label))
 
     def volumes(self) -> Iterator[Declared]:
         return (item for item in self.declared.values() if item.key.kind is Kind.VOLUME)
@@ -71,16 +83,17 @@ class Scene:
         return None if directory is None else f"{directory}/{declared.label}"
 
     def pool_path(self, label: str, *, uri: str) -> str | None:
-        """The directory of a pool of the program, classic or native, as far as it is known by now."""
+        """The directory of a pool, of the program (classic or native) or of the host, as far as it is known by now."""
         path = self._pool_paths.get((uri, label))
         if path is not None:
             return path
         uris = self.native_hosts()
         for entry in self.recorder.entries.values():
             spec = entry.spec
-            if isinstance(spec, PoolSpec) and spec.label == label and uris.get(spec.host) == uri:
+            if isinstance(spec, PoolSpec) and spec.label == label and uris.get(spec.host) == uri and spec.path:
                 return spec.path
-        return None
+        told = self.recorder.ask(Question(uri=uri, subject="pool", id=label)).get("path")
+        return told if isinstance(told, str) else None
 
     def native_hosts(self) -> dict[str, str]:
         """URIs of the native hosts by name."""

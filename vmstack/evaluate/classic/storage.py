@@ -7,13 +7,14 @@ from typing import Any, Final
 from vmstack.errors import InputError
 from vmstack.evaluate.classic.declared import Declared, label_of
 from vmstack.evaluate.classic.inputs import PLACEHOLDER, read_inputs
-from vmstack.evaluate.classic.scene import Reference, Scene
+from vmstack.evaluate.classic.scene import Scene
 from vmstack.evaluate.classic.schema import CLOUD_INIT_DISK, POOL, VOLUME
 from vmstack.evaluate.cloudinit.documents import load_yaml
 from vmstack.evaluate.engine.registration import Registration
-from vmstack.evaluate.engine.values import UNKNOWN, reveal
+from vmstack.evaluate.engine.values import UNKNOWN
 from vmstack.evaluate.native.fields import check_host_path, check_label
 from vmstack.evaluate.native.stylesheets import read_stylesheet
+from vmstack.model.facts import Question
 from vmstack.model.identity import Key, Kind, derive_uuid
 from vmstack.model.sizes import MAX_BYTES
 
@@ -47,7 +48,8 @@ def declare_pool(registration: Registration, *, uri: str, scene: Scene) -> tuple
     values["directory"] = check_host_path(given, field="target.path" if target else "path")
     values["stylesheet"] = read_stylesheet(values.get("xml", {}).get("xslt"), field="xml.xslt")
     declared = Declared(registration, key, uri, label, derive_uuid(scene.stack, key), values)
-    unknown = dict.fromkeys(("capacity", "allocation", "available"), UNKNOWN)
+    told = scene.recorder.ask(Question(uri=uri, subject="pool", id=declared.id))
+    unknown = {name: told.get(name, UNKNOWN) for name in ("capacity", "allocation", "available")}
     where = {"target": {"path": given}} if target or not values.get("path") else {"path": given}
     return declared, {"name": label, **where, **unknown}
 
@@ -80,8 +82,10 @@ def declare_volume(registration: Registration, *, uri: str, scene: Scene) -> tup
     declared = Declared(registration, key, uri, label, "", values)
     path = scene.volume_path(declared)
     declared = Declared(registration, key, uri, label, path or f"{PLACEHOLDER}{scene.stack.path(key)}", values)
-    outputs: Outputs = {"name": label, "pool": values["pool"], "size": size or UNKNOWN}
-    outputs["format"] = values.get("format") or (UNKNOWN if values.get("source") else "qcow2")
+    told = scene.recorder.ask(Question(uri=uri, subject="volume", id=path)) if path else {}
+    outputs: Outputs = {"name": label, "pool": values["pool"], "size": size or told.get("size", UNKNOWN)}
+    unsaid = told.get("format", UNKNOWN) if values.get("source") else "qcow2"
+    outputs["format"] = values.get("format") or unsaid
     if values.get("baseVolumeName"):
         outputs["baseVolumePool"] = values.get("baseVolumePool") or values["pool"]
     return declared, outputs
@@ -128,31 +132,6 @@ def _read_meta_data(text: str) -> dict[str, Any]:
     if not isinstance(document, dict) or not all(isinstance(name, str) for name in document):
         raise InputError("metaData is not a mapping of names to values")
     return document
-
-
-def refer_to_pool(registration: Registration, *, id: str, uri: str, scene: Scene) -> Outputs:
-    """`Pool.get`: usable by its name, which the program must say, as the UUID tells nothing."""
-    return _refer(registration, Kind.POOL, uri=uri, scene=scene)
-
-
-def refer_to_volume(registration: Registration, *, id: str, uri: str, scene: Scene) -> Outputs:
-    """`Volume.get`: the id is the path; the name and the pool follow, or are said."""
-    given = {name: reveal(value)[0] for name, value in registration.inputs.items()}
-    label = str(given.get("name") or Path(id).name)
-    pool = str(given.get("pool") or _DEFAULT_POOL)
-    scene.references[id] = Reference(registration, Kind.VOLUME, uri, check_label(label, field="name"), pool)
-    return {"name": label, "pool": pool}
-
-
-def _refer(registration: Registration, kind: Kind, *, uri: str, scene: Scene) -> Outputs:
-    label = reveal(registration.inputs.get("name"))[0]
-    if not isinstance(label, str) or not label:
-        raise InputError(
-            "what a host holds is not known while the program runs, and the id alone names nothing",
-            resolution=f'say its name too: .get({registration.name!r}, id, name="...")',
-        )
-    scene.references[registration.urn] = Reference(registration, kind, uri, check_label(label, field="name"))
-    return {"name": label}
 
 
 def image_format(source: str, *, wanted: str | None) -> str:

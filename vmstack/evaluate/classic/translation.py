@@ -378,11 +378,6 @@ class Translation:
     def _reserve(self, declared: Declared, nic: dict[str, Any], *, network: Key | None, at: str) -> None:
         """Fixed addresses are leases of the network, by MAC (IPv4) or by name (IPv6)."""
         where = nic["network"] or nic["bridge"] or nic["device"]
-        if nic["waits"] and not nic["addresses"]:
-            self._scene.recorder.warn(
-                f"vm.{declared.name}: vmstack does not wait for a lease on {where!r}, and its addresses stay "
-                "unknown; give it addresses=[...] to have them known"
-            )
         if not nic["addresses"]:
             return
         owner = next(

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from vmstack.errors import InputError
+from vmstack.evaluate.places import find_place
+from vmstack.evaluate.session import SESSION
 
 
 def is_output(value: object) -> bool:
@@ -26,8 +28,15 @@ def settle(value: Any, *, field: str, secrets_welcome: bool = False) -> Any:
     for a secret one where secrets would end up in plain sight.
     """
     if is_output(value):
+        from vmstack.evaluate.classic.inputs import PLACEHOLDER
+        from vmstack.evaluate.engine.references import check_kept, find_text
+
         known, secret, content = _await_output(value)
-        if not known:
+        check_kept(content, place=None, what=field)
+        if not known or find_text(content, PLACEHOLDER) is not None:
+            recorder = SESSION.get()
+            if recorder is not None:
+                recorder.need_all(find_place())
             raise InputError(
                 f"{field}: the value is not known before apply",
                 resolution="give native resources values that are known when the program runs",

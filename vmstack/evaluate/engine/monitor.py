@@ -12,17 +12,18 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import resource_pb2
 
 from vmstack.errors import ConflictError, InputError
-from vmstack.evaluate.engine.references import StackOutputs, read_stack
+from vmstack.evaluate.engine.references import check_kept, read_stack
 from vmstack.evaluate.engine.registration import Answer, Package, place_of, read_lookup, read_request
 from vmstack.evaluate.engine.transforms import apply_invoke_transforms, apply_transforms
 from vmstack.evaluate.engine.values import Secret, decode_outputs, decode_struct, encode_into, holds_asset
+from vmstack.evaluate.places import find_caller
+from vmstack.evaluate.recorder import Recorder
 from vmstack.model.graph import Output
-from vmstack.model.identity import StackId
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 _REFERENCE_TYPE: Final = "pulumi:pulumi:StackReference"
 _PROVIDER_TYPE: Final = "pulumi:providers:"
-# What of the SDK this engine can answer. Hooks are listed to be refused in our own words.
+# What of the SDK this engine can answer. Hooks are listed so that resources with some are refused in our own words.
 _FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
@@ -52,12 +53,10 @@ class Monitor:
     Called on the event loop's own thread (the runtime's executor is inline), one call at a time.
     """
 
-    def __init__(
-        self, stack: StackId, *, packages: Mapping[str, Package], references: StackOutputs | None = None
-    ) -> None:
-        self._stack = stack
+    def __init__(self, recorder: Recorder, *, packages: Mapping[str, Package]) -> None:
+        self._recorder = recorder
+        self._stack = recorder.stack
         self._packages = packages
-        self._references = references
         self._transforms: dict[str, list[Any]] = {}
         self._stack_transforms: list[Any] = []
         self._invoke_transforms: list[Any] = []
@@ -75,6 +74,7 @@ class Monitor:
         request = apply_transforms(request, self._transforms_of(request))
         if request.remote:
             raise _refuse(request, what=f"{request.type} {request.name!r}, a component that a plugin would make,")
+        _refuse_hooks(request)
         urn = self._add(request)
         if request.transforms and not request.custom:
             self._transforms[urn] = list(request.transforms)
@@ -83,6 +83,7 @@ class Monitor:
         package = self._package(request)
         registration = read_request(request, urn=urn)
         for name, value in registration.inputs.items():
+            check_kept(value, place=registration.place, what=f"{registration.title}: {name}")
             if holds_asset(value):
                 raise InputError(
                     f"{registration.title}: {name}: assets and archives are not supported", place=registration.place
@@ -94,19 +95,21 @@ class Monitor:
     def RegisterResourceOutputs(self, request: Any) -> Any:
         if f"::{STACK_TYPE}::" in request.urn:
             self.outputs = decode_outputs(request.outputs)
+            for name, output in self.outputs.items():
+                check_kept(output.value, place=None, what=f"the output {name!r}")
         return empty_pb2.Empty()
 
     def ReadResource(self, request: Any) -> Any:
         urn = self._add(request)
         if request.type == _REFERENCE_TYPE:
-            found = read_stack(request.id, resolver=self._references, place=place_of(request))
-            response = resource_pb2.ReadResourceResponse(urn=urn, id=request.id)
-            for name, value in found.items():
+            found = read_stack(request.id, recorder=self._recorder, place=place_of(request))
+            response = resource_pb2.ReadResourceResponse(urn=urn, id=request.id, unknown=found is None)
+            for name, value in (found or {}).items():
                 encode_into(response.properties.fields[name], value)
             return response
         answer = self._package(request).read(read_lookup(request, urn=urn), id=request.id)
-        # What is left out is not known: nobody has looked at the host.
-        response = resource_pb2.ReadResourceResponse(urn=urn, id=answer.id, unknown=True)
+        # Where it is not whole, what is left out is not known.
+        response = resource_pb2.ReadResourceResponse(urn=urn, id=answer.id, unknown=not answer.whole)
         response.properties.CopyFrom(request.properties)
         for name, value in answer.outputs.items():
             encode_into(response.properties.fields[name], value)
@@ -120,8 +123,12 @@ class Monitor:
         package = self._packages.get(request.tok.partition(":")[0])
         if package is None:
             raise _refuse(request, what=f"the function {request.tok}")
-        response = resource_pb2.ResourceInvokeResponse()
-        for name, value in package.invoke(request.tok, decode_struct(request.args)).items():
+        arguments = decode_struct(request.args)
+        check_kept(arguments, place=find_caller(), what=request.tok.rpartition(":")[2])
+        provider = request.provider.rpartition("::")[0]
+        result = package.invoke(request.tok, arguments, provider=provider, place=find_caller())
+        response = resource_pb2.ResourceInvokeResponse(unknown=result is None)
+        for name, value in (result or {}).items():
             encode_into(getattr(response, "return").fields[name], value)
         return response
 
@@ -140,10 +147,10 @@ class Monitor:
         return empty_pb2.Empty()
 
     def RegisterResourceHook(self, request: Any) -> Any:
-        raise _refuse_hook(request)
+        return empty_pb2.Empty()  # one that no resource has does nothing; resources with hooks are refused
 
     def RegisterErrorHook(self, request: Any) -> Any:
-        raise _refuse_hook(request)
+        return empty_pb2.Empty()
 
     def SignalAndWaitForShutdown(self, request: Any) -> Any:
         self.finished = True
@@ -175,7 +182,7 @@ class Monitor:
 
     def _respond(self, request: Any, *, urn: str, answer: Answer) -> Any:
         # Inputs that an answer left out would be taken for known by the SDK, so they are all repeated.
-        response = resource_pb2.RegisterResourceResponse(urn=urn, id=answer.id)
+        response = resource_pb2.RegisterResourceResponse(urn=urn, id=answer.id, unknown=not answer.whole)
         response.object.CopyFrom(request.object)
         hidden = frozenset(request.additionalSecretOutputs)
         for name, value in answer.outputs.items():
@@ -214,12 +221,15 @@ def _refuse(request: Any, *, what: str) -> InputError:
     return InputError(
         f"{what} is not supported: stack programs are made of native resources, components and pulumi_libvirt",
         resolution="use pulumi_libvirt, or the resources of 'from vmstack import ...'",
-        place=place_of(request),
+        place=place_of(request) or find_caller(),
     )
 
 
-def _refuse_hook(request: Any) -> InputError:
-    return InputError(
-        f"the hook {request.name!r} is not supported: vmstack runs no code of the program while it applies a plan",
-        resolution="leave it out, and act on the outcome of 'vmstack apply'",
-    )
+def _refuse_hooks(request: Any) -> None:
+    for _, names in request.hooks.ListFields():
+        raise InputError(
+            f"{request.type.rpartition(':')[2]} {request.name!r}: the hook {names[0]!r} is not supported: "
+            "vmstack runs no code of the program while it applies a plan",
+            resolution="leave it out, and act on the outcome of 'vmstack apply'",
+            place=place_of(request),
+        )

@@ -1,20 +1,26 @@
 """What a stack program said about one resource, decoded; and what somebody must answer to it."""
 
 import dataclasses
+import math
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from vmstack.errors import InputError, Place
 from vmstack.evaluate.engine.values import decode_struct
 from vmstack.evaluate.places import show_path
 
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
+_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:h|ms|m|s))+")
+_UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Registration:
     """One custom resource. `parent`, `provider` and `dependencies` are URNs; `aliases` are former logical names.
 
-    `provider` is empty for the package's default provider.
+    `provider` is empty for the package's default provider. `timeouts` are seconds by operation (create, delete, ...).
     """
 
     urn: str
@@ -27,6 +33,7 @@ class Registration:
     protect: bool | None = None
     ignore_changes: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    timeouts: Mapping[str, int] = dataclasses.field(default_factory=dict)
     place: Place | None = None
 
     @property
@@ -37,10 +44,14 @@ class Registration:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """A resource's id and outputs (`None` ones are left out; unknown and secret ones are wrapped)."""
+    """A resource's id and outputs (`None` ones are left out; unknown and secret ones are wrapped).
+
+    Unless it is `whole`, outputs that are neither said here nor inputs are not known, nor is an empty id.
+    """
 
     id: str
     outputs: Mapping[str, Any]
+    whole: bool = True
 
 
 class Package(Protocol):
@@ -55,8 +66,10 @@ class Package(Protocol):
     def read(self, registration: Registration, *, id: str) -> Answer:
         """A resource that is there already."""
 
-    def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A function."""
+    def invoke(
+        self, token: str, arguments: Mapping[str, Any], *, provider: str, place: Place | None
+    ) -> Mapping[str, Any] | None:
+        """A function; `None` where its result is not known."""
 
 
 def read_request(request: Any, *, urn: str) -> Registration:
@@ -76,6 +89,7 @@ def read_request(request: Any, *, urn: str) -> Registration:
         protect=request.protect if request.HasField("protect") else None,
         ignore_changes=tuple(request.ignoreChanges),
         aliases=tuple(sorted(set(_former_names(request)))),
+        timeouts=_timeouts(request, title=title, place=place),
         place=place,
     )
 
@@ -128,6 +142,24 @@ def _refused_options(request: Any) -> Iterable[tuple[str, str]]:
         yield "state_migrations", "there is no state"
     if request.envVarMappings:
         yield "env_var_mappings", "there is no provider process"
+
+
+def _timeouts(request: Any, *, title: str, place: Place | None) -> dict[str, int]:
+    """Go's durations (`1h30m`, `90s`) in whole seconds, rounded up."""
+    found: dict[str, int] = {}
+    for name in ("create", "update", "delete"):
+        text = getattr(request.customTimeouts, name)
+        if not text:
+            continue
+        if not _DURATION.fullmatch(text):
+            raise InputError(
+                f"{title}: custom_timeouts.{name}: {text!r} is not a duration",
+                resolution='write it as "5m", "90s" or "1h30m"',
+                place=place,
+            )
+        seconds = sum(float(part[1]) * _UNITS[part[2]] for part in _PART.finditer(text))
+        found[name] = math.ceil(seconds)
+    return found
 
 
 def _former_names(request: Any) -> Iterable[str]:

@@ -19,18 +19,20 @@ from pulumi.runtime import settings
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import Stack, run_in_stack
 
-from vmstack.errors import InputError, ProgramError
+from vmstack.errors import InputError, Place, ProgramError
+from vmstack.evaluate.classic.inputs import PLACEHOLDER
 from vmstack.evaluate.classic.package import Classic
 from vmstack.evaluate.engine.callbacks import watched
 from vmstack.evaluate.engine.log import Engine
 from vmstack.evaluate.engine.monitor import Monitor
-from vmstack.evaluate.engine.references import StackOutputs
+from vmstack.evaluate.engine.references import check_kept, find_text
 from vmstack.evaluate.engine.transforms import no_callback_server
 from vmstack.evaluate.engine.tuning import tuned
 from vmstack.evaluate.isolation import execute
 from vmstack.evaluate.native.base import Native
 from vmstack.evaluate.project import Project
 from vmstack.evaluate.recorder import Lineage, Recorder
+from vmstack.model.facts import Gap
 from vmstack.model.graph import Output
 
 
@@ -42,13 +44,13 @@ class Run:
     lineages: Mapping[int, Lineage]
 
 
-def run_program(project: Project, *, recorder: Recorder, references: StackOutputs | None = None) -> Run:
+def run_program(project: Project, *, recorder: Recorder) -> Run:
     """Run the program to its end, callbacks of outputs included, and record the resources of its packages.
 
     Raises what it raised, or `ProgramError`.
     """
     libvirt = Classic(recorder, config=project.config)
-    monitor = Monitor(project.stack, packages={"libvirt": libvirt}, references=references)
+    monitor = Monitor(recorder, packages={"libvirt": libvirt})
     engine = Engine(warn=recorder.warn)
     settings.ROOT.set(None)
     settings.Settings(
@@ -74,18 +76,28 @@ def run_program(project: Project, *, recorder: Recorder, references: StackOutput
 
     keep: list[Any] = []  # callbacks run after the module's code, with its globals
     with tuned():
-        with _loop() as loop, _preview(), no_callback_server(), watched() as skipped:
+        with _loop() as loop, _preview(), no_callback_server(), watched(look=_look) as skipped:
             loop.run_until_complete(run_in_stack(program))
             objects = _named_objects(recorder, loop=loop)
         _check_end(engine, monitor=monitor)
         for place in skipped:
-            recorder.warn(f"{place}: this function of an output did not run: the output is not known before apply")
+            recorder.leave_gap(Gap(what=f"the output that the function at {place} is for", hides=True, place=place))
         lineages = {identity: _lineage(urn, monitor=monitor, objects=objects) for urn, identity in objects.items()}
         for entry, urn in libvirt.entries():
             recorder.add(entry)
             if entry.wishes.parent is not None:
                 lineages[id(entry.wishes.parent)] = _lineage(urn, monitor=monitor, objects=objects)
-        return Run(outputs=libvirt.settle_outputs(monitor.outputs), lineages=lineages)
+        outputs = libvirt.settle_outputs(monitor.outputs)
+        for name, output in sorted(outputs.items()):
+            if not output.known:
+                recorder.leave_gap(Gap(what=f"the output {name!r}", hides=False))
+        return Run(outputs=outputs, lineages=lineages)
+
+
+def _look(value: Any, place: Place) -> bool:
+    """What a function is to get: not the mark of a volume whose path is not known, nor that of a secret."""
+    check_kept(value, place=place, what="this function of an output")
+    return find_text(value, PLACEHOLDER) is None
 
 
 def _check_end(engine: Engine, *, monitor: Monitor) -> None:

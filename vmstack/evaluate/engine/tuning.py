@@ -5,6 +5,7 @@ there. Without them programs run the same, more slowly.
 """
 
 import contextlib
+import functools
 import gc
 import sys
 import types
@@ -13,10 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from pulumi import _types, log
 from pulumi.runtime import resource as sdk_resource
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import source_pb2
 
+from vmstack.evaluate.engine import shortcuts
 from vmstack.evaluate.places import is_ours
 
 # Measured with these; their internals are known to be what is replaced below.
@@ -38,6 +41,12 @@ def tuned() -> Iterator[None]:
             _replace(stack, rpc, "declare_dependency", _declare_dependency)
             _replace(stack, sdk_resource, "_get_stack_trace", _short_stack_trace)
             _replace(stack, sdk_resource, "create_urn", _no_urn)
+            _replace(stack, sdk_resource, "wrap_with_context", shortcuts.in_place)
+            _replace(stack, rpc, "transfer_properties", shortcuts.transfer_properties)
+            _replace(stack, rpc, "serialize_property", shortcuts.serialize_property)
+            _replace(stack, rpc, "serialize_properties", shortcuts.serialize_properties)
+            _replace(stack, _types, "unwrap_type", shortcuts.unwrap_type)
+            _replace(stack, log, "debug", shortcuts.no_debug)
         yield
 
 
@@ -83,13 +92,19 @@ def _short_stack_trace() -> Any:
     frame: types.FrameType | None = sys._getframe(1)  # noqa: SLF001 - documented; `inspect` would cost much more
     while frame is not None:
         filename = frame.f_code.co_filename
-        if not is_ours(filename) and Path(filename).parent.name not in _PACKAGES:
+        if not _is_skipped(filename):
             position = source_pb2.SourcePosition(uri=_as_uri(filename), line=frame.f_lineno)
             return source_pb2.StackTrace(frames=[source_pb2.StackFrame(pc=position)])
         frame = frame.f_back
     return source_pb2.StackTrace()
 
 
+@functools.cache
+def _is_skipped(filename: str) -> bool:
+    return is_ours(filename) or Path(filename).parent.name in _PACKAGES
+
+
+@functools.cache
 def _as_uri(filename: str) -> str:
     return Path(filename).as_uri() if filename.startswith("/") else ""
 

@@ -1,0 +1,4 @@
+#!/bin/bash
+# combustion: network
+echo HOSTNAME > /etc/hostname
+systemctl enable sshd.service

@@ -1,0 +1,89 @@
+import pytest
+
+from vmstack.xmlio.overlay import Overlay, compare
+
+PLAIN = (
+    "<domain><name>a</name><memory unit='KiB'>1024</memory><features><acpi/></features><devices>"
+    "<disk type='file'><target dev='vda'/><serial>one</serial></disk>"
+    "<disk type='file'><target dev='vdb'/><serial>two</serial></disk>"
+    "<interface><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface><rng model='virtio'/>"
+    "</devices></domain>"
+)
+
+
+def look(old: str, new: str, *, held: str | None = None, by_hand: tuple[str, str] = ("", "")) -> Overlay:
+    """What comes of a stylesheet that puts `new` for `old`, on a host that holds that, changed by hand."""
+    styled = PLAIN.replace(old, new)
+    assert styled != PLAIN
+    return compare(PLAIN, styled, held=(held or styled).replace(*by_hand))
+
+
+def lacks(overlay: Overlay) -> list[tuple[str, str | None, str | None]]:
+    return [(fact.path, fact.value, held) for fact, held in overlay.missing]
+
+
+ADDED = {
+    "an element": ("<acpi/>", "<acpi/><apic/>"),
+    "an attribute": ("<rng model", "<rng a='b' model"),
+    "a text": ("<serial>two", "<serial>three"),
+    "within a device": ("<serial>two", "<iotune><total_iops_sec>5</total_iops_sec></iotune><serial>two"),
+    "a device of the same kind": ("</devices>", "<rng model='virtio'><rate bytes='1'/></rng></devices>"),
+    "nothing but less": ("<acpi/>", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ADDED)
+def test_a_host_that_holds_it_lacks_nothing(case: str) -> None:
+    overlay = look(*ADDED[case])
+    assert lacks(overlay) == []
+    assert overlay.digest != compare(PLAIN, PLAIN, held=PLAIN).digest
+
+
+@pytest.mark.parametrize("case", ADDED)
+def test_a_host_that_holds_the_old_lacks_it(case: str) -> None:
+    assert bool(lacks(look(*ADDED[case], held=PLAIN))) is (case != "nothing but less")
+
+
+def test_each_lack_is_told_with_what_is_there_instead() -> None:
+    old, new = ADDED["within a device"]
+    assert lacks(look(old, new, by_hand=(">5<", ">6<"))) == [("/devices/disk/iotune/total_iops_sec", "5", "6")]
+    assert lacks(look(old, new, held=PLAIN)) == [("/devices/disk/iotune", None, None)]
+    assert lacks(look("<rng model='virtio'", "<rng model='other'", held=PLAIN)) == [
+        ("/devices/rng/@model", "other", "virtio")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "written"),
+    [
+        ("<memory unit='KiB'>1024", "<memory unit='MiB'>2", "<memory unit='KiB'>2048"),
+        ("<acpi/>", "<acpi/><a x='0x1F'/>", "<acpi/><a x='31'/>"),
+        ("00:01'/>", "00:0A'/>", "00:0a'/>"),
+        ("<acpi/>", "<acpi/><apic/>", "<apic eoi='on'/><pae/><acpi/>"),
+        ("</devices>", "<hub/></devices>", "<address/><hub><address type='usb'/></hub></devices>"),
+    ],
+)
+def test_what_libvirt_writes_otherwise_is_the_same(old: str, new: str, written: str) -> None:
+    assert lacks(look(old, new, held=PLAIN.replace(old, written))) == []
+
+
+def test_devices_are_told_apart_by_what_they_are_known_by() -> None:
+    styled = PLAIN.replace("<target dev='vdb'/>", "<target dev='vdb'/><shareable/>")
+    swapped = PLAIN.replace("<target dev='vda'/>", "<target dev='vda'/><shareable/>")
+    assert lacks(compare(PLAIN, styled, held=swapped)) == [("/devices/disk/shareable", None, None)]
+
+
+def test_two_of_a_kind_need_two() -> None:
+    styled = PLAIN.replace("</devices>", "<sound model='a'/><sound model='a'/></devices>")
+    held = PLAIN.replace("</devices>", "<sound model='a'/></devices>")
+    assert lacks(compare(PLAIN, styled, held=held)) == [("/devices/sound", None, None)]
+    assert lacks(compare(PLAIN, styled, held=styled)) == []
+
+
+def test_layout_is_nothing() -> None:
+    indented = PLAIN.replace("><", ">\n  <")
+    assert compare(PLAIN, indented, held=PLAIN) == compare(PLAIN, PLAIN, held=None)
+
+
+def test_without_a_host_nothing_is_missing() -> None:
+    assert compare(PLAIN, PLAIN.replace("<acpi/>", "<apic/>"), held=None).missing == ()

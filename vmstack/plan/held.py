@@ -1,0 +1,85 @@
+"""What stays because it is not known yet whether the program wants it: nothing of it goes, or is made anew below it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from vmstack.errors import RefusedError
+from vmstack.model.effects import (
+    DefineDomain,
+    DeleteVolume,
+    RemovePool,
+    StopNetwork,
+    UndefineNetwork,
+    UploadImage,
+    UploadSeed,
+)
+from vmstack.model.identity import Key
+from vmstack.model.observed import ObservedDomain
+from vmstack.plan.context import Context
+from vmstack.plan.index import HostIndex, entry_key
+from vmstack.plan.remains import Remains, Wanted, find_remains, has_nic_on
+
+_LISTED: Final = 8
+
+
+def hold_all(wanted: Wanted, *, context: Context) -> dict[str, int]:
+    """Note what is held on every host, and return how much it is."""
+    counts: dict[str, int] = {}
+    for host, index in sorted(context.indexes.items()):
+        remains = find_remains(index, wanted=wanted, context=context)
+        keys = _keys(remains)
+        counts[host] = len(keys)
+        keys = [key for key in keys if key not in context.catalog.resources]
+        if keys:
+            listed = ", ".join(str(key) for key in keys[:_LISTED])
+            more = f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else ""
+            context.draft.note(
+                f"nothing is deleted on {host} as long as it is not known all that the program wants; "
+                f"not in it so far: {listed}{more}"
+            )
+    return counts
+
+
+def check_held(wanted: Wanted, *, context: Context) -> None:
+    """Report steps that would take something from below what is held."""
+    for _, index in sorted(context.indexes.items()):
+        remains = find_remains(index, wanted=wanted, context=context)
+        domains = dict(remains.domains)
+        held_slots = {entry.slot for entry in remains.entries if entry.label}
+        for key, what in _taken(domains, held_slots, index=index, context=context):
+            context.draft.errors.append(
+                RefusedError(
+                    f"{key} would be changed below {what}, and it is not known yet whether the program wants that",
+                    resolution="let the guests that the program asks about get their addresses, and plan again; "
+                    "or write the values into the program",
+                    place=context.catalog.resources[key].place if key in context.catalog.resources else None,
+                )
+            )
+
+
+def _keys(remains: Remains) -> list[Key]:
+    keys = [key for key, _ in remains.domains] + [key for key, _ in remains.networks]
+    return sorted(dict.fromkeys(keys + [entry_key(entry) for entry in remains.entries]))
+
+
+def _taken(
+    domains: dict[Key, ObservedDomain], held: set[tuple[str, str]], *, index: HostIndex, context: Context
+) -> Iterator[tuple[Key, str]]:
+    for step in context.draft.steps():
+        effect = step.effect
+        if step.host != index.host:
+            continue
+        if isinstance(effect, DeleteVolume | UploadImage | UploadSeed):
+            path = index.volume_path((effect.pool, effect.volume))
+            users = {domain.uuid for domain in (*index.own_users(path), *index.own_chain_users(path))}
+            yield from ((step.key, str(key)) for key, domain in domains.items() if domain.uuid in users)
+            backed = [slot for slot in index.backed.get(path or "", ()) if slot in held]
+            yield from ((step.key, f"the volume {label!r}") for _, label in backed)
+        elif isinstance(effect, StopNetwork | UndefineNetwork):
+            on = [key for key, domain in domains.items() if domain.active and has_nic_on(domain, effect.name)]
+            yield from ((step.key, str(key)) for key in on)
+        elif isinstance(effect, RemovePool):
+            yield from ((step.key, f"the volume {label!r}") for pool, label in sorted(held) if pool == effect.pool)
+        elif isinstance(effect, DefineDomain):
+            same = [key for key, domain in domains.items() if domain.name == effect.name and domain.uuid != effect.uuid]
+            yield from ((step.key, f"{key}, which has its name,") for key in same)
