@@ -152,6 +152,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
             disk,
             path=volume.path or "",
             format=volume.format or "raw",
+            block=context.is_logical(context.catalog.volumes[disk.volume].pool),
             backing_path=volume.backing_path,
             backing_format=volume.backing_format,
         )
