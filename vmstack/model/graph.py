@@ -12,7 +12,8 @@ class Options(Data, frozen=True, kw_only=True):
 
     `protect` None means the kind's default (data volumes are protected). `ignore_changes` holds field paths.
     `aliases` are names that the resource had before. `hide_diffs` are fields whose values no plan shows; `retain`: what
-    leaves the program stays on the host, and the stack forgets it.
+    leaves the program stays on the host, and the stack forgets it; `import_id` is the id of an object that is there
+    already and is taken over.
     """
 
     protect: bool | None = None
@@ -20,6 +21,7 @@ class Options(Data, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     hide_diffs: tuple[str, ...] = ()
     retain: bool = False
+    import_id: str | None = None
 
 
 class Resource(Data, frozen=True, kw_only=True):

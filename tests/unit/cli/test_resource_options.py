@@ -132,3 +132,55 @@ def test_timeouts_are_those_of_waiting_and_shutting_down(folder, host, capsys):
     assert run("plan", folder, "--json") == 0
     steps = json.loads(capsys.readouterr().out)["steps"]
     assert [step["arguments"]["timeout"] for step in steps if step["id"].endswith("/stop")] == [90]
+
+
+IMPORTING = """
+import pulumi
+import pulumi_libvirt as libvirt
+
+kvm = libvirt.Provider("kvm", uri="qemu:///system")
+def on(id):
+    return pulumi.ResourceOptions(provider=kvm, import_=id)
+pool = libvirt.Pool("store", name="pool", type="dir", path="/pools/p", opts=on("{pool}"))
+lan = libvirt.Network("net", name="lan", addresses=["10.20.0.0/24"], opts=on("{network}"))
+root = libvirt.Volume("disk", name="root", pool=pool.name, size=2**20, opts=on("/pools/p/root"))
+libvirt.Domain("guest", name="vm", disks=[{{"volume_id": root.id}}], network_interfaces=[{{"network_id": lan.id}}],
+               opts=on("{domain}"))
+"""
+
+
+def test_what_is_there_is_taken_over_by_its_id(folder, host, capsys, tmp_path):
+    """Made by a stack that then forgot it: stamps and ledgers are written, and the guest goes on."""
+    write(folder, PROGRAM + """
+lan = libvirt.Network("lan", name="lan", addresses=["10.20.0.0/24"], opts=on())
+root = libvirt.Volume("root", name="root", pool=pool.name, size=2**20, opts=on())
+libvirt.Domain("vm", name="vm", disks=[{"volume_id": root.id}], network_interfaces=[{"network_id": lan.id}], opts=on())
+""")  # fmt: skip
+    assert run("apply", folder, "--yes") == 0
+    assert run("destroy", folder, "--yes", "--allow-data-loss") == 0
+    boots = [domain.boot for domain in host.machine.domains.values()]
+    ids = {"pool": host.pool("pool").uuid, "network": host.networks()[0].uuid, "domain": host.domains()[0].uuid}
+    other = write(tmp_path / "other", IMPORTING.format(**ids), project="other")
+    capsys.readouterr()
+    assert run("plan", other, "--detailed-exitcode") == 2
+    assert "4 to take over" in capsys.readouterr().out
+    assert read_stamp(host.domains()[0].xml) is None
+    assert run("apply", other, "--yes") == 0
+    stamp = read_stamp(host.domains()[0].xml)
+    assert stamp is not None
+    assert stamp.path == "other/dev/vm/guest"
+    assert [domain.boot for domain in host.machine.domains.values()] == boots
+    is_converged(other, capsys)
+    write(other, IMPORTING.format(**ids), project="third")
+    assert run("plan", other) == 5
+    assert "the domain 'vm' is other/dev/vm/guest already" in capsys.readouterr().err
+
+
+def test_what_is_not_there_is_not_taken_over(folder, host, capsys):
+    write(folder, PROGRAM.replace('name="pool"', 'name="other"') + 'libvirt.Network("net", name="lan",\n'
+          '    opts=on(import_="1f6d2cd3-5a4b-4d5a-9e63-0b8d6c7f4a12"))\n')  # fmt: skip
+    assert run("apply", folder, "--yes") == 1
+    err = capsys.readouterr().err
+    assert "network.net: import_: there is nothing with the id 1f6d2cd3-5a4b-4d5a-9e63-0b8d6c7f4a12 on its host" in err
+    assert "__main__.py:9" in err
+    assert names(host) == []

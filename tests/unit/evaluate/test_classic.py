@@ -487,10 +487,12 @@ REFUSED = {
         "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, ignore_changes=['qemu_agent']))",
         "ignore_changes: 'qemuAgent' cannot be ignored",
     ),
-    "importing": ("libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, import_='x'))", "the option import_ "),
+    "importing a cloud-init disk": (
+        "libvirt.CloudInitDisk('d', opts=pulumi.ResourceOptions(provider=kvm, import_='x'))", "the option import_ is not",
+    ),
     "hiding what is no field": (
         "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, hide_diffs=['qemu_agent']))",
-        "hide_diffs: 'qemuAgent' cannot be hidden",
+        "hide_diffs: 'qemu_agent' cannot be hidden",
     ),
     "replacing on changes": (
         "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, replace_on_changes=['*']))", "replace_on_changes",

@@ -77,6 +77,7 @@ def read_options(registration: Registration, *, kind: Kind, members: Members | N
         aliases=tuple(name for name in registration.aliases if name != registration.name),
         hide_diffs=fields("hide_diffs", registration.hide_diffs, what="hidden"),
         retain=registration.retain,
+        import_id=registration.import_id or None,
     )
 
 

@@ -35,6 +35,7 @@ class Registration:
     aliases: tuple[str, ...] = ()
     hide_diffs: tuple[str, ...] = ()
     retain: bool = False
+    import_id: str = ""
     timeouts: Mapping[str, int] = dataclasses.field(default_factory=dict)
     place: Place | None = None
 
@@ -93,6 +94,7 @@ def read_request(request: Any, *, urn: str) -> Registration:
         aliases=tuple(sorted(set(_former_names(request)))),
         hide_diffs=tuple(request.hideDiffs),
         retain=request.HasField("retainOnDelete") and request.retainOnDelete,
+        import_id=request.importId,
         timeouts=_timeouts(request, title=title, place=place),
         place=place,
     )
@@ -127,8 +129,6 @@ def _refused_options(request: Any) -> Iterable[tuple[str, str]]:
     is deleted by itself.
     """
     whole = "vmstack decides by itself what can change in place and what is made anew"
-    if request.importId:
-        yield "import_", "take existing objects over with 'vmstack import'"
     if request.replaceOnChanges:
         yield "replace_on_changes", whole
     if request.HasField("replacement_trigger") and request.replacement_trigger.WhichOneof("kind") not in (
