@@ -155,6 +155,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
             disk,
             path=volume.path or "",
             format=volume.format or "raw",
+            block=context.is_logical(context.catalog.volumes[disk.volume].pool),
             backing_path=volume.backing_path,
             backing_format=volume.backing_format,
         )
@@ -332,9 +333,9 @@ def _disturbances(spec: VmSpec, found: ObservedDomain, *, around: Surroundings) 
         if fate.disturbs:
             before = "gone" if fate.fate is Fate.REMAKE else "as it is"
             result.append(Difference(f"disks[{disk.name}].content", before, "made anew", Case.VOLUME_UNDER))
-    used = {nic.network for nic in live.nics}
     for name, network in sorted(around.networks.items()):
-        if network.restarts and network.spec.host == spec.host and network.held in used:
+        here = network.restarts and network.spec.host == spec.host
+        if here and any(network.carries(nic) for nic in live.nics):
             before = "as it is" if network.observed and network.observed.active else "not active"
             result.append(Difference(f"network.{name}", before, "made anew", Case.NETWORK_REPLACE))
     return tuple(result)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from vmstack.errors import ConflictError, DocumentError, InputError, RefusedError
-from vmstack.model.configs import NetworkConfig
+from vmstack.model.configs import NetworkConfig, NicConfig
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedNetwork
 from vmstack.model.ownership import Stamp
@@ -58,6 +58,13 @@ class NetworkDecision:
         if self.observed is not None and self.observed.active:
             return self.fate is NetworkFate.REPLACE
         return self.spec.mode is not NetworkMode.BRIDGE
+
+    def carries(self, nic: NicConfig) -> bool:
+        """Whether a NIC of a running guest is plugged into the bridge: by this network, or by its name."""
+        if nic.network is not None:
+            return nic.network == self.held
+        config = self.observed.config if self.observed is not None else self.design
+        return nic.bridge is not None and nic.bridge == config.bridge and self.spec.mode is not NetworkMode.BRIDGE
 
     @property
     def held(self) -> str:
