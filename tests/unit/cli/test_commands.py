@@ -174,6 +174,16 @@ def test_outputs_come_from_the_host_and_secrets_only_when_asked_for(stack, host,
     assert capsys.readouterr().out == "hunter2"
 
 
+def test_an_export_that_was_dropped_is_a_change_that_the_plan_names(stack, host, capsys):
+    run("apply", stack, "--yes")
+    write_stack(stack, PROGRAM.replace('pulumi.export("password"', '("password"'))
+    capsys.readouterr()
+    assert run("plan", stack, "--detailed-exitcode") == 2
+    assert "Changes to outputs:\n      - password = (sensitive value)\n" in capsys.readouterr().out
+    assert run("apply", stack, "--yes") == 0
+    assert run("plan", stack, "--detailed-exitcode") == 0
+
+
 def test_validate_touches_no_host(stack, monkeypatch, capsys):
     def refuse(spec, *, readonly):
         raise AssertionError("a host was touched")
