@@ -10,6 +10,7 @@ from vmstack.cli.terminal import Terminal, escape
 from vmstack.cli.values import show_value
 from vmstack.model.facts import Gap
 from vmstack.model.graph import Output
+from vmstack.model.identity import Kind
 from vmstack.model.ownership import StoredOutput
 from vmstack.model.plan import Change, Diagnostic, Disruption, FieldChange, Operation, Plan
 from vmstack.plan.outputs import stored_outputs
@@ -181,7 +182,12 @@ def _render_consequences(changes: tuple[Change, ...], terminal: Terminal) -> Ite
         (Disruption.REPLACE, "Replaced with their data kept", "yellow"),
         (Disruption.DATA_LOSS, "DATA WILL BE LOST in", "red"),
     ):
-        touched = [str(change.key) for change in changes if change.disruption is disruption]
+        guests = disruption in (Disruption.RESTART, Disruption.STOP)  # which a network or volume under one is not
+        touched = [
+            str(change.key)
+            for change in changes
+            if change.disruption is disruption and (change.key.kind is Kind.VM or not guests)
+        ]
         if touched:
             yield terminal.paint(f"{words}:", "bold", colour) + " " + _enumerate(touched)
 

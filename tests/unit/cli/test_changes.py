@@ -100,6 +100,16 @@ def test_a_plan_shows_symbols_fields_classes_reasons_and_the_summary():
     )
 
 
+def test_only_machines_are_guests_that_restart_or_stop():
+    def change(key: Key, disruption: Disruption) -> Change:
+        return Change(key=key, host="kvm1", operation=Operation.REPLACE, disruption=disruption)
+
+    lan = Key(Kind.NETWORK, "lan")
+    shown = text(Plan(stack=STACK, changes=(change(lan, Disruption.RESTART), change(vm("a"), Disruption.RESTART))))
+    assert "Guests that restart: vm.a\n" in shown
+    assert "Guests that" not in text(Plan(stack=STACK, changes=(change(lan, Disruption.RESTART),)))
+
+
 def test_a_huge_plan_gives_creations_a_line_each_and_updates_their_fields():
     creations = tuple(
         Change(

@@ -184,6 +184,23 @@ def test_an_export_that_was_dropped_is_a_change_that_the_plan_names(stack, host,
     assert run("plan", stack, "--detailed-exitcode") == 0
 
 
+def test_a_network_without_machines_restarts_nobody(stack, host, capsys):
+    program = """
+        from vmstack import Host, Network
+
+        Network("lan", cidr="10.20.0.0/24", mode="isolated", domain="a.test", host=Host("kvm1", uri="qemu:///system"))
+        """
+    write_stack(stack, program)
+    run("apply", stack, "--yes")
+    write_stack(stack, program.replace("a.test", "b.test"))
+    capsys.readouterr()
+    assert run("plan", stack) == 0
+    out = capsys.readouterr().out
+    assert "network.lan must be replaced\n" in out
+    assert "it is stopped and started anew; no machine of the stack runs on it." in out
+    assert "restart" not in out
+
+
 def test_validate_touches_no_host(stack, monkeypatch, capsys):
     def refuse(spec, *, readonly):
         raise AssertionError("a host was touched")
