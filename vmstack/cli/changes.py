@@ -38,10 +38,11 @@ _CLASSES: Final = {
 }
 
 
-def render_plan(plan: Plan, terminal: Terminal) -> Iterator[str]:
+def render_plan(plan: Plan, terminal: Terminal, *, destroy: bool = False) -> Iterator[str]:
     """The lines of a plan: legend, changes, output changes, what guests and data will feel, and the summary."""
     if plan.empty:
-        yield terminal.paint(NO_CHANGES, "bold", "green")
+        nothing = f"Nothing to destroy: the hosts hold nothing of stack {escape(str(plan.stack))}."
+        yield terminal.paint(nothing if destroy else NO_CHANGES, "bold", "green")
         yield from _render_gaps(plan.gaps, terminal, empty=True)
         return
     if not plan.changes and not plan.stored_outputs_differ:

@@ -201,6 +201,12 @@ def test_a_network_without_machines_restarts_nobody(stack, host, capsys):
     assert "restart" not in out
 
 
+def test_destroying_nothing_says_so(stack, host, capsys):
+    for arguments in (("destroy", stack, "--yes"), ("plan", stack, "--destroy")):
+        assert run(*arguments) == 0
+        assert capsys.readouterr().out == "Nothing to destroy: the hosts hold nothing of stack shop/dev.\n"
+
+
 def test_validate_touches_no_host(stack, monkeypatch, capsys):
     def refuse(spec, *, readonly):
         raise AssertionError("a host was touched")
