@@ -11,7 +11,7 @@ import msgspec
 from vmstack.errors import DocumentError
 from vmstack.model.ownership import Adopted, Stamp
 from vmstack.xmlio.codec import INTEGER, TEXT, YES_NO, Codec
-from vmstack.xmlio.safe import Element, drop_children, parse_xml, serialise
+from vmstack.xmlio.safe import Element, drop_attributes, drop_children, parse_xml, serialise
 from vmstack.xmlio.table import Field, Table, new_root
 
 # Both never change: stamps of all times must be found.
@@ -81,7 +81,7 @@ def read_stamp(xml: str | Element) -> Stamp | None:
 def write_stamp(stamp: Stamp) -> str:
     """Write the stamp's element without its namespace, as libvirt's calls for metadata take it."""
     element = new_root("stamp")
-    _STAMP.write(element, stamp)
+    _fill(element, stamp)
     return serialise(element)
 
 
@@ -93,9 +93,15 @@ def put_stamp(root: Element, stamp: Stamp) -> None:
         anchor = root.find("uuid")
         root.insert(0 if anchor is None else root.index(anchor) + 1, metadata)
     element = metadata.makeelement(_TAG, nsmap={PREFIX: NAMESPACE})
-    _STAMP.write(element, stamp)
+    _fill(element, stamp)
     drop_children(metadata, _TAG)
     metadata.append(element)
+
+
+def _fill(element: Element, stamp: Stamp) -> None:
+    _STAMP.write(element, stamp)
+    if not stamp.retain:  # as stamps were before there was such a thing
+        drop_attributes(element, "retain")
 
 
 def _find(root: Element) -> Element | None:
