@@ -10,8 +10,8 @@ import msgspec
 
 from vmstack.errors import DocumentError
 from vmstack.model.ownership import Adopted, Stamp
-from vmstack.xmlio.codec import INTEGER, TEXT, YES_NO, Codec
-from vmstack.xmlio.safe import Element, drop_attributes, drop_children, parse_xml, serialise
+from vmstack.xmlio.codec import INTEGER, TEXT, YES, YES_NO, Codec
+from vmstack.xmlio.safe import Element, drop_children, parse_xml, serialise
 from vmstack.xmlio.table import Field, Table, new_root
 
 # Both never change: stamps of all times must be found.
@@ -51,7 +51,7 @@ _STAMP: Final = Table(
     Field("digest", "@digest"),
     Field("generation", "@generation", INTEGER),
     Field("protect", "@protect", YES_NO),
-    Field("retain", "@retain", YES_NO),
+    Field("retain", "@retain", YES),
     Field("ready", "@ready", Codec(_decode_ready, lambda value: str(value))),
     Field("report", "@report", TEXT),
     Field("fields", "@fields", Codec(lambda text: tuple(text.split()), _encode_words)),
@@ -81,7 +81,7 @@ def read_stamp(xml: str | Element) -> Stamp | None:
 def write_stamp(stamp: Stamp) -> str:
     """Write the stamp's element without its namespace, as libvirt's calls for metadata take it."""
     element = new_root("stamp")
-    _fill(element, stamp)
+    _STAMP.write(element, stamp)
     return serialise(element)
 
 
@@ -93,15 +93,9 @@ def put_stamp(root: Element, stamp: Stamp) -> None:
         anchor = root.find("uuid")
         root.insert(0 if anchor is None else root.index(anchor) + 1, metadata)
     element = metadata.makeelement(_TAG, nsmap={PREFIX: NAMESPACE})
-    _fill(element, stamp)
+    _STAMP.write(element, stamp)
     drop_children(metadata, _TAG)
     metadata.append(element)
-
-
-def _fill(element: Element, stamp: Stamp) -> None:
-    _STAMP.write(element, stamp)
-    if not stamp.retain:  # as stamps were before there was such a thing
-        drop_attributes(element, "retain")
 
 
 def _find(root: Element) -> Element | None:

@@ -43,7 +43,9 @@ ROWS: dict[str, tuple[str, ...]] = {
     "addresses of a guest that did not wait": (f"{UNIT}test_addresses_that_dhcp_gives_are_unknown_and_said_to_be",),
     "link-local addresses": ("tests/unit/hosts/test_node.py::test_link_local_addresses_are_none",),
     "`Ignition`, `Combustion`": ("ignition/content", "combustion/content", "domain/ignition"),
-    "`user_data`, `meta_data`, `network_config`, `content` as outputs": ("test_documents_of_guests_are_secret_outputs",),
+    "`user_data`, `meta_data`, `network_config`, `content` as outputs": (
+        "test_documents_of_guests_are_secret_outputs",
+    ),
     "no `graphics`": ("domain/graphics", "domain/graphics_vnc"),
     "`graphics` without `listen_type`": ("domain/graphics_autoport", "domain/graphics"),
     "`graphics` with `autoport=False`": ("domain/graphics_autoport",),
