@@ -43,6 +43,9 @@ ROWS: dict[str, tuple[str, ...]] = {
     "addresses of a guest that did not wait": (f"{UNIT}test_addresses_that_dhcp_gives_are_unknown_and_said_to_be",),
     "link-local addresses": ("tests/unit/hosts/test_node.py::test_link_local_addresses_are_none",),
     "`Ignition`, `Combustion`": ("ignition/content", "combustion/content", "domain/ignition"),
+    "`user_data`, `meta_data`, `network_config`, `content` as outputs": (
+        "test_documents_of_guests_are_secret_outputs",
+    ),
     "no `graphics`": ("domain/graphics", "domain/graphics_vnc"),
     "`graphics` without `listen_type`": ("domain/graphics_autoport", "domain/graphics"),
     "`graphics` with `autoport=False`": ("domain/graphics_autoport",),
@@ -170,6 +173,23 @@ for name in ("a", "b"):
     names = [record.name for record in bench.driver.volumes("case-pool")]
     assert [re.sub(r"[0-9a-f]{12}", "digest", name) for name in names] == ["a-seed-digest.iso", "b-seed-digest.iso"]
     assert len({name[2:] for name in names}) == 2, "they have an instance-id each"
+
+
+def test_documents_of_guests_are_secret_outputs(bench: Bench) -> None:  # noqa: F811
+    case = Case(about="", covers=[], states={}, uses=["seed"])
+    graph = bench.evaluate(
+        fill(
+            case.text_of(
+                'script = libvirt.Combustion("script", pool=pool.name, content="#!/bin/sh", opts=on)\n'
+                'pulumi.export("seed", seed.user_data)\npulumi.export("script", script.content)\n'
+                'pulumi.export("pool", pool.name)'
+            ),
+            bench.values,
+        )
+    )
+    assert {name: output.secret for name, output in graph.outputs.items()} == {
+        "seed": True, "script": True, "pool": False,
+    }  # fmt: skip
 
 
 def test_what_a_stylesheet_added_is_looked_after(bench: Bench) -> None:  # noqa: F811
