@@ -138,7 +138,12 @@ def domain_ids() -> list[object]:
 
 def expected(config: DomainConfig, found: DomainConfig) -> DomainConfig:
     assert same_machine(config.machine, found.machine)
-    return replace(config, machine=found.machine, pcie_ports=None)
+    # Where nothing is said, libvirt and vmstack choose: the emulator, the order of booting, files of the firmware.
+    chosen = {
+        name: getattr(config, name) or getattr(found, name)
+        for name in ("emulator", "boot", "video", "loader", "nvram", "nvram_template")
+    }
+    return replace(config, machine=found.machine, pcie_ports=None, **chosen)
 
 
 def canonical(xml: str) -> str:
