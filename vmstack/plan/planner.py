@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.identity import Kind
 from vmstack.model.observed import ImageFacts, Observed
-from vmstack.model.plan import Payload, Plan
+from vmstack.model.plan import Change, Payload, Plan
 from vmstack.plan.base_plan import Base, plan_bases
 from vmstack.plan.catalog import catalogue
 from vmstack.plan.check import check_plan
@@ -23,12 +24,13 @@ from vmstack.plan.gates import (
     check_slots,
 )
 from vmstack.plan.held import check_held
+from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
 from vmstack.plan.machines import MachineDecision, Surroundings, decide_machines
 from vmstack.plan.network_steps import plan_networks
 from vmstack.plan.networks import decide_networks
-from vmstack.plan.outputs import kept_outputs, stored_outputs
+from vmstack.plan.outputs import kept_outputs, last_outputs, stored_outputs
 from vmstack.plan.placement import place
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.pools import plan_pools
@@ -40,6 +42,8 @@ from vmstack.plan.space import check_space
 from vmstack.plan.volume_fate import VolumeFate
 from vmstack.plan.volume_steps import plan_volumes
 from vmstack.plan.volumes import decide_volumes
+
+_HIDDEN: Final = "(hidden)"
 
 
 def make_plan(
@@ -157,11 +161,12 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
         differ = differ or ledger is None or ledger.outputs != stored
     return Plan(
         stack=desired.stack,
-        changes=draft.changes(),
+        changes=tuple(_masked(change, context=context) for change in draft.changes()),
         steps=draft.steps(),
         intents=intents,
         expectations=draft.expectations(),
         outputs=outputs,
+        outputs_before=last_outputs(ledgers_before),
         stored_outputs_differ=differ,
         ledgers=ledgers,
         releases=releases,
@@ -173,3 +178,22 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
             seeds={digest: draft.seeds[digest] for digest in sorted(draft.seeds)},
         ),
     )
+
+
+def _masked(change: Change, *, context: Context) -> Change:
+    """The change without the values that the program hides."""
+    options = context.catalog.options(change.key.kind, change.key.name)
+    hidden = ignored_fields(options.hide_diffs)
+    if not hidden:
+        return change
+    fields = tuple(
+        msgspec.structs.replace(
+            field,
+            before=None if field.before is None else _HIDDEN,
+            after=None if field.after is None else _HIDDEN,
+        )
+        if is_ignored(field.path, ignored=hidden)
+        else field
+        for field in change.fields
+    )
+    return msgspec.structs.replace(change, fields=fields)
