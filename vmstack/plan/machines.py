@@ -55,6 +55,9 @@ class PowerMove(enum.StrEnum):
     STOP = "stop"
 
 
+_STAMPED = ("fields", "generation", "protect", "ready", "retain")
+
+
 @dataclass(frozen=True, slots=True)
 class MachineDecision:
     """The decision on one VM of the program.
@@ -191,6 +194,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         fields=tuple(sorted((*fields, word))) if word is not None else fields,
         generation=seed.generation if seed else _generation(found),
         protect=context.catalog.options(Kind.VM, spec.name).protect is True,
+        retain=context.catalog.options(Kind.VM, spec.name).retain,
         ready="pending" if spec.reports else "none",
         adopted=adopted,
     )
@@ -405,4 +409,4 @@ def _generation(found: ObservedDomain | None) -> int:
 
 def _restamps(old: Stamp, new: Stamp) -> bool:
     """Whether the stamp must be written though nothing else is: the digest alone is no reason."""
-    return (old.fields, old.generation, old.protect, old.ready) != (new.fields, new.generation, new.protect, new.ready)
+    return any(getattr(old, name) != getattr(new, name) for name in _STAMPED)

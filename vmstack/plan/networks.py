@@ -139,6 +139,7 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
         digest=digest_of(design),
         fields=tuple(sorted((*written_fields(design), *([f"xslt[{mark}]"] if mark else [])))),
         protect=options.protect is True,
+        retain=options.retain,
         adopted=found.stamp.adopted if found is not None and found.stamp is not None else None,
     )
     holder = index.network_names.get(spec.label) or index.networks.get(design.uuid)
@@ -207,7 +208,7 @@ def _leaves(holder: ObservedNetwork, *, context: Context, host: str) -> bool:
 
 
 def _restamps(old: Stamp | None, new: Stamp) -> bool:
-    return old is None or (old.fields, old.protect) != (new.fields, new.protect)
+    return old is None or (old.fields, old.protect, old.retain) != (new.fields, new.protect, new.retain)
 
 
 def _state_changes(spec: NetworkSpec, found: ObservedNetwork, *, ignored: frozenset[str]) -> bool:

@@ -51,6 +51,7 @@ _STAMP: Final = Table(
     Field("digest", "@digest"),
     Field("generation", "@generation", INTEGER),
     Field("protect", "@protect", YES_NO),
+    Field("retain", "@retain", YES_NO),
     Field("ready", "@ready", Codec(_decode_ready, lambda value: str(value))),
     Field("report", "@report", TEXT),
     Field("fields", "@fields", Codec(lambda text: tuple(text.split()), _encode_words)),
