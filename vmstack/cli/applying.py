@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from vmstack.apply import pipeline
-from vmstack.apply.adoption import adopt_named
 from vmstack.apply.frontier import Limits
 from vmstack.apply.interruption import Interruption, obey_signals
 from vmstack.apply.learning import check_refinement, follows, surprises
@@ -20,7 +19,7 @@ from vmstack.apply.supply import PayloadSupply
 from vmstack.cli.changes import render_outputs
 from vmstack.cli.failures import render_failure, report_failure
 from vmstack.cli.known_hosts import remember_guests
-from vmstack.cli.planning import check_hosts, check_resources, image_store, tell_plan
+from vmstack.cli.planning import check_hosts, check_resources, image_store, takes_over, tell_plan
 from vmstack.cli.progress import ImageProgress, JsonProgress, following, tell_failure
 from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal
@@ -137,7 +136,9 @@ class _Wave:
         check_hosts(desired)
         store = image_store()
         with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
-            if first and not self.policy.destroy:
+            if first and not self.policy.destroy and takes_over(desired):
+                from vmstack.apply.adoption import adopt_named  # loads what most runs do not need
+
                 adoption = adopt_named(desired, drivers, store=store, progress=ImageProgress(terminal))
                 if adoption is not None:
                     taken = self._take_over(adoption, drivers, terminal, store=store)

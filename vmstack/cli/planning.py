@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from vmstack.apply import pipeline
-from vmstack.apply.adoption import adopt_named
 from vmstack.cli.changes import render_diagnostics, render_plan
 from vmstack.cli.progress import ImageProgress
 from vmstack.cli.target import Target, study
@@ -50,6 +49,11 @@ def check_resources(desired: DesiredGraph, *, policy: PlanPolicy) -> None:
         )
 
 
+def takes_over(desired: DesiredGraph) -> bool:
+    """Whether the program names objects to take over (`import_`)."""
+    return any(resource.options.import_id is not None for resource in desired.resources)
+
+
 def show_plan(
     target: Target,
     terminal: Terminal,
@@ -66,7 +70,9 @@ def show_plan(
     store = image_store()
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
         adoption = None
-        if not policy.destroy:
+        if not policy.destroy and takes_over(desired):
+            from vmstack.apply.adoption import adopt_named  # loads what most runs do not need
+
             adoption = adopt_named(desired, drivers, store=store, progress=ImageProgress(terminal))
         if adoption is not None:
             return _show_adoption(adoption, terminal, json=json, code=code)

@@ -24,12 +24,7 @@ from tests.live.stack.workbench import Stack, open_stack
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(300)]
 PROGRAMS = Path(__file__).parent / "programs"
 # What fails, and why. It is to be empty in the end.
-FAILS: dict[str, str] = {
-    "xslt": "stylesheets of volumes are refused",
-    "invokes": "functions that ask the host are refused",
-    "stack-references": "outputs of other stacks are refused",
-    "aliases": "another name with an alias is refused",
-}
+FAILS: dict[str, str] = {}
 _NETWORK = """
 <network>
   <name>{name}</name>
@@ -186,7 +181,7 @@ def _unprotect(project: Stack) -> None:
 
 
 def _tidy_up(project: Stack) -> None:
-    """Another name with an alias is the same object: nothing is made anew, and no data is lost."""
+    """What moved into a component is the same object: nothing is made anew, and no data is lost."""
     before = [virsh("vol-dumpxml", "disk.qcow2", "--pool", project.name("aliases")), virsh("list", "--all", "--name")]
     project.run("config", "set", "tidy", "true", "--stack", "dev")
     project.apply()
