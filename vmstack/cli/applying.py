@@ -150,7 +150,7 @@ class _Wave:
             check_resources(desired, policy=self.policy)
             plan = planned.plan
             if not self.json:
-                tell_plan(plan, terminal, json=False)
+                tell_plan(plan, terminal, json=False, destroy=self.policy.destroy)
             if not plan.empty:
                 check_consent(plan, terminal, consent=self.consent, json=self.json)
                 asks = not self.consent.yes and (first or surprises(plan))

@@ -3,12 +3,17 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+import msgspec
+
 from vmstack.apply.result import count_changes
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.cli.values import show_value
 from vmstack.model.facts import Gap
 from vmstack.model.graph import Output
+from vmstack.model.identity import Kind
+from vmstack.model.ownership import StoredOutput
 from vmstack.model.plan import Change, Diagnostic, Disruption, FieldChange, Operation, Plan
+from vmstack.plan.outputs import stored_outputs
 
 NO_CHANGES: Final = "No changes. Your infrastructure matches the program."
 # Beyond this many changes, what is created or destroyed gets one line each, so that the rest can be found.
@@ -33,10 +38,11 @@ _CLASSES: Final = {
 }
 
 
-def render_plan(plan: Plan, terminal: Terminal) -> Iterator[str]:
+def render_plan(plan: Plan, terminal: Terminal, *, destroy: bool = False) -> Iterator[str]:
     """The lines of a plan: legend, changes, output changes, what guests and data will feel, and the summary."""
     if plan.empty:
-        yield terminal.paint(NO_CHANGES, "bold", "green")
+        nothing = f"Nothing to destroy: the hosts hold nothing of stack {escape(str(plan.stack))}."
+        yield terminal.paint(nothing if destroy else NO_CHANGES, "bold", "green")
         yield from _render_gaps(plan.gaps, terminal, empty=True)
         return
     if not plan.changes and not plan.stored_outputs_differ:
@@ -53,7 +59,7 @@ def render_plan(plan: Plan, terminal: Terminal) -> Iterator[str]:
     for change in plan.changes:
         yield from _render_change(change, terminal, brief=brief)
     if plan.stored_outputs_differ:
-        yield from _render_outputs(plan.outputs, terminal)
+        yield from _render_output_changes(plan, terminal)
     yield from _render_gaps(plan.gaps, terminal, empty=False)
     yield from _render_consequences(plan.changes, terminal)
     yield summarise(plan, terminal)
@@ -120,17 +126,39 @@ def _render_field(field: FieldChange, change: Change, terminal: Terminal) -> str
     return f"{line}   # {escape(field.note)}" if field.note else line
 
 
-def _render_outputs(outputs: dict[str, Output], terminal: Terminal) -> Iterator[str]:
-    yield "Changes to outputs; these will be stored:"
-    yield from (f"      {line}" for line in render_outputs(outputs, terminal))
+def _render_output_changes(plan: Plan, terminal: Terminal) -> Iterator[str]:
+    """What changes in the stored outputs. Of a secret one no value is stored, so that only its coming is seen."""
+    before, after = plan.outputs_before, stored_outputs(plan.outputs)
+    lines: list[str] = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        label = terminal.paint(escape(name), "bold")
+        if old is None and new is not None:
+            lines.append(f"      {terminal.paint('+', 'green')} {label} = {_show_output(new)}")
+        elif old is not None and new is None:
+            lines.append(f"      {terminal.paint('-', 'red')} {label} = {_show_output(old)}")
+        elif old is not None and new is not None:
+            shown = _show_output(msgspec.structs.replace(old, secret=old.secret or new.secret))
+            lines.append(f"      {terminal.paint('~', 'yellow')} {label} = {shown} -> {_show_output(new)}")
+    if lines:
+        yield "Changes to outputs:"
+        yield from lines
+    else:
+        yield "The outputs do not change, and are stored again: not every host holds them as they are."
     yield ""
+
+
+def _show_output(output: Output | StoredOutput) -> str:
+    return "(sensitive value)" if output.secret else show_value(output.value) if output.known else "(not known)"
 
 
 def render_outputs(outputs: dict[str, Output], terminal: Terminal, *, show_secrets: bool = False) -> Iterator[str]:
     """One line per output, secret values hidden unless asked for."""
     for name, output in sorted(outputs.items()):
         hidden = output.secret and not show_secrets
-        value = "(sensitive value)" if hidden else show_value(output.value) if output.known else "(not known)"
+        value = _show_output(msgspec.structs.replace(output, secret=hidden))
         yield f"{terminal.paint(escape(name), 'bold')} = {value}"
 
 
@@ -155,7 +183,12 @@ def _render_consequences(changes: tuple[Change, ...], terminal: Terminal) -> Ite
         (Disruption.REPLACE, "Replaced with their data kept", "yellow"),
         (Disruption.DATA_LOSS, "DATA WILL BE LOST in", "red"),
     ):
-        touched = [str(change.key) for change in changes if change.disruption is disruption]
+        guests = disruption in (Disruption.RESTART, Disruption.STOP)  # which a network or volume under one is not
+        touched = [
+            str(change.key)
+            for change in changes
+            if change.disruption is disruption and (change.key.kind is Kind.VM or not guests)
+        ]
         if touched:
             yield terminal.paint(f"{words}:", "bold", colour) + " " + _enumerate(touched)
 

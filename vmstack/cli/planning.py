@@ -85,7 +85,7 @@ def show_plan(
             progress=ImageProgress(terminal),
         )
     check_resources(desired, policy=policy)
-    tell_plan(planned.plan, terminal, json=json)
+    tell_plan(planned.plan, terminal, json=json, destroy=policy.destroy)
     if planned.plan.empty:
         return EXIT_DONE
     if expect_no_changes:
@@ -98,19 +98,19 @@ def _show_adoption(adoption: Adoption, terminal: Terminal, *, json: bool, code: 
     from vmstack.cli.importing import render_adoption
 
     if json:
-        tell_plan(adoption.plan, terminal, json=True)
+        tell_plan(adoption.plan, terminal, json=True, destroy=False)
         return code
     for line in render_adoption(adoption, terminal, origin="import_ of the program"):
         terminal.say(line)
     return code
 
 
-def tell_plan(plan: Plan, terminal: Terminal, *, json: bool) -> None:
+def tell_plan(plan: Plan, terminal: Terminal, *, json: bool, destroy: bool) -> None:
     """Print a plan for people, or as JSON."""
     for line in render_diagnostics(plan.diagnostics, terminal):
         terminal.tell(line)
     if json:
         terminal.say(encode_plan(plan).decode().rstrip("\n"))
         return
-    for line in render_plan(plan, terminal):
+    for line in render_plan(plan, terminal, destroy=destroy):
         terminal.say(line)

@@ -68,5 +68,5 @@ def locate(error: VmstackError, *, subject: str | None = None) -> None:
     if error.place is not None:
         return
     error.place = find_place()
-    if subject:
+    if subject and not error.brief.startswith(f"{subject} "):
         error.brief = f"{subject}: {error.brief}"

@@ -77,11 +77,16 @@ class Recorder:
 
     def add(self, entry: Entry) -> None:
         """Record a resource; raises `ConflictError` when its key is taken."""
-        other = self.entries.setdefault(entry.key, entry)
-        if other is not entry:
+        self.check_free(entry.key)
+        self.entries[entry.key] = entry
+
+    def check_free(self, key: Key) -> None:
+        """Raise `ConflictError` when a resource of this key is recorded already."""
+        other = self.entries.get(key)
+        if other is not None:
             first = f" (first at {other.place})" if other.place else ""
             raise ConflictError(
-                f"{entry.key} is defined twice{first}",
+                f"{key} is defined twice{first}",
                 resolution="give one of them another name; VMs also make volumes named <vm>-<disk>",
             )
 

@@ -10,7 +10,7 @@ from vmstack.model.facts import Gap
 from vmstack.model.graph import Output
 from vmstack.model.identity import Key, StackId
 from vmstack.model.observed import ImageFacts
-from vmstack.model.ownership import LedgerEntry
+from vmstack.model.ownership import LedgerEntry, StoredOutput
 
 PLAN_FORMAT = 1
 
@@ -150,6 +150,7 @@ class Diagnostic(Data, frozen=True, kw_only=True):
 class Plan(Data, frozen=True, kw_only=True):
     """Everything apply does. `changes` and `steps` are sorted; equal inputs give equal plans, byte for byte.
 
+    `outputs_before` are those that the last apply stored, secret ones without value.
     `ledgers` are the hosts whose ledger a finished apply must hold (outputs, last run); on a host of `releases`
     nothing of the stack remains and its ledger is removed. `gaps` are what the program used and is not known before
     it is applied; what depends on that is planned afterwards.
@@ -161,6 +162,7 @@ class Plan(Data, frozen=True, kw_only=True):
     intents: tuple[Intent, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     outputs: dict[str, Output] = {}
+    outputs_before: dict[str, StoredOutput] = {}
     stored_outputs_differ: bool = False
     ledgers: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from vmstack.model.effects import (
     UpdateNetwork,
 )
 from vmstack.model.identity import Kind
+from vmstack.model.observed import ObservedNetwork
 from vmstack.model.plan import Disruption, FieldChange, Operation
 from vmstack.model.specs import DnsHost, DnsSrv
 from vmstack.plan.context import Context
@@ -120,7 +121,8 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
         autostart = SetNetworkAutostart(uuid=uuid, name=name, enabled=spec.autostart)
         last = draft.step(key, "autostart", autostart, host=host, needs=(last,))
     draft.finish(key, last)
-    disruption = Disruption.RESTART if found.active else Disruption.NONE
+    inhabited = found.active and _is_inhabited(decision, found, context=context)
+    disruption = Disruption.RESTART if inhabited else Disruption.NONE
     fields = [
         FieldChange(path=path, before=before, after=after_, disruption=disruption)
         for path, before, after_ in diff.fields
@@ -132,7 +134,11 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
         fields=[*fields, *_update_fields(diff, disruption=disruption)],
         reasons=[
             f"{', '.join(path for path, _, _ in diff.fields)} cannot change while the network is up: "
-            "it is stopped and started anew, and the machines on it are restarted."
+            + (
+                "it is stopped and started anew, and the machines on it are restarted."
+                if inhabited
+                else "it is stopped and started anew; no machine of the stack runs on it."
+            )
         ]
         if found.active
         else (),
@@ -236,6 +242,15 @@ def _shown(entry: Entry) -> str:
         case DnsSrv():
             return f"priority {entry.priority or 0}, weight {entry.weight or 0}"
     return str(entry)
+
+
+def _is_inhabited(decision: NetworkDecision, found: ObservedNetwork, *, context: Context) -> bool:
+    """Whether a machine of the stack runs on the network, and so feels that it is made anew."""
+    index = context.indexes[decision.spec.host]
+    return any(
+        index.is_own(domain) and domain.live is not None and _has_nic_on(domain.live, found.name)
+        for domain in index.domains.values()
+    )
 
 
 def _check_users(decision: NetworkDecision, *, context: Context) -> None:

@@ -22,14 +22,20 @@ def stored_outputs(outputs: Mapping[str, Output]) -> dict[str, StoredOutput]:
 
 def kept_outputs(outputs: Mapping[str, Output], *, ledgers: Iterable[Ledger]) -> dict[str, Output]:
     """The outputs, with the values that were applied last in place of those that are not known now."""
-    runs = [ledger for ledger in ledgers if ledger.last_run is not None]
-    latest = max(runs, key=lambda ledger: ledger.last_run.when if ledger.last_run else "", default=None)
+    held_before = last_outputs(ledgers)
     kept = dict(outputs)
     for name, output in outputs.items():
-        held = latest.outputs.get(name) if latest is not None else None
+        held = held_before.get(name)
         if held is not None and held.known and not output.known and held.secret == output.secret:
             kept[name] = Output(value=held.value, secret=held.secret)
     return kept
+
+
+def last_outputs(ledgers: Iterable[Ledger]) -> dict[str, StoredOutput]:
+    """What the last apply stored, by the ledgers of all hosts; nothing before the first one."""
+    runs = [ledger for ledger in ledgers if ledger.last_run is not None]
+    latest = max(runs, key=lambda ledger: ledger.last_run.when if ledger.last_run else "", default=None)
+    return {} if latest is None else dict(sorted(latest.outputs.items()))
 
 
 def _plain(value: object) -> object:

@@ -30,7 +30,7 @@ from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_netwo
 from vmstack.plan.machines import MachineDecision, Surroundings, decide_machines
 from vmstack.plan.network_steps import plan_networks
 from vmstack.plan.networks import decide_networks
-from vmstack.plan.outputs import kept_outputs, stored_outputs
+from vmstack.plan.outputs import kept_outputs, last_outputs, stored_outputs
 from vmstack.plan.placement import place
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.pools import plan_pools
@@ -166,6 +166,7 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
         intents=intents,
         expectations=draft.expectations(),
         outputs=outputs,
+        outputs_before=last_outputs(ledgers_before),
         stored_outputs_differ=differ,
         ledgers=ledgers,
         releases=releases,

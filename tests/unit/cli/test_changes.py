@@ -8,7 +8,7 @@ from vmstack.cli.values import show_duration, show_value
 from vmstack.errors import Place
 from vmstack.model.graph import Output
 from vmstack.model.identity import Key, Kind, StackId
-from vmstack.model.ownership import LedgerEntry
+from vmstack.model.ownership import LedgerEntry, StoredOutput
 from vmstack.model.plan import Change, Diagnostic, Disruption, FieldChange, Intent, Operation, Plan
 
 STACK = StackId("shop", "prod")
@@ -100,6 +100,16 @@ def test_a_plan_shows_symbols_fields_classes_reasons_and_the_summary():
     )
 
 
+def test_only_machines_are_guests_that_restart_or_stop():
+    def change(key: Key, disruption: Disruption) -> Change:
+        return Change(key=key, host="kvm1", operation=Operation.REPLACE, disruption=disruption)
+
+    lan = Key(Kind.NETWORK, "lan")
+    shown = text(Plan(stack=STACK, changes=(change(lan, Disruption.RESTART), change(vm("a"), Disruption.RESTART))))
+    assert "Guests that restart: vm.a\n" in shown
+    assert "Guests that" not in text(Plan(stack=STACK, changes=(change(lan, Disruption.RESTART),)))
+
+
 def test_a_huge_plan_gives_creations_a_line_each_and_updates_their_fields():
     creations = tuple(
         Change(
@@ -131,10 +141,42 @@ def test_changed_outputs_alone_are_a_plan():
         outputs={"ip": Output(value="10.0.0.1"), "pw": Output(value="hunter2", secret=True)},
     )
     shown = text(plan)
-    assert '      ip = "10.0.0.1"' in shown
-    assert "      pw = (sensitive value)" in shown
+    assert '      + ip = "10.0.0.1"' in shown
+    assert "      + pw = (sensitive value)" in shown
     assert "hunter2" not in shown
     assert shown.endswith("Plan: 0 to add, 0 to change, 0 to destroy.")
+
+
+def test_outputs_that_go_or_change_are_shown_and_those_that_stay_are_not():
+    plan = Plan(
+        stack=STACK,
+        stored_outputs_differ=True,
+        outputs={"ip": Output(value="10.0.0.2"), "same": Output(value=1), "pw": Output(value="hunter2", secret=True)},
+        outputs_before={
+            "ip": StoredOutput(value="10.0.0.1"),
+            "net": StoredOutput(value="lan"),
+            "pw": StoredOutput(value="hunter1"),
+            "same": StoredOutput(value=1),
+        },
+    )
+    assert text(plan) == (
+        "Changes to outputs:\n"
+        '      ~ ip = "10.0.0.1" -> "10.0.0.2"\n'
+        '      - net = "lan"\n'
+        "      ~ pw = (sensitive value) -> (sensitive value)\n"
+        "\n"
+        "Plan: 0 to add, 0 to change, 0 to destroy."
+    )
+
+
+def test_outputs_that_only_one_host_lacks_are_stored_again():
+    plan = Plan(
+        stack=STACK,
+        stored_outputs_differ=True,
+        outputs={"ip": Output(value="10.0.0.1")},
+        outputs_before={"ip": StoredOutput(value="10.0.0.1")},
+    )
+    assert text(plan).startswith("The outputs do not change, and are stored again")
 
 
 def test_secret_outputs_are_shown_only_when_asked_for():

@@ -174,6 +174,39 @@ def test_outputs_come_from_the_host_and_secrets_only_when_asked_for(stack, host,
     assert capsys.readouterr().out == "hunter2"
 
 
+def test_an_export_that_was_dropped_is_a_change_that_the_plan_names(stack, host, capsys):
+    run("apply", stack, "--yes")
+    write_stack(stack, PROGRAM.replace('pulumi.export("password"', '("password"'))
+    capsys.readouterr()
+    assert run("plan", stack, "--detailed-exitcode") == 2
+    assert "Changes to outputs:\n      - password = (sensitive value)\n" in capsys.readouterr().out
+    assert run("apply", stack, "--yes") == 0
+    assert run("plan", stack, "--detailed-exitcode") == 0
+
+
+def test_a_network_without_machines_restarts_nobody(stack, host, capsys):
+    program = """
+        from vmstack import Host, Network
+
+        Network("lan", cidr="10.20.0.0/24", mode="isolated", domain="a.test", host=Host("kvm1", uri="qemu:///system"))
+        """
+    write_stack(stack, program)
+    run("apply", stack, "--yes")
+    write_stack(stack, program.replace("a.test", "b.test"))
+    capsys.readouterr()
+    assert run("plan", stack) == 0
+    out = capsys.readouterr().out
+    assert "network.lan must be replaced\n" in out
+    assert "it is stopped and started anew; no machine of the stack runs on it." in out
+    assert "restart" not in out
+
+
+def test_destroying_nothing_says_so(stack, host, capsys):
+    for arguments in (("destroy", stack, "--yes"), ("plan", stack, "--destroy")):
+        assert run(*arguments) == 0
+        assert capsys.readouterr().out == "Nothing to destroy: the hosts hold nothing of stack shop/dev.\n"
+
+
 def test_validate_touches_no_host(stack, monkeypatch, capsys):
     def refuse(spec, *, readonly):
         raise AssertionError("a host was touched")

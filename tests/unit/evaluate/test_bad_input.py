@@ -228,6 +228,14 @@ def test_a_network_without_free_addresses_asks_for_one(stack):
     assert "no address of 10.9.0.0/29 is outside of DHCP" in str(error)
 
 
+def test_two_vms_of_one_name_are_told_of_as_such_and_not_by_their_disks(stack):
+    error = stack.fail("""
+        for _ in range(2):
+            VirtualMachine("a", pool=pool, disk="1GiB", cloud_init=CloudInit())  # here
+    """)
+    assert error.brief.startswith("vm.a is defined twice (first at ")
+
+
 HOSTS = {
     "pool elsewhere": 'VirtualMachine("a", host=other, pool=pool, image=image)  # here',
     "network elsewhere": 'VirtualMachine("a", host=other, networks=[lan])  # here',

@@ -92,6 +92,7 @@ class VirtualMachine(Native):
         opts: Any = None,
     ) -> None:
         super().__init__(name)
+        self.recorder.check_free(self.key)  # before its disks, which would be found to be defined twice
         wishes = read_options(opts)
         storage = None if pool is None else check_type(pool, StoragePool, field="pool")
         documents = None if cloud_init is None else check_type(cloud_init, CloudInit, field="cloud_init")
