@@ -57,10 +57,14 @@ def explain_failure(error: BaseException, *, folder: Path) -> ProgramError:
         brief = f"the stack program failed: {kind}: {text}" if text else f"the stack program failed: {kind}"
         resolution = None
     frames = _own_frames(error, folder=folder)
-    details = [f"{place} in {name}" for place, name in frames]
-    place = frames[-1][0] if frames else None
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        place = Place(show_path(error.filename), error.lineno)
+        place: Place | None = Place(show_path(error.filename), error.lineno)
+        details = [f"imported at {frame}" for frame, _ in reversed(frames)]
+    else:
+        place = frames[-1][0] if frames else None
+        callers = [caller for caller, _ in frames[:-1]]
+        names = [name for _, name in frames[1:]]
+        details = [f"in {name}, called at {caller}" for caller, name in zip(callers, names, strict=True)][::-1]
     if error.__cause__ is not None and not isinstance(error, SystemExit):
         details.append(f"because of {type(error.__cause__).__name__}: {str(error.__cause__).strip()}")
     return ProgramError(brief, details=details, resolution=resolution, place=place)

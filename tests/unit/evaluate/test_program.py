@@ -49,10 +49,7 @@ def test_failures_show_the_programs_own_frames(stack):
     stack.write("helper.py", "def build(n):\n    return 1 // n\n")
     error = stack.fail("import helper\nhelper.build(0)", prelude="")
     assert error.place == Place(str(stack.folder / "helper.py"), 2)
-    assert error.details == (
-        f"{stack.folder}/__main__.py:2 in the program",
-        f"{stack.folder}/helper.py:2 in build()",
-    )
+    assert error.details == (f"in build(), called at {stack.folder}/__main__.py:2",)
 
 
 def test_failures_show_no_literals_of_the_program(stack):
