@@ -17,7 +17,7 @@ from vmstack.plan.policy import PlanPolicy
 from vmstack.xmlio.network import read_network
 
 UUID = derive_uuid(STACK, Key(Kind.NETWORK, "lan"))
-LIVE, RESTART = (Operation.UPDATE, Disruption.LIVE), (Operation.REPLACE, Disruption.RESTART)
+LIVE, ANEW = (Operation.UPDATE, Disruption.LIVE), (Operation.REPLACE, Disruption.NONE)
 SRV = DnsSrv(service="a", protocol="tcp", target="x.y", port=1)
 OTHER = DnsSrv(service="a", protocol="tcp", target="x.y", port=2)
 HOST = DnsHost(ip="10.20.0.9", hostnames=("n",))
@@ -41,44 +41,44 @@ def subnets(*spans: tuple[int, int]) -> tuple[Subnet, ...]:
 
 DARK, LIT = {"dns_enabled": False}, {"dns_enabled": True}
 LEAVES = {
-    "DNS goes off": (LIT, DARK, RESTART, {"dns_enabled"}),
-    "DNS goes on": (DARK, LIT, RESTART, {"dns_enabled"}),
-    "DNS goes on by default": (DARK, {}, RESTART, {"dns_enabled"}),
-    "DNS goes off by default": ({}, DARK, RESTART, {"dns_enabled"}),
-    "names go with DNS": ({"dns_hosts": (HOST,)}, DARK, RESTART, {"dns_enabled", "dns_hosts[10.20.0.9]"}),
-    "a domain is shared": ({"domain": "a.b"}, {"domain": "a.b", "domain_local": False}, RESTART, {"domain_local"}),
-    "a domain is local": ({"domain": "a.b", "domain_local": False}, {"domain": "a.b"}, RESTART, {"domain_local"}),
-    "forwarders come": ({}, {"dns_forwarders": (DnsForwarder(address="9.9.9.9"),)}, RESTART, {"dns_forwarders"}),
+    "DNS goes off": (LIT, DARK, ANEW, {"dns_enabled"}),
+    "DNS goes on": (DARK, LIT, ANEW, {"dns_enabled"}),
+    "DNS goes on by default": (DARK, {}, ANEW, {"dns_enabled"}),
+    "DNS goes off by default": ({}, DARK, ANEW, {"dns_enabled"}),
+    "names go with DNS": ({"dns_hosts": (HOST,)}, DARK, ANEW, {"dns_enabled", "dns_hosts[10.20.0.9]"}),
+    "a domain is shared": ({"domain": "a.b"}, {"domain": "a.b", "domain_local": False}, ANEW, {"domain_local"}),
+    "a domain is local": ({"domain": "a.b", "domain_local": False}, {"domain": "a.b"}, ANEW, {"domain_local"}),
+    "forwarders come": ({}, {"dns_forwarders": (DnsForwarder(address="9.9.9.9"),)}, ANEW, {"dns_forwarders"}),
     "forwarders change": ({"dns_forwarders": (DnsForwarder(address="9.9.9.9"),)},
                           {"dns_forwarders": (DnsForwarder(address="9.9.9.9", domain="x"), DnsForwarder(domain="y"))},
-                          RESTART, {"dns_forwarders"}),
-    "forwarders go": ({"dns_forwarders": (DnsForwarder(domain="y"),)}, {}, RESTART, {"dns_forwarders"}),
+                          ANEW, {"dns_forwarders"}),
+    "forwarders go": ({"dns_forwarders": (DnsForwarder(domain="y"),)}, {}, ANEW, {"dns_forwarders"}),
     "records come": ({}, {"dns_srvs": (SRV,)}, LIVE, {"dns_srvs[_a._tcp/x.y:1]"}),
     "records change": ({"dns_srvs": (SRV,)}, {"dns_srvs": (OTHER,)}, LIVE,
                        {"dns_srvs[_a._tcp/x.y:1]", "dns_srvs[_a._tcp/x.y:2]"}),
-    "records that libvirt cannot tell apart": ({"dns_srvs": (SRV,)}, {"dns_srvs": (SRV, OTHER)}, RESTART,
+    "records that libvirt cannot tell apart": ({"dns_srvs": (SRV,)}, {"dns_srvs": (SRV, OTHER)}, ANEW,
                                                {"dns_srvs"}),
     "records go": ({"dns_srvs": (SRV,)}, {}, LIVE, {"dns_srvs[_a._tcp/x.y:1]"}),
-    "routes come": ({}, {"routes": (Route(cidr="10.30.0.0/24", gateway="10.20.0.9"),)}, RESTART, {"routes"}),
+    "routes come": ({}, {"routes": (Route(cidr="10.30.0.0/24", gateway="10.20.0.9"),)}, ANEW, {"routes"}),
     "routes change": ({"routes": (Route(cidr="10.30.0.0/24", gateway="10.20.0.9"),)},
-                      {"routes": (Route(cidr="10.30.0.0/24", gateway="10.20.0.8"),)}, RESTART, {"routes"}),
-    "routes go": ({"routes": (Route(cidr="10.30.0.0/24", gateway="10.20.0.9"),)}, {}, RESTART, {"routes"}),
-    "options come": ({}, {"dnsmasq_options": ("expand-hosts",)}, RESTART, {"dnsmasq_options"}),
-    "options change": ({"dnsmasq_options": ("a", "b")}, {"dnsmasq_options": ("b", "a=1")}, RESTART,
+                      {"routes": (Route(cidr="10.30.0.0/24", gateway="10.20.0.8"),)}, ANEW, {"routes"}),
+    "routes go": ({"routes": (Route(cidr="10.30.0.0/24", gateway="10.20.0.9"),)}, {}, ANEW, {"routes"}),
+    "options come": ({}, {"dnsmasq_options": ("expand-hosts",)}, ANEW, {"dnsmasq_options"}),
+    "options change": ({"dnsmasq_options": ("a", "b")}, {"dnsmasq_options": ("b", "a=1")}, ANEW,
                        {"dnsmasq_options"}),
-    "options go": ({"dnsmasq_options": ("a", "b")}, {}, RESTART, {"dnsmasq_options"}),
+    "options go": ({"dnsmasq_options": ("a", "b")}, {}, ANEW, {"dnsmasq_options"}),
     "DHCP goes": ({}, {"subnets": subnets()}, LIVE, {"dhcp[10.20.0.1]"}),
     "DHCP comes": ({"subnets": subnets()}, {}, LIVE, {"dhcp[10.20.0.1]"}),
     "DHCP changes": ({}, {"subnets": subnets((50, 60))}, LIVE, {"dhcp[10.20.0.1]"}),
-    "mtu comes": ({}, {"mtu": 1400}, RESTART, {"mtu"}),
-    "mtu changes": ({"mtu": 1300}, {"mtu": 1400}, RESTART, {"mtu"}),
-    "mtu goes": ({"mtu": 1300}, {}, RESTART, {"mtu"}),
+    "mtu comes": ({}, {"mtu": 1400}, ANEW, {"mtu"}),
+    "mtu changes": ({"mtu": 1300}, {"mtu": 1400}, ANEW, {"mtu"}),
+    "mtu goes": ({"mtu": 1300}, {}, ANEW, {"mtu"}),
     "autostart goes": ({}, {"autostart": False}, (Operation.UPDATE, Disruption.NONE), {"autostart"}),
     "autostart comes": ({"autostart": False}, {}, (Operation.UPDATE, Disruption.NONE), {"autostart"}),
-    "a stylesheet comes": ({}, {"xslt": GROUP}, RESTART, {"xslt"}),
-    "a stylesheet changes": ({"xslt": GROUP}, {"xslt": GROUP.replace("one", "two")}, RESTART, {"xslt"}),
-    "a stylesheet of known fields": ({"xslt": GROUP}, {"xslt": MTU}, RESTART, {"xslt", "mtu"}),
-    "a stylesheet goes": ({"xslt": GROUP}, {}, RESTART, {"xslt"}),
+    "a stylesheet comes": ({}, {"xslt": GROUP}, ANEW, {"xslt"}),
+    "a stylesheet changes": ({"xslt": GROUP}, {"xslt": GROUP.replace("one", "two")}, ANEW, {"xslt"}),
+    "a stylesheet of known fields": ({"xslt": GROUP}, {"xslt": MTU}, ANEW, {"xslt", "mtu"}),
+    "a stylesheet goes": ({"xslt": GROUP}, {}, ANEW, {"xslt"}),
 }  # fmt: skip
 
 
