@@ -2,12 +2,16 @@
 
 import traceback
 from pathlib import Path
+from typing import Final
 
 from vmstack.errors import ErrorGroup, InputError, Place, ProgramError, VmstackError
 from vmstack.evaluate.places import is_library, is_ours, show_path
 from vmstack.evaluate.recorder import Recorder
 from vmstack.model.facts import Question
 from vmstack.model.specs import HostSpec
+from vmstack.model.text import with_article
+
+_CONFIG_ERRORS: Final = ("ConfigMissingError", "ConfigTypeError")
 
 
 class FactsWantedError(InputError):
@@ -42,9 +46,11 @@ def check_wanted(recorder: Recorder) -> None:
     )
 
 
-def explain_failure(error: BaseException, *, folder: Path) -> ProgramError:
+def explain_failure(error: BaseException, *, folder: Path, project: str) -> VmstackError:
     """Turn what a program raised into an error with the program's own frames, without those of libraries."""
     kind = type(error).__name__
+    if kind in _CONFIG_ERRORS and type(error).__module__ == "pulumi.config":
+        return _explain_config(error, folder=folder, project=project)
     if isinstance(error, SystemExit):
         code = 0 if error.code is None else error.code
         brief = f"the stack program ended itself with sys.exit({code!r})"
@@ -57,13 +63,41 @@ def explain_failure(error: BaseException, *, folder: Path) -> ProgramError:
         brief = f"the stack program failed: {kind}: {text}" if text else f"the stack program failed: {kind}"
         resolution = None
     frames = _own_frames(error, folder=folder)
-    details = [f"{place} in {name}" for place, name in frames]
-    place = frames[-1][0] if frames else None
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        place = Place(show_path(error.filename), error.lineno)
+        place: Place | None = Place(show_path(error.filename), error.lineno)
+        details = [f"imported at {frame}" for frame, _ in reversed(frames)]
+    else:
+        place = frames[-1][0] if frames else None
+        callers = [caller for caller, _ in frames[:-1]]
+        names = [name for _, name in frames[1:]]
+        details = [f"in {name}, called at {caller}" for caller, name in zip(callers, names, strict=True)][::-1]
     if error.__cause__ is not None and not isinstance(error, SystemExit):
         details.append(f"because of {type(error.__cause__).__name__}: {str(error.__cause__).strip()}")
     return ProgramError(brief, details=details, resolution=resolution, place=place)
+
+
+def _explain_config(error: BaseException, *, folder: Path, project: str) -> InputError:
+    """A value of the configuration that is not there, or not of the type that the program asks for.
+
+    The SDK's own texts name commands of Pulumi, and quote the value, which may be a secret.
+    """
+    key = str(getattr(error, "key", ""))
+    name = key.removeprefix(f"{project}:")
+    frames = _own_frames(error, folder=folder)
+    place = frames[-1][0] if frames else None
+    wanted = getattr(error, "expect_type", None)
+    if wanted is not None:
+        return InputError(
+            f"the configuration value {key} is not {with_article(str(wanted))}",
+            resolution=f"see what it is with: vmstack config get {name}; set another: vmstack config set {name} VALUE",
+            place=place,
+        )
+    secret = " --secret" if getattr(error, "secret", False) else ""
+    return InputError(
+        f"the configuration value {key} is missing",
+        resolution=f"set it: vmstack config set{secret} {name} VALUE",
+        place=place,
+    )
 
 
 def place_failure(error: VmstackError, *, folder: Path) -> None:

@@ -99,7 +99,7 @@ def _attempt(
         raise ProgramError("the stack program ran out of memory") from None
     except BaseException as error:
         check_wanted(recorder)
-        raise explain_failure(error, folder=project.main.parent) from error
+        raise explain_failure(error, folder=project.main.parent, project=project.stack.project) from error
     finally:
         SESSION.reset(token)
 

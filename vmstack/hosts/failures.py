@@ -80,41 +80,45 @@ def translate(
     """Choose the error of our tree for one of libvirt's."""
     code = error.get_error_code()
     text = error.get_error_message() or str(error)
-    brief = f"cannot {doing}: {text}"
+    # QEMU's last words come with libvirt's sentence, a line each.
+    first, *more = [line.strip() for line in text.splitlines() if line.strip()] or [text]
+    brief = f"cannot {doing}: {first}"
+    facts = (*more, f"host {host}")
     number = error.get_int1() if code == libvirt.VIR_ERR_SYSTEM_ERROR else None
     if code in _NOT_FOUND or number == errno.ENOENT:
-        return NotFoundError(brief, details=(f"host {host}",))
+        return NotFoundError(brief, details=facts)
     if code in _EXISTS:
-        return _exists(brief, host=host)
+        return _exists(brief, facts=facts)
     if code in _DENIED:
         return PermissionDeniedError(
             brief,
-            details=(f"host {host}",),
+            details=facts,
             resolution="use a connection that may change this host (a member of group libvirt, or root)",
         )
     if code in _BUSY:
-        return _busy(brief, host=host)
+        return _busy(brief, facts=facts)
     if code in _UNREACHABLE or not alive():
         return HostUnreachableError(
-            f"the connection to {host} was lost while trying to {doing}: {text}",
+            f"the connection to {host} was lost while trying to {doing}: {first}",
+            details=more,
             resolution="see that libvirtd runs there, then run the same command again; it goes on where it stopped",
         )
     if code in _VAGUE:
         if _BUSY_TEXT.search(text):
-            return _busy(brief, host=host)
+            return _busy(brief, facts=facts)
         if _EXISTS_TEXT.search(text) or (taken is not None and taken()):
-            return _exists(brief, host=host)
+            return _exists(brief, facts=facts)
     hint = next((resolution for pattern, resolution in _HINTS.items() if re.search(pattern, text)), None)
-    return HostError(brief, details=(f"host {host}",), resolution=hint)
+    return HostError(brief, details=facts, resolution=hint)
 
 
-def _exists(brief: str, *, host: str) -> ExistsError:
+def _exists(brief: str, *, facts: tuple[str, ...]) -> ExistsError:
     return ExistsError(
         brief,
-        details=(f"host {host}",),
+        details=facts,
         resolution="rename the resource in the program, or rename or remove the object that holds the name",
     )
 
 
-def _busy(brief: str, *, host: str) -> HostBusyError:
-    return HostBusyError(brief, details=(f"host {host}",), resolution="wait for the other operation, then try again")
+def _busy(brief: str, *, facts: tuple[str, ...]) -> HostBusyError:
+    return HostBusyError(brief, details=facts, resolution="wait for the other operation, then try again")

@@ -11,6 +11,11 @@ _DISK_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
 MAX_NAME: Final = 63
 
 
+def with_article(word: str) -> str:
+    """The word with the article that goes before its first letter: "an Image", "a Network"."""
+    return f"an {word}" if word[:1].lower() in "aeio" else f"a {word}"
+
+
 def check_name(text: object, *, field: str) -> str:
     """Return `text` when it is fit to name an object on a host, a file and a host name part.
 

@@ -192,7 +192,7 @@ def test_a_template_starts_as_cloud_init_wants(stack):
 def test_objects_are_not_passed_to_templates(stack):
     stack.write("templates/t.j2", "#cloud-config\n")
     error = stack.fail('CloudInit.template("t.j2", x=object())  # here')
-    assert "the variable 'x': a object is not plain data" in str(error)
+    assert "the variable 'x': an object is not plain data" in str(error)
 
 
 def test_unknown_templates_are_told_with_those_there_are(stack):

@@ -82,3 +82,13 @@ def test_what_a_host_lacks_is_said_where_libvirt_only_says_what_follows() -> Non
     with pytest.raises(HostError) as caught, libvirt_failures("define domain a", host="h", alive=lambda: True):
         raise failing(libvirt.VIR_ERR_CONFIG_UNSUPPORTED, text)
     assert "swtpm" in (caught.value.resolution or "")
+
+
+def test_further_lines_are_details() -> None:
+    said = "internal error: process exited while connecting to monitor: one\n\ntwo\nthree\n"
+    error = caught(failing(libvirt.VIR_ERR_INTERNAL_ERROR, said))
+    assert error.brief == "cannot do it: internal error: process exited while connecting to monitor: one"
+    assert error.details == ("two", "three", "host qemu:///x")
+    lost = caught(failing(libvirt.VIR_ERR_INVALID_CONN, "first\nsecond"))
+    assert lost.brief.endswith(": first")
+    assert lost.details == ("second",)

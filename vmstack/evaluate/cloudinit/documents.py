@@ -7,6 +7,7 @@ from typing import Any, Final
 import yaml
 
 from vmstack.errors import InputError
+from vmstack.model.text import with_article
 
 CLOUD_CONFIG: Final = "#cloud-config"
 
@@ -112,7 +113,7 @@ def dump_yaml(document: Mapping[str, Any]) -> str:
             document, Dumper=_Writer, sort_keys=False, allow_unicode=True, default_flow_style=False, width=4096
         )
     except yaml.representer.RepresenterError as error:
-        raise InputError(f"a {type(error.args[-1]).__name__} cannot be written as YAML") from None
+        raise InputError(f"{with_article(type(error.args[-1]).__name__)} cannot be written as YAML") from None
     except RecursionError:
         raise InputError("a value contains itself") from None
     return text

@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from vmstack.errors import InputError
 from vmstack.evaluate.cloudinit.documents import CLOUD_CONFIG, StrictLoader, load_yaml
+from vmstack.model.text import with_article
 
 _MAX_SHOWN: Final = 12
 # They make text that Jinja takes for safe out of values, which is meant for HTML.
@@ -83,7 +84,7 @@ def to_plain(value: Any, *, field: str) -> Any:
     if isinstance(value, list | tuple | set | frozenset | Iterator | range) or type(value).__name__.startswith("dict_"):
         items = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
         return [to_plain(item, field=field) for item in items]
-    raise InputError(f"{field}: a {type(value).__name__} is not plain data")
+    raise InputError(f"{field}: {with_article(type(value).__name__)} is not plain data")
 
 
 class _Json:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from vmstack.errors import InputError
+from vmstack.model.text import with_article
 
 SECURE: Final = "secure"
 # What Go's encoding/json escapes beside the control characters.
@@ -113,7 +114,7 @@ def _read(raw: Any, *, what: str) -> Tree:
         raise InputError(f"{what}: a number is not finite")
     if raw is None or isinstance(raw, str | bool | int | float):
         return raw
-    raise InputError(f"{what}: a {type(raw).__name__} is no configuration value")
+    raise InputError(f"{what}: {with_article(type(raw).__name__)} is no configuration value")
 
 
 def _as_json(tree: Tree) -> str:

@@ -34,6 +34,7 @@ from vmstack.evaluate.project import Project
 from vmstack.evaluate.recorder import Lineage, Recorder
 from vmstack.model.facts import Gap
 from vmstack.model.graph import Output
+from vmstack.model.text import with_article
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def _named_objects(recorder: Recorder, *, loop: asyncio.AbstractEventLoop) -> di
     names: dict[str, int] = {}
     for component in recorder.components():
         if not isinstance(component, pulumi.Resource):
-            raise InputError(f"opts: a {type(component).__name__} is not a resource")
+            raise InputError(f"opts: {with_article(type(component).__name__)} is not a resource")
         names[loop.run_until_complete(component.urn.future()) or ""] = id(component)
     return names
 

@@ -12,7 +12,7 @@ from vmstack.evaluate.native.base import validated
 from vmstack.evaluate.native.fields import check_host_name, check_list, check_type, describe
 from vmstack.evaluate.recorder import Recorder
 from vmstack.evaluate.session import current
-from vmstack.model.text import check_text
+from vmstack.model.text import check_text, with_article
 
 _WHOSE_ID = 'it is vmstack\'s: a new one makes cloud-init run again, which on_seed_change="reseed" is for'
 
@@ -192,4 +192,4 @@ def _plain(value: Any, *, field: str) -> Any:
         return {str.__str__(key): _plain(item, field=field) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item, field=field) for item in value]
-    raise InputError(f"{field}: a {type(value).__name__} is not data that YAML can hold")
+    raise InputError(f"{field}: {with_article(type(value).__name__)} is not data that YAML can hold")

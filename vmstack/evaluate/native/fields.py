@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from vmstack.errors import InputError
 from vmstack.model.sizes import parse_size
-from vmstack.model.text import check_text
+from vmstack.model.text import check_text, with_article
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=str)
@@ -51,7 +51,8 @@ def check_choice(value: object, *, field: str, allowed: Sequence[Choice]) -> Cho
 def check_type(value: object, kind: type[T], *, field: str) -> T:
     """Return the value when it is an instance of `kind`."""
     if not isinstance(value, kind):
-        raise InputError(f"{field}: {describe(value)} is not a {kind.__name__}", resolution=f"pass a {kind.__name__}")
+        wanted = with_article(kind.__name__)
+        raise InputError(f"{field}: {describe(value)} is not {wanted}", resolution=f"pass {wanted}")
     return value
 
 
@@ -132,4 +133,4 @@ def check_mac(value: object, *, field: str) -> str:
 
 def describe(value: object) -> str:
     """Show a value in an error without printing what may be long or secret."""
-    return repr(value) if isinstance(value, int | float | bool | None) else f"a {type(value).__name__}"
+    return repr(value) if isinstance(value, int | float | bool | None) else with_article(type(value).__name__)

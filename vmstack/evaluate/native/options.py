@@ -8,6 +8,7 @@ from vmstack.evaluate.engine.inputs import is_output, settle
 from vmstack.evaluate.native.base import Native
 from vmstack.evaluate.recorder import Wishes
 from vmstack.model.graph import Options
+from vmstack.model.text import with_article
 
 HONOURED: Final = frozenset({"parent", "depends_on", "protect", "ignore_changes"})
 # Set by the SDK itself, not by users.
@@ -26,7 +27,7 @@ def read_options(opts: Any, *, reference: str | None = None) -> Wishes:
     if opts is None:
         return NOTHING
     if type(opts).__name__ != "ResourceOptions":
-        raise InputError(f"opts: a {type(opts).__name__} is not a pulumi.ResourceOptions")
+        raise InputError(f"opts: {with_article(type(opts).__name__)} is not a pulumi.ResourceOptions")
     unknown = sorted(
         name
         for name, value in vars(opts).items()
