@@ -260,6 +260,9 @@ class _Deletions:
         path = self._index.volume_path(entry.slot)
         backed = self._index.backed.get(path or "", ())
         needs = [self._deleted[slot] for slot in backed if slot in self._deleted]
+        if entry.slot not in self._index.volumes:
+            # In a pool that could not be read nothing shows what is over what: all that goes with it goes first.
+            needs += [step for slot, step in self._deleted.items() if slot not in self._index.volumes]
         replaced = [slot for slot in backed if slot not in self._deleted]
         for slot in replaced:
             step = self._remaking(slot)
