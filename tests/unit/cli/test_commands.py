@@ -282,6 +282,21 @@ def test_a_held_lock_ends_in_4_and_unlock_breaks_it(stack, host, capsys):
     assert run("apply", stack, "--yes") == 0
 
 
+def test_plan_and_show_say_that_another_run_is_at_work(stack, host, capsys):
+    lock = HostLock(host.connect(), STACK, operation="apply")
+    held = lock.acquire()
+    for command in ("plan", "show"):
+        assert run(command, stack) == 0
+        err = capsys.readouterr().err
+        assert f"Warning: stack shop/dev is locked on host.kvm1 by {held.who} on {held.where}" in err
+        assert f"apply since {held.since}" in err
+        assert "what follows may be half-way" in err
+    lock.release()
+    HostLock(host.connect(), STACK, operation="apply", lease=-1).acquire()
+    assert run("plan", stack) == 0
+    assert "is locked" not in capsys.readouterr().err
+
+
 def test_an_unreachable_host_is_an_error_and_never_an_empty_one(stack, monkeypatch, capsys):
     def refuse(spec, *, readonly):
         raise HostUnreachableError(f"{spec.name}: no route to host", resolution="check the network")
