@@ -265,6 +265,9 @@ def ssh(
     vm: Annotated[str, typer.Argument(help="The VM, such as web-0.")],
     command: Annotated[list[str] | None, typer.Argument(help="A command to run there (after --).")] = None,
     user: Annotated[str | None, typer.Option("--user", "-l", help="The user to log in as.")] = None,
+    identity: Annotated[
+        Path | None, typer.Option("--identity", "-i", metavar="FILE", help="The private key to log in with.")
+    ] = None,
     folder: Annotated[Path, typer.Option("--folder", "-C", help="The stack's folder.")] = Path(),
     stack: StackName = None,
     config: Config = None,
@@ -274,7 +277,12 @@ def ssh(
     from vmstack.cli.ssh import open_ssh
 
     return open_ssh(
-        target_of(folder, stack, config, connect), open_terminal(), vm=vm, command=tuple(command or ()), user=user
+        target_of(folder, stack, config, connect),
+        open_terminal(),
+        vm=vm,
+        command=tuple(command or ()),
+        user=user,
+        identity=identity,
     )
 
 

@@ -8,12 +8,14 @@ import sys
 import textwrap
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.fake.faults import Faults
 from tests.fake.host import FakeHost
 from vmstack import __version__
 from vmstack.apply import pipeline
+from vmstack.cli import ssh
 from vmstack.cli.main import main
 from vmstack.errors import HostError, HostUnreachableError
 from vmstack.hosts.lock import HostLock
@@ -411,6 +413,45 @@ def test_ssh_becomes_ssh_with_the_address_from_the_host(stack, host, monkeypatch
     with pytest.raises(SystemExit):
         run("ssh", "vm.web-0", "-C", stack, "-l", "ada", "--", "uptime", "-p")
     assert calls[0][-6:] == ["-l", "ada", "--", "10.20.0.10", "uptime", "-p"]
+    assert "-i" not in calls[0]
+    key = stack / "key"
+    key.write_text("")
+    monkeypatch.chdir(stack)
+    with pytest.raises(SystemExit):
+        run("ssh", "-i", "key", "web-0", "ls", "-a")
+    assert calls[1][-6:] == ["-i", str(key), "--", "10.20.0.10", "ls", "-a"]
+    assert "not reported ready" not in capsys.readouterr().err
+
+
+def test_ssh_with_a_wrong_option_or_key_is_wrong_usage(stack, host, capsys):
+    assert run("ssh", "-x", "web-0", "-C", stack) == 1
+    assert "ssh: there is no option -x" in capsys.readouterr().err
+    assert run("ssh", "--idenity=key", "web-0", "-C", stack) == 1
+    assert "ssh: there is no option --idenity" in capsys.readouterr().err
+    assert run("ssh", "-i", stack / "nothing", "web-0", "-C", stack) == 1
+    assert "--identity: there is no file" in capsys.readouterr().err
+
+
+def test_ssh_says_that_a_machine_is_not_ready_yet(stack, host, monkeypatch, capsys):
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+
+    def execute(program: str, arguments: list[str]) -> None:
+        raise SystemExit(0)
+
+    monkeypatch.setattr(os, "execv", execute)
+    run("apply", stack, "--yes")
+    find = ssh.find_domain
+
+    def unready(*arguments, **named):
+        snapshot, domain = find(*arguments, **named)
+        stamp = msgspec.structs.replace(domain.stamp, ready="pending")
+        return snapshot, msgspec.structs.replace(domain, stamp=stamp)
+
+    monkeypatch.setattr(ssh, "find_domain", unready)
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        run("ssh", "web-0", "-C", stack)
+    assert "Warning: vm.web-0 has not reported ready yet" in capsys.readouterr().err
 
 
 def test_help_loads_nothing_heavy():
