@@ -209,6 +209,26 @@ def test_destroying_nothing_says_so(stack, host, capsys):
         assert capsys.readouterr().out == "Nothing to destroy: the hosts hold nothing of stack shop/dev.\n"
 
 
+def test_output_for_a_folder_says_how_to_name_one(stack, host, monkeypatch, capsys):
+    monkeypatch.chdir(stack.parent)
+    assert run("output", "stack") == 1
+    assert "To go on: name the folder with -C: vmstack output -C stack" in capsys.readouterr().err
+    assert run("output", "other") == 1
+    assert "holds no Pulumi.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", ["plan", "apply", "destroy", "import", "show", "validate", "stack", "graph", "unlock"]
+)
+def test_every_command_takes_the_folder_as_an_option_too(stack, host, capsys, command):
+    more = ["--yes"] if command in ("apply", "destroy", "unlock") else []
+    if command != "import":
+        assert run(command, "-C", stack, *more) == 0
+    capsys.readouterr()
+    assert run(command, stack, "--folder", stack, *more) == 1
+    assert "the folder is given twice" in capsys.readouterr().err
+
+
 def test_validate_touches_no_host(stack, monkeypatch, capsys):
     def refuse(spec, *, readonly):
         raise AssertionError("a host was touched")
@@ -339,7 +359,7 @@ def test_a_program_of_hosts_alone_defines_nothing(stack, host, capsys):
         assert captured.out == ""
     for command in (("plan", "--allow-empty"), ("apply", "--allow-empty", "--yes"), ("destroy", "--yes")):
         assert run(command[0], stack, *command[1:]) == 0
-        assert "No changes." in capsys.readouterr().out
+        assert ("Nothing to destroy" if command[0] == "destroy" else "No changes.") in capsys.readouterr().out
 
 
 def test_an_interruption_after_the_apply_does_not_say_that_nothing_changed(stack, host, monkeypatch, capsys):
