@@ -11,7 +11,10 @@ config = pulumi.Config()
 # `make demo` builds this image.
 cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
 built = str(cache / "vmstack" / "images" / "debian-12-small.qcow2")
-ssh_key = config.get("ssh_key")
+# Whoever runs this may log in, with the key that is in ~/.ssh, unless the configuration names another.
+own_keys = [Path("~/.ssh", name).expanduser() for name in ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")]
+own_key = next((path.read_text().strip() for path in own_keys if path.is_file()), None)
+ssh_key = config.get("ssh_key") or own_key
 keys = {"ssh_authorized_keys": [ssh_key]} if ssh_key else {}
 
 kvm = Host("kvm", uri=config.get("uri") or "qemu:///system")
@@ -28,6 +31,7 @@ for number, name in enumerate(["alpha", "beta"]):
         memory="512MiB",
         disk="4GiB",
         networks=[lan.at(10 + number)],
+        wait="20min",  # emulated guests on a busy machine take their time
         cloud_init=CloudInit(
             hostname=name,
             users=[{"name": "ops", "shell": "/bin/bash", "sudo": "ALL=(ALL) NOPASSWD:ALL", **keys}],

@@ -11,20 +11,22 @@ config = pulumi.Config()
 cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
 built = str(cache / "vmstack" / "images" / "debian-12-small.qcow2")  # `make image`
 
+stack = pulumi.get_stack()
 domain = config.require("domain")
 web_count = config.require_int("web_count")
 common = {
     "domain": domain,
-    "stack": pulumi.get_stack(),
+    "stack": stack,
     "operators": config.require_object("operators"),
     "packages": config.require_object("packages"),
 }
 
 kvm = Host("kvm", uri=config.require("uri"))
-pool = StoragePool("webfleet", path=f"/var/lib/libvirt/vmstack-webfleet-{pulumi.get_stack()}", host=kvm)
+# The stack's name in every name that the host sees, and networks of its own: dev and prod can share a host.
+pool = StoragePool("webfleet", label=f"webfleet-{stack}", path=f"/var/lib/libvirt/vmstack-webfleet-{stack}", host=kvm)
 debian = Image("debian-12", source=config.get("image") or built, sha256=config.get("sha256"))
-front = Network("front", cidr="10.77.30.0/24", domain=domain, host=kvm)
-back = Network("back", cidr="10.77.31.0/24", mode="isolated", host=kvm)
+front = Network("front", label=f"{stack}-front", cidr=config.require("front"), domain=domain, host=kvm)
+back = Network("back", label=f"{stack}-back", cidr=config.require("back"), mode="isolated", host=kvm)
 
 
 class Tier(pulumi.ComponentResource):
@@ -37,6 +39,7 @@ class Tier(pulumi.ComponentResource):
         self.machines = [
             VirtualMachine(
                 f"{role}-{number}",
+                label=f"{stack}-{role}-{number}",
                 pool=pool,
                 image=debian,
                 disk="4GiB",

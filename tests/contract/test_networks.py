@@ -247,6 +247,21 @@ def test_update_of_dns_records(site: Site, case: str) -> None:
     assert [f"{item.target}:{item.port}" for item in found] == expected
 
 
+def test_a_bridge_that_another_network_names(site: Site) -> None:
+    """A network that makes its bridge is defined before one over that, and not redefined after it."""
+    uuid = site.network()
+    own = site.driver.network(uuid).xml
+    over = (
+        f"<network><name>{site.name('over')}</name><forward mode='bridge'/><bridge name='{site.bridge(0)}'/></network>"
+    )
+    site.driver.define_network(over)
+    with pytest.raises(HostError):
+        site.driver.define_network(own)
+    site.driver.undefine_network(uuid)
+    with pytest.raises(HostError):
+        site.driver.define_network(own)
+
+
 def test_services_that_libvirt_refuses(site: Site) -> None:
     document = site.driver.network(site.network()).xml
     dark = '<dns enable="no"><host ip="10.1.1.1"><hostname>x</hostname></host></dns></network>'

@@ -35,7 +35,7 @@ class DeviceCalls(DomainCalls):
             pci.place_on(device, free[0])
         backing, bridges = {}, {}
         source = device.find("source")
-        if device.tag == "disk" and source is not None:
+        if device.tag == "disk" and source is not None and source.get("file"):
             self._check_disk(domain, device)
             backing[source.get("file", "")] = self._chain(source.get("file", ""))
         if device.tag == "interface" and source is not None and source.get("network"):

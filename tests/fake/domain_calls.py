@@ -35,7 +35,7 @@ class DomainCalls(Wire):
     def addresses(self, uuid: str, *, agent: bool) -> list[NicAddresses]:
         domain = self.find_domain(uuid)
         wait = self.machine.guest(domain).lease_after
-        if domain.live_xml is None or wait is None:
+        if domain.live_xml is None or wait is None or (agent and not self.machine.guest(domain).agent):
             return []
         domain.looks += 1
         if domain.looks <= wait:

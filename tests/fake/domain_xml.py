@@ -35,6 +35,8 @@ def complete(xml: str, machine: Machine) -> etree._Element:
         complete_device(device, machine)
     _check_targets(devices)
     _add_companions(devices)
+    conventional = "i440fx" in root.find("os/type").get("machine", "")
+    pci.give_root(devices, model="pci-root" if conventional else "pcie-root")
     pci.assign(devices)
     order(root, devices)
     return root

@@ -17,6 +17,7 @@ class Guest:
 
     `instance` overrides the instance-id that the seed says; `addresses` override those known to network and seed.
     `lease_after` is how many looks it takes until its NICs have leases (`None`: they never get any).
+    `agent`: it runs QEMU's guest agent.
     `stop_polls` is how many looks it takes until a guest that was asked to shut down is off.
     """
 
@@ -28,6 +29,7 @@ class Guest:
     stop_polls: int = 1
     releases_devices: bool = True
     lease_after: int | None = 0
+    agent: bool = False
     instance: str | None = None
     addresses: tuple[str, ...] | None = None
     host_keys: tuple[str, ...] = (

@@ -37,7 +37,8 @@ class NetworkCalls(Wire):
                 raise ExistsError(f"operation failed: network {name!r} already exists with uuid {other.uuid}")
             if other.name != name and other.uuid == uuid:
                 raise ExistsError(f"operation failed: network {other.name!r} is already defined with uuid {uuid}")
-            if other.uuid != uuid and bridge is not None and bridge.get("name") in _own_bridges(other):
+            own = bridge is not None and _own_bridges(Network(uuid=uuid, name=name, xml=xml))
+            if other.uuid != uuid and own and bridge.get("name") in _bridges(other):
                 raise HostError(f"internal error: bridge name {bridge.get('name')!r} already in use.")
         self._complete(root, uuid)
         known = self.machine.networks.get(uuid)
@@ -196,6 +197,11 @@ def _record(network: Network) -> NetworkRecord:
         xml=network.xml,
         live_xml=network.live_xml,
     )
+
+
+def _bridges(network: Network) -> list[str]:
+    """The bridges that the network names, whoever makes them."""
+    return [bridge.get("name", "") for bridge in parse(network.xml, root="network").iterfind("bridge")]
 
 
 def _own_bridges(network: Network) -> list[str]:

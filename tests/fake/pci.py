@@ -2,6 +2,8 @@
 
 from lxml import etree
 
+from vmstack.errors import HostError
+
 _PORT = "pcie-root-port"
 _BRIDGED_NICS = {"e1000", "rtl8139", "pcnet", "ne2k_pci"}
 
@@ -50,12 +52,24 @@ def place_on(device: etree._Element, bus: int) -> None:
     etree.SubElement(device, "address", type="pci", domain="0x0000", bus=f"0x{bus:02x}", slot="0x00", function="0x0")
 
 
+def give_root(devices: etree._Element, *, model: str) -> None:
+    """Add the machine's own bus, or refuse that of another machine."""
+    root = devices.find("controller[@type='pci'][@index='0']")
+    if root is None:
+        etree.SubElement(devices, "controller", type="pci", index="0", model=model)
+    elif root.get("model") != model:
+        raise HostError(
+            f"XML error: The PCI controller with index='0' must be model='{model}' for this machine type, "
+            f"but model='{root.get('model')}' was found instead"
+        )
+
+
 def assign(devices: etree._Element) -> None:
     """Address everything that has none; add ports as needed, and one spare where there was none of them yet."""
+    if devices.find("controller[@model='pci-root']") is not None:
+        _assign_slots(devices)
+        return
     fresh = not busy_ports(devices) and not ports(devices)
-    root = devices.find("controller[@model='pcie-root']")
-    if root is None:
-        root = etree.SubElement(devices, "controller", type="pci", index="0", model="pcie-root")
     for controller in devices.iterfind("controller[@type='pci']"):
         if controller.get("model") == _PORT and controller.find("model") is None:
             _complete_port(controller)
@@ -67,6 +81,16 @@ def assign(devices: etree._Element) -> None:
         place_on(device, free.pop(0) if free else _add_port(devices))
     if fresh and not free:
         _add_port(devices)
+
+
+def _assign_slots(devices: etree._Element) -> None:
+    """A conventional bus has slots for all."""
+    used = {int(address.get("slot", "0"), 16) for address in devices.iterfind("*/address[@type='pci']")}
+    free = iter(number for number in range(2, 32) if number not in used)
+    for device in devices:
+        if needs_port(device) and device.find("address") is None:
+            place_on(device, 0)
+            device.find("address").set("slot", f"0x{next(free):02x}")
 
 
 def _add_port(devices: etree._Element) -> int:

@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 
 from tests.fake.disk_images import qcow2
 from vmstack.model.graph import DesiredGraph, Options, Output, Resource
-from vmstack.model.identity import Key, Kind, StackId, derive_mac, derive_uuid
+from vmstack.model.hardware import (
+    NO_HARDWARE,
+    ConsoleSpec,
+    FilesystemSpec,
+    HardwareSpec,
+    MetadataSpec,
+    TpmSpec,
+)
+from vmstack.model.identity import Key, Kind, StackId, derive_mac, derive_uuid, ignition_name
 from vmstack.model.observed import ImageFacts
 from vmstack.model.specs import (
     DhcpRange,
@@ -70,6 +78,33 @@ class VmWish:
     protect: bool | None = None
     suffix: str = ""
     root_suffix: str = ""
+    hardware: int = 0
+    ignition: int | None = None
+
+
+SHEET = """<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+<xsl:template match="node()|@*"><xsl:copy><xsl:apply-templates select="node()|@*"/></xsl:copy></xsl:template>
+<xsl:template match="devices"><devices><xsl:apply-templates/><watchdog model="i6300esb"/></devices></xsl:template>
+</xsl:stylesheet>"""
+# What machines may be besides: nothing said, two ways of saying much, and a stylesheet.
+HARDWARE = (
+    NO_HARDWARE,
+    HardwareSpec(
+        boot=("network", "hd"),
+        video="cirrus",
+        consoles=(ConsoleSpec(), ConsoleSpec(port=1, type="tcp", host="127.0.0.1", service="4555")),
+        filesystems=(FilesystemSpec(source="/srv", target="srv"),),
+        metadata=(MetadataSpec(namespace="urn:a", xml='<a:x xmlns:a="urn:a"></a:x>'),),
+    ),
+    HardwareSpec(
+        loader="/usr/share/OVMF/OVMF_CODE_4M.fd",
+        kernel="/boot/a",
+        cmdline="quiet",
+        tpm=TpmSpec(model="tpm-tis", version="2.0"),
+        filesystems=(FilesystemSpec(source="/opt", target="srv"), FilesystemSpec(source="/tmp", target="tmp")),
+    ),
+    HardwareSpec(stylesheet=SHEET, boot=("hd", "cdrom")),
+)
 
 
 @dataclass(frozen=True)
@@ -246,6 +281,17 @@ def _vm(add: object, vm: VmWish, wish: StackWish, *, host: Key, pool: Key) -> No
             meta_data={"local-hostname": vm.name},
         )
         needs.append(add(Kind.SEED, seed, pool))
+    if vm.ignition is not None:
+        shown = SeedSpec(
+            name=ignition_name(vm.name),
+            pool="pool",
+            user_data="",
+            vendor_data=None,
+            network_config=None,
+            meta_data={},
+            raw=f'{{"number": {vm.ignition}}}',
+        )
+        needs.append(add(Kind.SEED, shown, pool))
     key = Key(Kind.VM, vm.name)
     spec = VmSpec(
         name=vm.name,
@@ -262,6 +308,8 @@ def _vm(add: object, vm: VmWish, wish: StackWish, *, host: Key, pool: Key) -> No
         seed_policy=SeedPolicy(vm.policy),
         machine=vm.machine,
         description=vm.description,
+        hardware=HARDWARE[vm.hardware],
+        ignition=ignition_name(vm.name) if vm.ignition is not None else None,
         autostart=vm.autostart,
         power=Power.RUNNING if vm.running else Power.STOPPED,
         ready_timeout=60 if vm.waits and vm.seed is not None else None,

@@ -43,6 +43,8 @@ def vms(draw: st.DrawFn, *, name: str, nets: tuple[str, ...]) -> VmWish:
         waits=draw(st.sampled_from([True, True, False])),
         machine=draw(st.sampled_from([None, None, "q35"])),
         suffix=draw(st.sampled_from(["", "", "", "-new"])),
+        hardware=draw(st.sampled_from([0, 0, 0, 1, 2, 3])),
+        ignition=draw(st.sampled_from([None, None, 1, 2])),
     )
 
 

@@ -65,7 +65,8 @@ FULL = StackWish(
     vms=(
         VmWish("a", disks=(DiskWish("data1"), DiskWish("data2", bus="scsi")), nets=("dmz", "lan"), description="x"),
         VmWish("b", root="full-copy", running=False, nets=("lan",), autostart=True),
-        VmWish("c", root="blank", seed=None),
+        VmWish("c", root="blank", seed=None, hardware=1, ignition=1),
+        VmWish("d", root="blank", seed=None, hardware=3),
     ),
     nets=(NetWish("dmz", 20, mode="isolated", domain="lab.internal"), NetWish("lan", 21, hosts=(2, 3), leases=(4,))),
     loose=(DiskWish("loose1"),),

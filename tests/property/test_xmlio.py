@@ -191,7 +191,9 @@ def check_formats(xml: str) -> None:
 @examples
 def test_domain_round_trips(config: DomainConfig, stamp: Stamp | None) -> None:
     xml = write_domain(config, stamp=stamp)
-    assert read_domain(xml) == replace(config, pcie_ports=None)
+    found = read_domain(xml)
+    # The video device behind a display, where none is asked for, is written too.
+    assert found == replace(config, pcie_ports=None, video=config.video or found.video)
     assert read_stamp(xml) == stamp
     check_formats(xml)
     fingerprint(xml)
@@ -327,7 +329,7 @@ def test_patched_domain_reads_as_told(before: DomainConfig, after: DomainConfig,
         drop_nics=frozenset(nic.mac for nic in before.nics if nic.mac not in addresses),
     )
     found = read_domain(xml)
-    expected = settled(after, before=before)
+    expected = replace(settled(after, before=before), video=after.video or found.video)
     assert len({disk.target for disk in found.disks}) == len(found.disks)
     known = {disk.serial: disk.target for disk in expected.disks}
     disks = [disk if known[disk.serial] else replace(disk, target="") for disk in found.disks]
@@ -455,4 +457,7 @@ def test_reading_writing_and_reading_is_a_fixpoint(kind: str, xml: str) -> None:
             host.mac or host.name for subnet in config.subnets for host in subnet.reservations
         )
         return
-    assert READ[kind](written) == config
+    again = READ[kind](written)
+    if isinstance(config, DomainConfig):
+        config = replace(config, video=config.video or again.video)
+    assert again == config

@@ -4,15 +4,16 @@ import hashlib
 from collections.abc import Mapping
 
 from vmstack.apply.pipeline import ImageProgress, resolve_images
-from vmstack.errors import VmstackError
+from vmstack.errors import InputError, VmstackError, raise_all
 from vmstack.evaluate.cloudinit.documents import load_yaml
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.observe import observe
 from vmstack.images.seed_reader import MAX_BYTES, read_seed
 from vmstack.images.store import ImageStore
-from vmstack.model.claims import ForeignState, SeedContent
+from vmstack.model.claims import Claim, ForeignState, SeedContent
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.observed import Observed
+from vmstack.model.specs import NetworkSpec, PoolSpec, VmSpec, VolumeSpec
 from vmstack.plan.adoption import Adoption, plan_adoption, suppose_adoption
 from vmstack.plan.claims import Matches, adoption_scopes, match_claims
 from vmstack.plan.index import Slot
@@ -36,6 +37,55 @@ def adopt(
     supposed = suppose_adoption(desired, observed, matches=matches, contents=contents)
     images = resolve_images(supposed.desired, supposed.observed, store=store, need_files=False, progress=progress)
     return plan_adoption(desired, observed, supposed=supposed, images=images)
+
+
+def named_objects(desired: DesiredGraph) -> ForeignState | None:
+    """The objects that the program itself takes over (`import_`), or `None` where it takes over none."""
+    labels = {resource.spec.name: resource.spec.label for resource in desired.resources
+              if isinstance(resource.spec, PoolSpec)}  # fmt: skip
+    claims = tuple(
+        Claim(
+            address=f"import_ of {resource.key}",
+            kind=resource.key.kind,
+            id=resource.options.import_id,
+            name=resource.key.name,
+            label=resource.spec.label,
+            pool=labels.get(resource.spec.pool) if isinstance(resource.spec, VolumeSpec) else None,
+            protect=resource.options.protect is True,
+        )
+        for resource in desired.resources
+        if resource.options.import_id is not None
+        and isinstance(resource.spec, PoolSpec | VolumeSpec | NetworkSpec | VmSpec)
+    )
+    return ForeignState(origin="import_ of the program", claims=claims) if claims else None
+
+
+def adopt_named(
+    desired: DesiredGraph, drivers: Mapping[str, Driver], *, store: ImageStore, progress: ImageProgress
+) -> Adoption | None:
+    """Plan the taking over of what the program names by `import_` and the stack does not hold yet; `None` for nothing.
+
+    Raises `InputError` for what no host has, and whatever stands against taking it over.
+    """
+    state = named_objects(desired)
+    if state is None:
+        return None
+    names = {claim.address: claim.name for claim in state.claims if claim.name is not None}
+    adoption = adopt(desired, state, drivers, names=names, store=store, progress=progress)
+    places = {resource.key: resource.place for resource in desired.resources}
+    held = frozenset(adoption.held)
+    raise_all(
+        InputError(
+            f"{key}: import_: there is nothing with the id {claim.id} on its host",
+            resolution="look it up with virsh, or leave import_ out to have it made",
+            place=places.get(key),
+        )
+        for key, claim in adoption.absent
+        if key not in held
+    )
+    if adoption.trouble is not None and adoption.blocked:
+        raise adoption.trouble
+    return adoption if adoption.takings else None
 
 
 def _read_seeds(

@@ -218,6 +218,7 @@ class Execution:
             report = self._reporter(step)
             result = execute(step.effect, self._drivers[step.host], supply=self._supply, report=report)
         except VmstackError as error:
+            _name_object(error, step)
             failure = self._disown(step, error) if isinstance(error, ExistsError) else error
         except Abandoned:
             failure = None
@@ -267,3 +268,14 @@ class Execution:
                 self._inbox.put(_Progress(step=step, what=what, done=done, total=total))
 
         return report
+
+
+def _name_object(error: VmstackError, step: Step) -> None:
+    """Say the name of a domain or network in place of the UUID by which hypervisors and drivers know it."""
+    uuid, name = getattr(step.effect, "uuid", None), getattr(step.effect, "name", None)
+    if not uuid or not name:
+        return
+    error.brief = error.brief.replace(uuid, repr(name)) if uuid in error.brief else error.brief
+    error.details = tuple(line.replace(uuid, repr(name)) for line in error.details)
+    if repr(name) not in error.brief and name not in error.brief:
+        error.brief = f"{step.key} ({name!r}): {error.brief}"

@@ -13,7 +13,7 @@ from vmstack.hosts.observe import observe
 from vmstack.images.store import ImageStore
 from vmstack.model.base import Data
 from vmstack.model.graph import DesiredGraph, Output
-from vmstack.model.identity import StackId
+from vmstack.model.identity import Key, Kind, StackId
 from vmstack.model.observed import ImageFacts, Observed
 from vmstack.model.ownership import LockInfo
 from vmstack.model.plan import Plan
@@ -70,7 +70,7 @@ def connected(desired: DesiredGraph, *, open_host: Connect) -> Iterator[dict[str
                 try:
                     drivers[name] = future.result()
                 except VmstackError as error:
-                    errors.append(error)
+                    errors.append(_placed(error, desired, key=Key(Kind.HOST, name)))
         raise_all(errors)
         yield drivers
     finally:
@@ -111,9 +111,15 @@ def resolve_images(
             try:
                 facts[name] = future.result()
             except VmstackError as error:
-                errors.append(error)
+                errors.append(_placed(error, desired, key=Key(Kind.IMAGE, name)))
     raise_all(errors)
     return facts
+
+
+def _placed(error: VmstackError, desired: DesiredGraph, *, key: Key) -> VmstackError:
+    """Say where the program asks for what failed."""
+    error.place = error.place or next((resource.place for resource in desired.resources if resource.key == key), None)
+    return error
 
 
 def plan_stack(

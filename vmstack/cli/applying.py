@@ -4,7 +4,7 @@ import getpass
 import socket
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -19,7 +19,7 @@ from vmstack.apply.supply import PayloadSupply
 from vmstack.cli.changes import render_outputs
 from vmstack.cli.failures import render_failure, report_failure
 from vmstack.cli.known_hosts import remember_guests
-from vmstack.cli.planning import check_hosts, check_resources, image_store, tell_plan
+from vmstack.cli.planning import check_hosts, check_resources, image_store, takes_over, tell_plan
 from vmstack.cli.progress import ImageProgress, JsonProgress, following, tell_failure
 from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal
@@ -33,9 +33,12 @@ from vmstack.errors import (
     RefusedError,
     VmstackError,
 )
+from vmstack.hosts.driver import Driver
+from vmstack.images.store import ImageStore
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.ownership import RunRecord
 from vmstack.model.plan import Disruption, Plan
+from vmstack.plan.adoption import Adoption
 from vmstack.plan.policy import PlanPolicy
 
 _CONSENT: Final = "yes"
@@ -133,6 +136,14 @@ class _Wave:
         check_hosts(desired)
         store = image_store()
         with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
+            if first and not self.policy.destroy and takes_over(desired):
+                from vmstack.apply.adoption import adopt_named  # loads what most runs do not need
+
+                adoption = adopt_named(desired, drivers, store=store, progress=ImageProgress(terminal))
+                if adoption is not None:
+                    taken = self._take_over(adoption, drivers, terminal, store=store)
+                    if taken is None or not taken.complete:
+                        return taken
             planned = pipeline.plan_stack(
                 desired, drivers, policy=self.policy, store=store, need_files=True, progress=ImageProgress(terminal)
             )
@@ -146,19 +157,39 @@ class _Wave:
                 question = "destroy all of this" if self.policy.destroy else "perform these actions"
                 if asks and not ask(terminal, question=f"Do you want to {question}?"):
                     return None
-            interruption = Interruption()
-            with obey_signals(interruption), following(terminal, json=self.json) as listener:
-                return apply_plan(
-                    plan,
-                    drivers,
-                    supply=PayloadSupply(plan.payload, store=store),
-                    run=describe_run(),
-                    operation="destroy" if self.policy.destroy else "apply",
-                    lock_timeout=self.lock_timeout,
-                    listener=listener,
-                    interruption=interruption,
-                    limits=self.limits,
-                )
+            operation = "destroy" if self.policy.destroy else "apply"
+            return self._apply(plan, drivers, terminal, store=store, operation=operation)
+
+    def _take_over(
+        self, adoption: Adoption, drivers: Mapping[str, Driver], terminal: Terminal, *, store: ImageStore
+    ) -> ApplyResult | None:
+        """Take over what the program names by `import_`: stamps and ledgers only. `None` when the user said no."""
+        from vmstack.cli.importing import render_adoption
+
+        if not self.json:
+            for line in render_adoption(adoption, terminal, origin="import_ of the program"):
+                terminal.say(line)
+        check_consent(adoption.plan, terminal, consent=self.consent, json=self.json)
+        if not self.consent.yes and not ask(terminal, question="Do you want to take over all of this?"):
+            return None
+        return self._apply(adoption.plan, drivers, terminal, store=store, operation="import")
+
+    def _apply(
+        self, plan: Plan, drivers: Mapping[str, Driver], terminal: Terminal, *, store: ImageStore, operation: str
+    ) -> ApplyResult:
+        interruption = Interruption()
+        with obey_signals(interruption), following(terminal, json=self.json) as listener:
+            return apply_plan(
+                plan,
+                drivers,
+                supply=PayloadSupply(plan.payload, store=store),
+                run=describe_run(),
+                operation=operation,
+                lock_timeout=self.lock_timeout,
+                listener=listener,
+                interruption=interruption,
+                limits=self.limits,
+            )
 
 
 def _after_waves(error: VmstackError) -> VmstackError:

@@ -15,7 +15,7 @@ from vmstack.cli.changes import render_diagnostics, render_plan
 from vmstack.cli.failures import render_failure, report_failure
 from vmstack.cli.planning import check_hosts, image_store
 from vmstack.cli.progress import ImageProgress, following
-from vmstack.cli.target import Target, load
+from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import EXIT_DONE, EXIT_ERROR, InputError
 from vmstack.evaluate.adoption.pulumi_export import read_pulumi_export
@@ -47,7 +47,7 @@ def import_objects(
 ) -> int:
     """Show what would be taken over, ask, and take it over."""
     state = _read(source)
-    desired = load(target)
+    desired = study(target, curious=False).desired
     check_hosts(desired)
     store = image_store()
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:

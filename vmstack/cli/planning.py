@@ -14,6 +14,7 @@ from vmstack.images.store import ImageStore
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.identity import Kind
 from vmstack.model.plan import Plan
+from vmstack.plan.adoption import Adoption
 from vmstack.plan.codec import encode_plan
 from vmstack.plan.policy import PlanPolicy
 
@@ -49,6 +50,11 @@ def check_resources(desired: DesiredGraph, *, policy: PlanPolicy) -> None:
         )
 
 
+def takes_over(desired: DesiredGraph) -> bool:
+    """Whether the program names objects to take over (`import_`)."""
+    return any(resource.options.import_id is not None for resource in desired.resources)
+
+
 def show_plan(
     target: Target,
     terminal: Terminal,
@@ -59,14 +65,23 @@ def show_plan(
     expect_no_changes: bool,
 ) -> int:
     """Plan over read-only connections and print the result."""
+    code = EXIT_ERROR if expect_no_changes else EXIT_DIFFERENCES if detailed_exitcode else EXIT_DONE
     desired = study(target, curious=not policy.destroy).desired
     check_hosts(desired)
+    store = image_store()
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
+        adoption = None
+        if not policy.destroy and takes_over(desired):
+            from vmstack.apply.adoption import adopt_named  # loads what most runs do not need
+
+            adoption = adopt_named(desired, drivers, store=store, progress=ImageProgress(terminal))
+        if adoption is not None:
+            return _show_adoption(adoption, terminal, json=json, code=code)
         planned = pipeline.plan_stack(
             desired,
             drivers,
             policy=policy,
-            store=image_store(),
+            store=store,
             need_files=False,
             progress=ImageProgress(terminal),
             seen=lambda observed: tell_locks(observed, terminal),
@@ -77,8 +92,19 @@ def show_plan(
         return EXIT_DONE
     if expect_no_changes:
         terminal.tell("The plan has changes, and none were expected.")
-        return EXIT_ERROR
-    return EXIT_DIFFERENCES if detailed_exitcode else EXIT_DONE
+    return code
+
+
+def _show_adoption(adoption: Adoption, terminal: Terminal, *, json: bool, code: int) -> int:
+    """What apply would take over first, because the program names it by `import_`; and what it would do after that."""
+    from vmstack.cli.importing import render_adoption
+
+    if json:
+        tell_plan(adoption.plan, terminal, json=True, destroy=False)
+        return code
+    for line in render_adoption(adoption, terminal, origin="import_ of the program"):
+        terminal.say(line)
+    return code
 
 
 def tell_plan(plan: Plan, terminal: Terminal, *, json: bool, destroy: bool) -> None:

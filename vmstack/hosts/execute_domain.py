@@ -189,7 +189,7 @@ class DomainEffects:
         if changed != stamp:
             self._put_stamp(uuid, write_stamp(changed), live=record.live_xml is not None)
 
-    def _put_stamp(self, uuid: str, xml: str, *, live: bool) -> None:
+    def _put_stamp(self, uuid: str, xml: str | None, *, live: bool) -> None:
         self._patience.insist(lambda: self._driver.set_domain_metadata(uuid, xml=xml, namespace=NAMESPACE, live=live))
 
     def _give_up_asking(self, effect: ShutdownDomain) -> None:

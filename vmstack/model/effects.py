@@ -240,20 +240,20 @@ class ResizeDisk(Effect, frozen=True, kw_only=True):
 
 
 class StampDomain(Effect, frozen=True, kw_only=True):
-    """Replace our stamp in the domain's metadata, persistent and live; the rest is untouched."""
+    """Replace our stamp in the domain's metadata, persistent and live; `None` removes it. The rest is untouched."""
 
     uuid: str
     name: str
-    stamp_xml: str
+    stamp_xml: str | None
     live: bool
 
 
 class StampNetwork(Effect, frozen=True, kw_only=True):
-    """Replace our stamp in the network's metadata, persistent and live."""
+    """Replace our stamp in the network's metadata, persistent and live; `None` removes it."""
 
     uuid: str
     name: str
-    stamp_xml: str
+    stamp_xml: str | None
     live: bool
 
 

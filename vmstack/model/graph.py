@@ -11,12 +11,17 @@ class Options(Data, frozen=True, kw_only=True):
     """What the program says about a resource besides its spec (a subset of `pulumi.ResourceOptions`).
 
     `protect` None means the kind's default (data volumes are protected). `ignore_changes` holds field paths.
-    `aliases` are names that the resource had before.
+    `aliases` are names that the resource had before. `hide_diffs` are fields whose values no plan shows; `retain`: what
+    leaves the program stays on the host, and the stack forgets it; `import_id` is the id of an object that is there
+    already and is taken over.
     """
 
     protect: bool | None = None
     ignore_changes: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    hide_diffs: tuple[str, ...] = ()
+    retain: bool = False
+    import_id: str | None = None
 
 
 class Resource(Data, frozen=True, kw_only=True):

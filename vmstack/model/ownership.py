@@ -34,7 +34,7 @@ class Stamp(Data, frozen=True, kw_only=True):
     `path` is `project/stack/kind/name`; `fields` are the fields that were written; `digest` is of the config as
     last applied. `generation` counts seeds that make cloud-init run again (it ends up in the instance-id).
     `ready` tells whether the guest has reported after its last creation or reseed; `report` is its first error.
-    `adopted` is there where vmstack did not make the object.
+    `adopted` is there where vmstack did not make the object. `retain`: it stays when it leaves the program.
     """
 
     path: str
@@ -45,6 +45,7 @@ class Stamp(Data, frozen=True, kw_only=True):
     ready: Literal["none", "pending", "ok", "failed"] = "none"
     report: str | None = None
     adopted: Adopted | None = None
+    retain: bool = False
 
 
 class EntryState(enum.StrEnum):
@@ -58,10 +59,10 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     `pool` and `label` are libvirt names; a pool's own entry has an empty `label`. `role` says what it is for.
     Of a base image: `sha256`, `capacity` (virtual size, bytes) and `format` are its verified facts; an overlay has the
     `sha256` of the image below it.
-    `built` says that vmstack made the pool's directory. `digest` is the seed's, or of what a stylesheet makes of a pool
-    or volume. `upload` marks a volume whose content comes by upload, which a pending entry never proves complete,
-    unless something was made with it since; `anew` marks a pending one whose users may be older than its content, so
-    that they prove nothing.
+    `retain`: it stays when it leaves the program. `built` says that vmstack made the pool's directory. `digest` is the
+    seed's, or of what a stylesheet makes of a pool or volume. `upload` marks a volume whose content comes by upload,
+    which a pending entry never proves complete, unless something was made with it since; `anew` marks a pending one
+    whose users may be older than its content, so that they prove nothing.
     `adopted` marks what was there before the stack; `uuid` is such a pool's own.
     """
 
@@ -78,6 +79,7 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     image: str | None = None
     data: bool = False
     protect: bool = False
+    retain: bool = False
     upload: bool = False
     anew: bool = False
     built: bool = False

@@ -322,7 +322,7 @@ class VmSpec(Data, frozen=True, kw_only=True):
     @property
     def reports(self) -> bool:
         """Whether it counts as ready only once something was heard of it."""
-        return self.ready_timeout is not None or bool(self.lease_macs)
+        return self.ready_timeout is not None or (bool(self.lease_macs) and self.power is Power.RUNNING)
 
 
 Spec = HostSpec | PoolSpec | ImageSpec | VolumeSpec | SeedSpec | NetworkSpec | VmSpec

@@ -25,6 +25,7 @@ def check_addresses(catalog: Catalog) -> Iterator[VmstackError]:
         ranges[network.name] = found
     yield from _overlaps(catalog, ranges=ranges)
     yield from _bridges(catalog)
+    yield from _shared_bridges(catalog)
     yield from _macs(catalog)
     for network in catalog.networks.values():
         yield from _check_network(network, ranges=ranges[network.name], catalog=catalog)
@@ -121,6 +122,19 @@ def _bridges(catalog: Catalog) -> Iterator[VmstackError]:
             yield ConflictError(
                 f"network.{name} and network.{first} both want the bridge {network.bridge} on host {network.host}",
                 resolution="give one of them another bridge",
+                place=catalog.place(Kind.NETWORK, name),
+            )
+
+
+def _shared_bridges(catalog: Catalog) -> Iterator[VmstackError]:
+    """libvirt makes no change to a network whose bridge another one names (virNetworkObjBridgeInUse)."""
+    for name, network in catalog.networks.items():
+        maker = catalog.bridges.get((network.host, network.bridge or ""))
+        if network.mode is NetworkMode.BRIDGE and maker is not None:
+            yield ConflictError(
+                f"network.{name} is over the bridge {network.bridge}, which network.{maker} of this stack makes: "
+                "libvirt would not let that one be defined after it, nor changed",
+                resolution=f"put the guests on network.{maker} itself",
                 place=catalog.place(Kind.NETWORK, name),
             )
 

@@ -7,11 +7,12 @@ from typing import TypeVar
 
 from vmstack.errors import Place
 from vmstack.model.graph import DesiredGraph, Options, Resource
-from vmstack.model.identity import Key, Kind, StackId
+from vmstack.model.identity import Key, Kind, StackId, derive_bridge
 from vmstack.model.specs import (
     DiskSpec,
     HostSpec,
     ImageSpec,
+    NetworkMode,
     NetworkSpec,
     NicSpec,
     PoolSpec,
@@ -29,8 +30,9 @@ SpecT = TypeVar("SpecT", HostSpec, PoolSpec, ImageSpec, VolumeSpec, SeedSpec, Ne
 class Catalog:
     """What a stack wants, by kind and name. All mappings are in the graph's (sorted) order.
 
-    `disk_users`, `nic_users` and `seed_users` say which VMs use a volume, a network and a seed, and `overlays` which
-    volumes are over a volume. `realised` holds the pairs of image and pool in which a base volume is needed.
+    `disk_users`, `nic_users` and `seed_users` say which VMs use a volume, a network and a seed, `overlays` which
+    volumes are over a volume, and `bridges` which network makes a bridge (by host and bridge). `realised` holds the
+    pairs of image and pool in which a base volume is needed.
     """
 
     stack: StackId
@@ -47,6 +49,7 @@ class Catalog:
     seed_users: Mapping[str, tuple[str, ...]]
     realised: tuple[tuple[str, str], ...]
     overlays: Mapping[str, tuple[str, ...]]
+    bridges: Mapping[tuple[str, str], str]
 
     def place(self, kind: Kind, name: str) -> Place | None:
         """Where the program made the resource."""
@@ -57,6 +60,12 @@ class Catalog:
         """The resource's options; the default ones for what the program does not name itself (base images)."""
         resource = self.resources.get(Key(kind, name))
         return resource.options if resource else _NO_OPTIONS
+
+    def bridge_makers(self, spec: Spec) -> tuple[Key, ...]:
+        """The networks of the program that make the bridges which a VM's NICs are on by their names."""
+        names = [nic.bridge for nic in spec.nics if nic.bridge is not None] if isinstance(spec, VmSpec) else []
+        makers = (self.bridges.get((spec.host, name)) for name in names if isinstance(spec, VmSpec))
+        return tuple(Key(Kind.NETWORK, maker) for maker in makers if maker is not None)
 
     def pool_host(self, pool: str) -> str:
         return self.pools[pool].host
@@ -80,7 +89,7 @@ def catalogue(desired: DesiredGraph) -> Catalog:
         for seed in (vm.seed, vm.ignition):
             if seed is not None:
                 seed_users[seed].append(vm.name)
-    volumes = _of_kind(desired, VolumeSpec)
+    volumes, networks = _of_kind(desired, VolumeSpec), _of_kind(desired, NetworkSpec)
     realised = {
         (volume.image, volume.pool)
         for volume in volumes.values()
@@ -90,6 +99,11 @@ def catalogue(desired: DesiredGraph) -> Catalog:
     for volume in volumes.values():
         if volume.base is not None:
             overlays[volume.base].append(volume.name)
+    makers = {
+        Key(Kind.NETWORK, name): spec
+        for name, spec in networks.items()
+        if spec.mode not in (NetworkMode.EXISTING, NetworkMode.BRIDGE)
+    }
     return Catalog(
         stack=desired.stack,
         resources={resource.key: resource for resource in desired.resources},
@@ -98,13 +112,16 @@ def catalogue(desired: DesiredGraph) -> Catalog:
         images=_of_kind(desired, ImageSpec),
         volumes=volumes,
         seeds=_of_kind(desired, SeedSpec),
-        networks=_of_kind(desired, NetworkSpec),
+        networks=networks,
         vms=vms,
         disk_users={name: tuple(users) for name, users in disk_users.items()},
         nic_users={name: tuple(users) for name, users in nic_users.items()},
         seed_users={name: tuple(users) for name, users in seed_users.items()},
         realised=tuple(sorted(realised)),
         overlays={name: tuple(found) for name, found in overlays.items()},
+        bridges={
+            (spec.host, spec.bridge or derive_bridge(desired.stack, key)): spec.name for key, spec in makers.items()
+        },
     )
 
 

@@ -59,4 +59,5 @@ class Context:
         resource = self.catalog.resources.get(Key(kind, name))
         if resource is None:
             return ()
-        return tuple(dict.fromkeys((*resource.needs, *parts_of(resource.spec))))
+        parts = (*parts_of(resource.spec), *self.catalog.bridge_makers(resource.spec))
+        return tuple(dict.fromkeys((*resource.needs, *parts)))

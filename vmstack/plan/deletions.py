@@ -23,6 +23,7 @@ from vmstack.plan.gates import check_loss
 from vmstack.plan.held import hold_all
 from vmstack.plan.index import HostIndex, Slot, entry_key, is_ready
 from vmstack.plan.remains import Remains, Wanted, find_remains, has_nic_on, keeps_file
+from vmstack.plan.retained import forget_retained
 
 
 def plan_deletions(wanted: Wanted, *, context: Context) -> dict[str, int]:
@@ -47,7 +48,8 @@ class _Deletions:
         self._wanted = wanted
         self._context = context
         self._draft = context.draft
-        self._remains: Remains = find_remains(index, wanted=wanted, context=context)
+        found = find_remains(index, wanted=wanted, context=context)
+        self._remains: Remains = forget_retained(found, index=index, context=context)
         self._gone = {domain.uuid: step_id(key, "undefine", host=self._host) for key, domain in self._remains.domains}
         self._deleted: dict[Slot, str] = {}
         self._kept: set[Slot] = set()

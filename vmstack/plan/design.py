@@ -196,11 +196,18 @@ def design_domain(
 
 
 def design_disk(
-    spec: DiskSpec, *, path: str, format: str, backing_path: str | None = None, backing_format: str | None = None
+    spec: DiskSpec,
+    *,
+    path: str,
+    format: str,
+    block: bool = False,
+    backing_path: str | None = None,
+    backing_format: str | None = None,
 ) -> DiskConfig:
-    """A disk but for its slot."""
+    """A disk but for its slot; `block` says that it is a device of the host, as a logical volume is, and no file."""
     return DiskConfig(
         serial=spec.name,
+        kind="block" if block else "file",
         path=path,
         format=format,
         target="",

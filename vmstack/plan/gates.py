@@ -82,6 +82,14 @@ def _check_replaced(fate: VolumeFate, *, context: Context) -> None:
     """What the ledger and the stamps say counts as well as the program: protection goes in an apply of its own."""
     index = context.indexes[fate.host]
     held = index.entries.get(fate.slot) if fate.moved is None else fate.moved
+    if fate.entry.retain or (held is not None and held.retain):
+        context.draft.errors.append(
+            RefusedError(
+                f"{fate.key} is to be retained, and it would be made anew in its own place",
+                resolution="give the new one another name, or take retain_on_delete off and apply that first",
+                place=context.catalog.place(Kind.VOLUME, fate.spec.name),
+            )
+        )
     guards = [
         vm
         for vm, _ in context.catalog.disk_users.get(fate.spec.name, ())

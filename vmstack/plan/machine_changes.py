@@ -130,6 +130,10 @@ def _changed(decision: MachineDecision) -> Iterator[FieldChange]:
         yield FieldChange(
             path="protect", before=found.stamp.protect, after=decision.stamp.protect, disruption=Disruption.NONE
         )
+    if found.stamp is not None and found.stamp.retain != decision.stamp.retain:
+        yield FieldChange(
+            path="retain_on_delete", before=found.stamp.retain, after=decision.stamp.retain, disruption=Disruption.NONE
+        )
     if decision.awaits and found.active and not decision.stops:
         yield FieldChange(path="ready", before=_ready_before(decision), after="ok", disruption=Disruption.NONE)
 

@@ -100,14 +100,15 @@ def stops_by_network(
     decisions: Mapping[str, MachineDecision], *, networks: Mapping[str, NetworkDecision]
 ) -> dict[str, tuple[str, ...]]:
     """By network of the program: the steps after which no guest that stays is on it."""
-    labels = {(network.spec.host, network.held): name for name, network in networks.items() if network.restarts}
+    restarting = {name: network for name, network in networks.items() if network.restarts}
     stops: dict[str, list[str]] = defaultdict(list)
     for decision in decisions.values():
         id_ = stop_step(decision)
         live = decision.observed.live if decision.observed is not None else None
-        for nic in live.nics if id_ is not None and live is not None and labels else ():
-            name = labels.get((decision.host, nic.network or ""))
-            if name is not None and id_ is not None:
+        if id_ is None or live is None:
+            continue
+        for name, network in restarting.items():
+            if network.spec.host == decision.host and any(network.carries(nic) for nic in live.nics):
                 stops[name].append(id_)
     return {name: tuple(sorted(set(ids))) for name, ids in stops.items()}
 

@@ -55,6 +55,9 @@ class PowerMove(enum.StrEnum):
     STOP = "stop"
 
 
+_STAMPED = ("fields", "generation", "protect", "ready", "retain")
+
+
 @dataclass(frozen=True, slots=True)
 class MachineDecision:
     """The decision on one VM of the program.
@@ -152,6 +155,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
             disk,
             path=volume.path or "",
             format=volume.format or "raw",
+            block=context.is_logical(context.catalog.volumes[disk.volume].pool),
             backing_path=volume.backing_path,
             backing_format=volume.backing_format,
         )
@@ -190,6 +194,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         fields=tuple(sorted((*fields, word))) if word is not None else fields,
         generation=seed.generation if seed else _generation(found),
         protect=context.catalog.options(Kind.VM, spec.name).protect is True,
+        retain=context.catalog.options(Kind.VM, spec.name).retain,
         ready="pending" if spec.reports else "none",
         adopted=adopted,
     )
@@ -328,9 +333,9 @@ def _disturbances(spec: VmSpec, found: ObservedDomain, *, around: Surroundings) 
         if fate.disturbs:
             before = "gone" if fate.fate is Fate.REMAKE else "as it is"
             result.append(Difference(f"disks[{disk.name}].content", before, "made anew", Case.VOLUME_UNDER))
-    used = {nic.network for nic in live.nics}
     for name, network in sorted(around.networks.items()):
-        if network.restarts and network.spec.host == spec.host and network.held in used:
+        here = network.restarts and network.spec.host == spec.host
+        if here and any(network.carries(nic) for nic in live.nics):
             before = "as it is" if network.observed and network.observed.active else "not active"
             result.append(Difference(f"network.{name}", before, "made anew", Case.NETWORK_REPLACE))
     return tuple(result)
@@ -404,4 +409,4 @@ def _generation(found: ObservedDomain | None) -> int:
 
 def _restamps(old: Stamp, new: Stamp) -> bool:
     """Whether the stamp must be written though nothing else is: the digest alone is no reason."""
-    return (old.fields, old.generation, old.protect, old.ready) != (new.fields, new.generation, new.protect, new.ready)
+    return any(getattr(old, name) != getattr(new, name) for name in _STAMPED)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from vmstack.errors import ConflictError, DocumentError, InputError, RefusedError
-from vmstack.model.configs import NetworkConfig
+from vmstack.model.configs import NetworkConfig, NicConfig
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedNetwork
 from vmstack.model.ownership import Stamp
@@ -58,6 +58,13 @@ class NetworkDecision:
         if self.observed is not None and self.observed.active:
             return self.fate is NetworkFate.REPLACE
         return self.spec.mode is not NetworkMode.BRIDGE
+
+    def carries(self, nic: NicConfig) -> bool:
+        """Whether a NIC of a running guest is plugged into the bridge: by this network, or by its name."""
+        if nic.network is not None:
+            return nic.network == self.held
+        config = self.observed.config if self.observed is not None else self.design
+        return nic.bridge is not None and nic.bridge == config.bridge and self.spec.mode is not NetworkMode.BRIDGE
 
     @property
     def held(self) -> str:
@@ -132,6 +139,7 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
         digest=digest_of(design),
         fields=tuple(sorted((*written_fields(design), *([f"xslt[{mark}]"] if mark else [])))),
         protect=options.protect is True,
+        retain=options.retain,
         adopted=found.stamp.adopted if found is not None and found.stamp is not None else None,
     )
     holder = index.network_names.get(spec.label) or index.networks.get(design.uuid)
@@ -200,7 +208,7 @@ def _leaves(holder: ObservedNetwork, *, context: Context, host: str) -> bool:
 
 
 def _restamps(old: Stamp | None, new: Stamp) -> bool:
-    return old is None or (old.fields, old.protect) != (new.fields, new.protect)
+    return old is None or (old.fields, old.protect, old.retain) != (new.fields, new.protect, new.retain)
 
 
 def _state_changes(spec: NetworkSpec, found: ObservedNetwork, *, ignored: frozenset[str]) -> bool:

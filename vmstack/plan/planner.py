@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.identity import Kind
 from vmstack.model.observed import ImageFacts, Observed
-from vmstack.model.plan import Payload, Plan
+from vmstack.model.plan import Change, Payload, Plan
 from vmstack.plan.base_plan import Base, plan_bases
 from vmstack.plan.capacity import check_capacity
 from vmstack.plan.catalog import catalogue
@@ -24,6 +25,7 @@ from vmstack.plan.gates import (
     check_slots,
 )
 from vmstack.plan.held import check_held
+from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
 from vmstack.plan.machines import MachineDecision, Surroundings, decide_machines
@@ -41,6 +43,8 @@ from vmstack.plan.space import check_space
 from vmstack.plan.volume_fate import VolumeFate
 from vmstack.plan.volume_steps import plan_volumes
 from vmstack.plan.volumes import decide_volumes
+
+_HIDDEN: Final = "(hidden)"
 
 
 def make_plan(
@@ -159,7 +163,7 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
         differ = differ or ledger is None or ledger.outputs != stored
     return Plan(
         stack=desired.stack,
-        changes=draft.changes(),
+        changes=tuple(_masked(change, context=context) for change in draft.changes()),
         steps=draft.steps(),
         intents=intents,
         expectations=draft.expectations(),
@@ -176,3 +180,22 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
             seeds={digest: draft.seeds[digest] for digest in sorted(draft.seeds)},
         ),
     )
+
+
+def _masked(change: Change, *, context: Context) -> Change:
+    """The change without the values that the program hides."""
+    options = context.catalog.options(change.key.kind, change.key.name)
+    hidden = ignored_fields(options.hide_diffs)
+    if not hidden:
+        return change
+    fields = tuple(
+        msgspec.structs.replace(
+            field,
+            before=None if field.before is None else _HIDDEN,
+            after=None if field.after is None else _HIDDEN,
+        )
+        if is_ignored(field.path, ignored=hidden)
+        else field
+        for field in change.fields
+    )
+    return msgspec.structs.replace(change, fields=fields)

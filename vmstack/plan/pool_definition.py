@@ -13,9 +13,9 @@ from vmstack.model.specs import PoolSpec
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_pool
 from vmstack.plan.ignore import is_ignored
-from vmstack.plan.stylesheets import apply_stylesheet, style_change
+from vmstack.plan.stylesheets import Styled, apply_stylesheet, missing_style
 from vmstack.xmlio.pool import read_pool, write_pool
-from vmstack.xmlio.remainder import pool_remainder
+from vmstack.xmlio.remainder import digest_of_remainder, pool_remainder
 
 
 class PoolDefinition(NamedTuple):
@@ -38,7 +38,8 @@ def define_pool(
     config = design_pool(spec, stack=context.stack)
     if found is not None:
         config = msgspec.structs.replace(config, uuid=found.uuid)
-    xml, styled = write_pool(config), None
+    plain = xml = write_pool(config)
+    styled: Styled | None = None
     before = entry.digest if entry is not None else None
     kept = found is not None and is_ignored("xslt", ignored=ignored)
     if spec.xslt is not None and not kept:
@@ -56,10 +57,27 @@ def define_pool(
     fields: list[tuple[str, object, object]] = []
     if found.config.devices != config.devices and not is_ignored("devices", ignored=ignored):
         fields.append(("devices", list(found.config.devices), list(config.devices)))
-    change = None if kept else style_change(styled, before=before, held=found.xml, remainder=pool_remainder)
+    change = None if kept else _style_change(plain, styled, found, entry=entry)
     if change is not None:
         fields.append(change)
     return PoolDefinition(xml, before if kept else styled.digest if styled else None, tuple(fields))
+
+
+def _style_change(
+    plain: str, styled: Styled | None, found: ObservedPool, *, entry: LedgerEntry | None
+) -> tuple[str, object, object] | None:
+    """What a stylesheet asks for, as a field; without one the digest is that of what vmstack writes by itself.
+
+    What was adopted was defined by whatever the program said then, so that only what it says counts.
+    """
+    before = entry.digest if entry is not None else None
+    own = digest_of_remainder(pool_remainder(plain))
+    now = styled.digest if styled is not None else own
+    adopted = entry is not None and entry.adopted and before is None
+    if not adopted and now != (before or own):
+        return ("xslt", before, styled.digest if styled is not None else None)
+    missing = missing_style(styled, held=found.xml, remainder=pool_remainder) if styled is not None else None
+    return None if missing is None else ("xslt", f"without {missing}", f"with {missing}")
 
 
 def _check_known(config: PoolConfig, styled: PoolConfig, *, key: Key) -> None:

@@ -95,6 +95,7 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
         state=EntryState.READY,
         path=clean_path(spec.path),
         protect=options.protect is True,
+        retain=options.retain,
         digest=definition.digest,
         built=entry.built if entry else False,
         adopted=found is not None and entry is not None and entry.adopted,

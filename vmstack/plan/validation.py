@@ -318,6 +318,12 @@ def _vm(vm: VmSpec, *, catalog: Catalog) -> Iterator[VmstackError]:
                 place=place,
             )
     for seed in (vm.seed, vm.ignition):
+        if seed is not None and catalog.pools[catalog.seeds[seed].pool].type == "logical":
+            yield InputError(
+                f"{key}: its seed is in a logical pool, and it must be a file",
+                resolution="put it into a directory pool",
+                place=place,
+            )
         if seed is not None and catalog.pool_host(catalog.seeds[seed].pool) != vm.host:
             yield InputError(
                 f"{key}: its seed is in a pool on another host",

@@ -256,7 +256,8 @@ def _entry(
     digest: str | None,
     context: Context,
 ) -> LedgerEntry:
-    protect = context.catalog.options(Kind.VOLUME, spec.name).protect
+    options = context.catalog.options(Kind.VOLUME, spec.name)
+    protect = options.protect
     # Nobody knows what others did to a volume that was there before, unless it is over one that is the stack's too.
     data = spec.data or (adopted and below is None)
     return LedgerEntry(
@@ -274,6 +275,7 @@ def _entry(
         # Data is protected unless the program says otherwise; `protect` is what it says itself.
         data=data and protect is not False,
         protect=protect is True,
+        retain=options.retain,
         upload=spec.source in (VolumeSource.FULL_COPY, VolumeSource.UPLOAD),
         adopted=adopted,
     )

@@ -88,3 +88,5 @@ BYTES: Final = Codec(_decode_integer, _encode_integer, unit="bytes")
 PREFIX: Final = Codec(_decode_prefix, _encode_integer)
 PRESENCE: Final = Codec(lambda _text: True, lambda value: "" if value else None)
 YES_NO: Final = Codec(lambda text: text == "yes", lambda value: "yes" if value else "no")
+# Said only where it is so: what was written before the field was thought of reads the same.
+YES: Final = Codec(lambda text: text == "yes", lambda value: "yes" if value else None)

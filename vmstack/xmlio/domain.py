@@ -23,7 +23,7 @@ from vmstack.xmlio.disk import patch_disks, read_disk, write_disk
 from vmstack.xmlio.display import patch_graphics, patch_video, read_graphics, read_video
 from vmstack.xmlio.fresh import build_devices, build_platform, build_scsi, video_model
 from vmstack.xmlio.nic import patch_nics, read_nic, write_nic
-from vmstack.xmlio.ports import count_free_ports
+from vmstack.xmlio.ports import count_free_ports, rebuild_buses
 from vmstack.xmlio.safe import Element, add, as_root, drop_attributes, drop_children, parse_xml, serialise
 from vmstack.xmlio.shares import (
     patch_filesystems,
@@ -166,7 +166,8 @@ def patch_domain(
     Where the config equals what the XML says nothing is touched, so `patch_domain(x, config=read_domain(x))` is `x`.
     A value of `None` removes what the XML says, but for type, arch, machine and CPU mode, which stay. A machine alias
     (`q35`) never replaces one of its versions. Disks are matched by serial and keep their slot, NICs by MAC; those not
-    in the config stay unless their serial or MAC is dropped. Channels are only added. `pcie_ports` is ignored.
+    in the config stay unless their serial or MAC is dropped. Channels are only added. `pcie_ports` counts only for
+    another kind of machine, which gets buses of its own: its old controllers and addresses go.
     A stamp of `None` leaves the stamp that is there. Disks that are `adopted` have their logical names as serials in
     `config` and `drop_disks`, and keep the serials that they really have.
     Raises `DocumentError`, also when `xml` is another domain's.
@@ -198,6 +199,8 @@ def patch_domain(
     devices = root.find("devices")
     if devices is None:
         devices = new_root("devices")
+    if kept is None and _family(config.machine) != _family(before.machine):
+        rebuild_buses(devices, config)
     patch_disks(devices, config.disks, drop=drop_disks)
     if any(disk.bus == "scsi" for disk in config.disks) and devices.find("controller[@type='scsi']") is None:
         build_scsi(devices)
@@ -249,6 +252,14 @@ def carry_devices(xml: str, *, held: str, dropped: frozenset[str]) -> str:
 def default_consoles(config: DomainConfig) -> tuple[ConsoleSpec, ...]:
     """The serial ports and consoles of a machine whose program names none of them."""
     return (ConsoleSpec(), *((ConsoleSpec(target="virtio"),) if config.virtio_console else ()))
+
+
+def _family(machine: str | None) -> str | None:
+    """The machine type without its version: another family has other buses."""
+    for alias, family in _FAMILIES.items():
+        if machine is not None and (machine == alias or machine.startswith(family)):
+            return alias
+    return machine
 
 
 def same_machine(wanted: str | None, actual: str | None) -> bool:

@@ -9,6 +9,7 @@ _PORTS: Final = ("pcie-root-port", "pcie-switch-downstream-port")
 _CONVENTIONAL: Final = ("pci-root", "pci-bridge")
 # A conventional PCI bus has 32 slots, of which slot 0 is the bridge's own.
 _SLOTS: Final = 31
+_OF_THE_MACHINE: Final = ("pci", "ide", "sata", "usb", "fdc")
 _CONVENTIONAL_NICS: Final = ("e1000", "rtl8139", "pcnet", "ne2k_pci")
 
 
@@ -47,6 +48,21 @@ def build_ports(devices: Element, config: DomainConfig) -> None:
     add(devices, "controller", type="pci", index="0", model="pcie-root")
     for _ in range(_count_taken(config) + config.pcie_ports):
         add(devices, "controller", type="pci", model="pcie-root-port")
+
+
+def rebuild_buses(devices: Element, config: DomainConfig) -> None:
+    """Let go of the controllers and addresses that belong to another machine type, and ask for the ports of this one.
+
+    libvirt refuses the root of another bus and IDE where there is none; what is left out it makes and assigns anew.
+    """
+    for controller in devices.findall("controller"):
+        if controller.get("type") in _OF_THE_MACHINE:
+            devices.remove(controller)
+    for address in devices.findall("*/address[@type='pci']"):
+        device = address.getparent()
+        if device is not None:
+            device.remove(address)
+    build_ports(devices, config)
 
 
 def _count_taken(config: DomainConfig) -> int:

@@ -10,7 +10,7 @@ import msgspec
 
 from vmstack.errors import DocumentError
 from vmstack.model.ownership import Adopted, Stamp
-from vmstack.xmlio.codec import INTEGER, TEXT, YES_NO, Codec
+from vmstack.xmlio.codec import INTEGER, TEXT, YES, YES_NO, Codec
 from vmstack.xmlio.safe import Element, drop_children, parse_xml, serialise
 from vmstack.xmlio.table import Field, Table, new_root
 
@@ -51,6 +51,7 @@ _STAMP: Final = Table(
     Field("digest", "@digest"),
     Field("generation", "@generation", INTEGER),
     Field("protect", "@protect", YES_NO),
+    Field("retain", "@retain", YES),
     Field("ready", "@ready", Codec(_decode_ready, lambda value: str(value))),
     Field("report", "@report", TEXT),
     Field("fields", "@fields", Codec(lambda text: tuple(text.split()), _encode_words)),

@@ -15,6 +15,7 @@ from tests.fake.disk_images import qcow2
 from tests.fake.guests import read_seed
 from vmstack.apply import pipeline
 from vmstack.apply.events import Event, StepStarted
+from vmstack.apply.learning import learn
 from vmstack.apply.pipeline import Planned, plan_stack
 from vmstack.apply.runner import apply_plan
 from vmstack.apply.supply import PayloadSupply
@@ -23,6 +24,7 @@ from vmstack.evaluate.program import evaluate
 from vmstack.hosts.driver import DomainRecord, Driver
 from vmstack.images.store import ImageStore
 from vmstack.model.effects import ShutdownDomain
+from vmstack.model.facts import Facts
 from vmstack.model.graph import DesiredGraph, Output
 from vmstack.model.identity import Key, Kind
 from vmstack.model.ownership import RunRecord
@@ -34,6 +36,19 @@ ALLOW = PlanPolicy(allow_empty=True, allow_data_loss=True)
 DESTROY = PlanPolicy(destroy=True, allow_empty=True, allow_data_loss=True)
 RUN = RunRecord(run="r1", who="tester", where="here", when="2026-01-01T00:00:00+00:00")
 _ENDS = {Disruption.RESTART, Disruption.STOP, Disruption.REPLACE, Disruption.DATA_LOSS}
+
+
+class _Lent:
+    """A connection that stays open when its borrower closes it."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._driver, name)
+
+    def close(self) -> None:
+        pass
 
 
 @dataclass
@@ -71,7 +86,11 @@ class Bench:
 
     def evaluate(self, program: str, *, config: Mapping[str, str] | None = None) -> DesiredGraph:
         (self.folder / "__main__.py").write_text(program)
-        return evaluate(self.folder, stack="dev", config=config or {})
+
+        def run(facts: Facts) -> DesiredGraph:
+            return evaluate(self.folder, stack="dev", config=config or {}, facts=facts)
+
+        return learn(run, open_host=lambda spec: _Lent(self.connection(spec.uri))).desired
 
     def plan(self, desired: DesiredGraph, *, policy: PlanPolicy = ALLOW) -> Planned:
         return plan_stack(

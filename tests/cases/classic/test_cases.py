@@ -36,7 +36,11 @@ def bench(tmp_path: Path, image_cache: Path, monkeypatch: pytest.MonkeyPatch) ->
     hosts: dict[str, FakeHost] = {}
 
     def open_host(uri: str) -> FakeHost:
-        return hosts.setdefault(uri, FakeHost())
+        if uri not in hosts:
+            hosts[uri] = FakeHost()
+            for group in ("case", "case-too"):  # volume groups of LVM
+                hosts[uri].machine.make_directory(f"/dev/{group}")
+        return hosts[uri]
 
     values = {"prefix": "case", "subnet": "10.20.0", "folder": "/var/lib/libvirt/case", "uri": URI, "bridge": "br0"}
     return Bench(tmp_path / "project", open_host, values, cache=image_cache)

@@ -12,6 +12,7 @@ import pytest
 from tests.contract import documents
 from tests.live.hosts.conftest import Corner
 from vmstack.errors import ExistsError, HostBusyError, HostError
+from vmstack.model.configs import PoolConfig
 from vmstack.model.effects import (
     CopyVolume,
     CreateVolume,
@@ -24,6 +25,7 @@ from vmstack.model.effects import (
     UploadImage,
     UploadSeed,
 )
+from vmstack.xmlio.pool import read_pool, write_pool
 from vmstack.xmlio.volume import read_volume
 
 pytestmark = pytest.mark.libvirt
@@ -51,6 +53,19 @@ class Content:
 def pool_of(corner: Corner) -> tuple[str, Path]:
     name = corner.pool()
     return name, Path(corner.path("pool"))
+
+
+def test_a_volume_group_that_is_not_there_is_not_made(corner: Corner) -> None:
+    name, group = corner.name("pool"), corner.name("group")
+    config = PoolConfig(
+        name=name, uuid=corner.uuid("pool"), type="logical", path=f"/dev/{group}", group=group, devices=("/dev/null",)
+    )
+    corner.do(DefinePool(pool=name, xml=write_pool(config)))
+    assert read_pool(corner.driver.pool(name).xml) == config
+    with pytest.raises(HostError, match="the volume group of pool") as caught:
+        corner.do(StartPool(pool=name))
+    assert f"vgs {group}" in (caught.value.resolution or "")
+    corner.do(RemovePool(pool=name, remove_directory=False))
 
 
 def test_pool_is_made_and_removed_twice(corner: Corner) -> None:

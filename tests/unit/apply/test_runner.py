@@ -25,7 +25,7 @@ from vmstack.errors import (
 )
 from vmstack.hosts.ledger import HostLedger
 from vmstack.hosts.lock import HostLock
-from vmstack.model.effects import CreateVolume, DefinePool, DeleteVolume, StartPool, UploadImage
+from vmstack.model.effects import CreateVolume, DefinePool, DeleteVolume, StartDomain, StartPool, UploadImage
 from vmstack.model.graph import Output
 from vmstack.model.identity import Key, Kind, StackId
 from vmstack.model.ownership import EntryState, Ledger, LedgerEntry, RunRecord, StoredOutput
@@ -482,3 +482,24 @@ def test_a_lost_reply_of_a_step_is_its_failure_only():
 def test_a_plan_for_a_host_that_is_not_connected_is_a_bug():
     with pytest.raises(InternalError):
         run(make_plan("a"), {})
+
+
+@pytest.mark.parametrize(
+    ("brief", "expected"),
+    [
+        ("cannot start domain 0e1f: no memory", "cannot start domain 'web-0': no memory"),
+        ("no memory", "vm.web ('web-0'): no memory"),
+        ("domain web-0 has no memory", "domain web-0 has no memory"),
+    ],
+)
+def test_failures_name_the_domain_and_not_its_uuid(brief: str, expected: str):
+    def before(call) -> None:
+        if call.method in ("domain", "start_domain"):
+            raise HostError(brief, details=["it is 0e1f"])
+
+    step = Step(id="s", host="kvm1", key=Key(Kind.VM, "web"), effect=StartDomain(uuid="0e1f", name="web-0"))
+    result = run(Plan(stack=STACK, steps=(step,), ledgers=("kvm1",)), {"kvm1": FakeHost(faults=Faults(before=before))})
+    (failure,) = result.failed
+    assert failure.error.brief == expected
+    assert failure.error.details == ("it is 'web-0'",)
+    assert "0e1f" not in str(result.error())

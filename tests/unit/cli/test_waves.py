@@ -241,3 +241,11 @@ pulumi.export("size", root.size)
     assert run("output", "-C", other, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["size"]["value"], bool(found["bridge"]["value"])) == (2**20, True)
+
+
+def test_the_guest_agent_tells_where_no_dhcp_of_libvirts_does(folder, host, capsys):
+    host.machine.default_guest = Guest(agent=True, lease_after=1)
+    write(folder, SECOND.replace("network_interfaces=[nic]", "qemu_agent=True, network_interfaces=[nic]"))
+    assert run("apply", folder, "--yes") == 0
+    assert names(host) == ["first", "second"]
+    is_converged(folder, capsys)

@@ -487,9 +487,12 @@ REFUSED = {
         "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, ignore_changes=['qemu_agent']))",
         "ignore_changes: 'qemuAgent' cannot be ignored",
     ),
-    "importing": ("libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, import_='x'))", "the option import_ "),
-    "keeping what leaves": (
-        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, retain_on_delete=True))", "option retain_on_delete",
+    "importing a cloud-init disk": (
+        "libvirt.CloudInitDisk('d', opts=pulumi.ResourceOptions(provider=kvm, import_='x'))", "the option import_ is not",
+    ),
+    "hiding what is no field": (
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, hide_diffs=['qemu_agent']))",
+        "hide_diffs: 'qemu_agent' cannot be hidden",
     ),
     "replacing on changes": (
         "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, replace_on_changes=['*']))", "replace_on_changes",

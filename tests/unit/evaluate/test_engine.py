@@ -319,3 +319,19 @@ def test_a_helper_module_is_run_again_by_the_next_evaluation(stack):
                 "on = pulumi.ResourceOptions(provider=libvirt.Provider('kvm', uri='qemu:///system'))\n")  # fmt: skip
     found = [set(vms(stack.evaluate("import pulumi\nimport helper\n", prelude=""))) for _ in range(3)]
     assert found == [{"inside"}] * 3
+
+
+def test_user_data_is_secret_though_the_sdk_does_not_say_so(stack):
+    graph = stack.evaluate(
+        """
+        seed = libvirt.CloudInitDisk("seed", user_data="#cloud-config", opts=on)
+        first = libvirt.Ignition("first", content="{}", opts=on)
+        vm = libvirt.Domain("vm", cloudinit=seed.id, opts=on)
+        other = libvirt.Domain("other", coreos_ignition=first.id, opts=on)
+        pulumi.export("user", seed.user_data)
+        pulumi.export("content", first.content)
+        pulumi.export("name", seed.name)
+        """,
+        prelude=PRELUDE,
+    )
+    assert {name for name, output in graph.outputs.items() if output.secret} == {"user", "content"}

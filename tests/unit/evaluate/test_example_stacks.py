@@ -46,6 +46,19 @@ def test_the_fleet_is_a_dozen_machines(stack, count):
     }  # fmt: skip
 
 
+def test_the_fleets_of_two_environments_can_share_a_host():
+    fleets = [evaluate(STACKS / "webfleet", stack=stack) for stack in ("dev", "prod")]
+    kinds = (Kind.VM, Kind.NETWORK, Kind.POOL)
+    names = [{(kind, spec.label) for kind in kinds for spec in of_kind(graph, kind)} for graph in fleets]
+    places = [
+        {pool.path for pool in of_kind(graph, Kind.POOL)}
+        | {subnet.cidr for network in of_kind(graph, Kind.NETWORK) for subnet in network.subnets}
+        for graph in fleets
+    ]
+    assert names[0].isdisjoint(names[1])
+    assert places[0].isdisjoint(places[1])
+
+
 def test_the_classic_program_is_what_it_says(tmp_path):
     image = tmp_path / "image.qcow2"
     image.write_bytes(b"QFI\xfb\x00\x00\x00\x03")

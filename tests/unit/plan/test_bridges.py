@@ -3,11 +3,13 @@
 import pytest
 
 from tests.fake.host import FakeHost
-from tests.unit.plan.builders import IMAGES, graph, look, mac, network, small
+from tests.unit.plan.builders import IMAGES, STACK, graph, look, mac, network, small
 from tests.unit.plan.scenarios import converge
-from vmstack.errors import InputError
+from vmstack.errors import ConflictError, InputError
+from vmstack.model.graph import DesiredGraph
+from vmstack.model.identity import Key, Kind, derive_bridge
 from vmstack.model.plan import Disruption
-from vmstack.model.specs import NicSpec, Power
+from vmstack.model.specs import NetworkMode, NicSpec, Power
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.validation import check_graph
@@ -46,3 +48,47 @@ def test_it_moves_between_bridges_and_networks(power: Power) -> None:
 def test_it_is_on_one_of_them(nic: NicSpec) -> None:
     with pytest.raises(InputError, match="must be on one network, one bridge or one interface"):
         check_graph(graph(*small(network(), nics=(nic,))))
+
+
+def placed(*, mtu: int | None = None) -> DesiredGraph:
+    nics = (NicSpec(name="x", mac=BRIDGED.mac, bridge="vs-lan"),)
+    return graph(*small(network(bridge="vs-lan", mtu=mtu), nics=nics))
+
+
+def test_a_bridge_of_the_stack_is_there_before_the_guest_on_it() -> None:
+    desired = placed()
+    check_graph(desired)
+    fake = FakeHost()
+    plan = make_plan(desired, look(fake, desired), policy=PlanPolicy(), images=IMAGES)
+    steps = {step.id: step for step in plan.steps}
+    needs, todo = set(), ["kvm1/vm.web-0/start"]
+    while todo:
+        found = steps[todo.pop()].needs
+        todo += [need for need in found if need not in needs]
+        needs |= set(found)
+    assert "kvm1/network.lan/start" in needs
+    converge(fake, desired)
+    assert make_plan(desired, look(fake, desired), policy=PlanPolicy(), images=IMAGES).empty
+
+
+def test_a_guest_on_a_bridge_is_restarted_with_the_network_that_makes_it() -> None:
+    fake = FakeHost()
+    converge(fake, placed())
+    desired = placed(mtu=1400)
+    plan = make_plan(desired, look(fake, desired), policy=PlanPolicy(), images=IMAGES)
+    changes = {str(change.key): change for change in plan.changes}
+    assert changes["vm.web-0"].disruption is Disruption.RESTART
+    assert [field.path for field in changes["vm.web-0"].fields] == ["network.lan"]
+    stop = next(step for step in plan.steps if step.id == "kvm1/network.lan/stop")
+    assert any("vm.web-0" in need for need in stop.needs)
+    converge(fake, desired)
+    assert make_plan(desired, look(fake, desired), policy=PlanPolicy(), images=IMAGES).empty
+
+
+@pytest.mark.parametrize("bridge", ["vs-lan", None])
+@pytest.mark.parametrize("name", ["a-over", "z-over"])
+def test_a_network_over_a_bridge_of_the_stack_is_refused_in_any_order(name: str, bridge: str | None) -> None:
+    made = bridge or derive_bridge(STACK, Key(Kind.NETWORK, "lan"))
+    other = network(name, mode=NetworkMode.BRIDGE, bridge=made, subnets=())
+    with pytest.raises(ConflictError, match=r"which network\.lan of this stack makes"):
+        check_graph(graph(network(bridge=bridge), other))

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from tests.fake.host import FakeHost
-from tests.unit.plan.builders import IMAGES, data, graph, look, pool
+from tests.unit.plan.builders import IMAGES, data, graph, look, pool, seed, vm
 from tests.unit.plan.scenarios import converge
 from vmstack.errors import DocumentError, ErrorGroup, HostError, InputError, RefusedError
 from vmstack.model.graph import DesiredGraph, Options
 from vmstack.model.plan import Change, Disruption, Operation
-from vmstack.model.specs import PoolSpec
+from vmstack.model.specs import DiskSpec, PoolSpec
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.validation import check_graph
@@ -198,3 +198,18 @@ def test_what_a_volume_group_cannot_hold(fields: dict[str, Any]) -> None:
     resources = (*wanted.resources[:-1], msgspec.structs.replace(volume, spec=spec))
     with pytest.raises((InputError, ErrorGroup), match="in a logical pool"):
         check_graph(msgspec.structs.replace(wanted, resources=resources))
+
+
+def test_a_logical_volume_is_a_block_device_of_the_guest() -> None:
+    fake = FakeHost()
+    fake.machine.make_directory("/dev/vg0")
+    disk = DiskSpec(name="data", volume="web-0-data")
+    wanted = graph(GROUP, data(label="lv", format="raw", capacity=10 * MIB), vm(disks=(disk,), nics=(), seed=None))
+    converge(fake, wanted)
+    (domain,) = look(fake, wanted).hosts["kvm1"].domains
+    assert [(found.kind, found.path, found.format) for found in domain.config.disks] == [
+        ("block", "/dev/vg0/lv", "raw")
+    ]
+    assert not planned(fake, wanted)
+    with pytest.raises(InputError, match="its seed is in a logical pool"):
+        check_graph(graph(GROUP, seed(), vm(disks=(), nics=(), seed="web-0")))

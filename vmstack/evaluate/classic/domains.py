@@ -34,6 +34,7 @@ _VCPUS: Final = 1
 _MEMORY: Final = 512
 # Seconds; what the old provider waits for a lease.
 _LEASE_TIMEOUT: Final = 300
+_SHUTDOWN_TIMEOUT: Final = 120
 _MAX_VCPUS: Final = 4096
 _MAX_MEMORY: Final = 16 * 1024 * 1024
 _LOOPBACK: Final = "127.0.0.1"
@@ -286,6 +287,7 @@ def vm_spec(
         power=Power.RUNNING if values.get("running", True) else Power.STOPPED,
         lease_macs=tuple(nic["mac"] for nic in values["nics"] if nic["waits"]),
         lease_timeout=declared.registration.timeouts.get("create", _LEASE_TIMEOUT),
+        shutdown_timeout=declared.registration.timeouts.get("delete", _SHUTDOWN_TIMEOUT),
         agent=values.get("qemuAgent", False),
         open=() if values.get("graphics") else ("graphics",),
     )

@@ -58,19 +58,26 @@ Members = Callable[[str, int], str | None]
 
 def read_options(registration: Registration, *, kind: Kind, members: Members | None = None) -> Options:
     """Translate the options. Raises `InputError` for an ignored path that is no field of vmstack's."""
-    ignored: list[str] = []
-    for path in registration.ignore_changes:
-        fields = _translate(_camel(path), kind=kind, members=members)
-        if not fields:
-            raise InputError(
-                f"ignore_changes: {path!r} cannot be ignored",
-                resolution=f"these can: {', '.join(['*', *_FIELDS.get(kind, {})])}",
-            )
-        ignored += fields
+
+    def fields(option: str, paths: tuple[str, ...], *, what: str) -> tuple[str, ...]:
+        found: list[str] = []
+        for path in paths:
+            one = _translate(_camel(path), kind=kind, members=members)
+            if not one:
+                raise InputError(
+                    f"{option}: {path!r} cannot be {what}",
+                    resolution=f"these can: {', '.join(['*', *_FIELDS.get(kind, {})])}",
+                )
+            found += one
+        return tuple(dict.fromkeys(found))
+
     return Options(
         protect=registration.protect,
-        ignore_changes=tuple(dict.fromkeys(ignored)),
+        ignore_changes=fields("ignore_changes", registration.ignore_changes, what="ignored"),
         aliases=tuple(name for name in registration.aliases if name != registration.name),
+        hide_diffs=fields("hide_diffs", registration.hide_diffs, what="hidden"),
+        retain=registration.retain,
+        import_id=registration.import_id or None,
     )
 
 

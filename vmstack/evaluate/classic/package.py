@@ -13,6 +13,7 @@ from vmstack.evaluate.classic.scene import Provider, Scene
 from vmstack.evaluate.classic.schema import PROVIDER
 from vmstack.evaluate.classic.translation import Translation
 from vmstack.evaluate.engine.registration import Answer, Registration
+from vmstack.evaluate.engine.values import Secret, reveal
 from vmstack.evaluate.recorder import Entry, Recorder
 from vmstack.model.facts import Gap
 from vmstack.model.graph import Output
@@ -33,6 +34,8 @@ _KINDS: Final = {
     "Pool": Kind.POOL, "Volume": Kind.VOLUME, "Network": Kind.NETWORK, "Domain": Kind.VM, "CloudInitDisk": Kind.SEED,
     "Ignition": Kind.SEED, "Combustion": Kind.SEED,
 }  # fmt: skip
+
+_SECRETS: Final = ("userData", "metaData", "networkConfig", "content")
 
 
 class Classic:
@@ -65,6 +68,11 @@ class Classic:
             if declare is None:
                 raise InputError(f"resources of the type {registration.type} are not supported")
             check_name(registration.name, field="the name")
+            if registration.import_id and _KINDS.get(registration.type.rpartition(":")[2]) is Kind.SEED:
+                raise InputError(
+                    "the option import_ is not supported: no id says what is on such a disk",
+                    resolution="leave it out: the disk is made anew, and changes no guest before its next start",
+                )
             deferred = self._scene.deferred
             waited = next((urn for urn in (registration.provider, *registration.dependencies) if urn in deferred), None)
             if waited is not None:
@@ -74,6 +82,10 @@ class Classic:
             except NotKnownError as error:
                 return self._defer(registration, error.path)
             self._scene.add(declared)
+            # Secrets, though the SDK does not say so: what they export must not end up in the clear.
+            for name in _SECRETS if declared.key.kind is Kind.SEED else ():
+                if name in registration.inputs:
+                    outputs[name] = Secret(reveal(registration.inputs[name])[0])
         return Answer(id=declared.id, outputs=outputs)
 
     def read(self, registration: Registration, *, id: str) -> Answer:

@@ -75,6 +75,12 @@ class Monitor:
         if request.remote:
             raise _refuse(request, what=f"{request.type} {request.name!r}, a component that a plugin would make,")
         _refuse_hooks(request)
+        if request.importId and (not request.custom or request.type.startswith(_PROVIDER_TYPE)):
+            raise InputError(
+                f"{request.type.rpartition(':')[2]} {request.name!r}: the option import_ is not supported: "
+                "nothing on a host stands for it",
+                place=place_of(request),
+            )
         urn = self._add(request)
         if request.transforms and not request.custom:
             self._transforms[urn] = list(request.transforms)

@@ -33,6 +33,9 @@ class Registration:
     protect: bool | None = None
     ignore_changes: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    hide_diffs: tuple[str, ...] = ()
+    retain: bool = False
+    import_id: str = ""
     timeouts: Mapping[str, int] = dataclasses.field(default_factory=dict)
     place: Place | None = None
 
@@ -89,6 +92,9 @@ def read_request(request: Any, *, urn: str) -> Registration:
         protect=request.protect if request.HasField("protect") else None,
         ignore_changes=tuple(request.ignoreChanges),
         aliases=tuple(sorted(set(_former_names(request)))),
+        hide_diffs=tuple(request.hideDiffs),
+        retain=request.HasField("retainOnDelete") and request.retainOnDelete,
+        import_id=request.importId,
         timeouts=_timeouts(request, title=title, place=place),
         place=place,
     )
@@ -119,12 +125,10 @@ def place_of(request: Any) -> Place | None:
 def _refused_options(request: Any) -> Iterable[tuple[str, str]]:
     """Options that ask for something which would not happen.
 
-    delete_before_replace, deleted_with, custom_timeouts and version are taken: replacing deletes first where it must,
-    all that goes is deleted by itself, and nothing here waits for a provider.
+    delete_before_replace, deleted_with and version are taken: replacing deletes first where it must, and all that goes
+    is deleted by itself.
     """
     whole = "vmstack decides by itself what can change in place and what is made anew"
-    if request.importId:
-        yield "import_", "take existing objects over with 'vmstack import'"
     if request.replaceOnChanges:
         yield "replace_on_changes", whole
     if request.HasField("replacement_trigger") and request.replacement_trigger.WhichOneof("kind") not in (
@@ -134,10 +138,6 @@ def _refused_options(request: Any) -> Iterable[tuple[str, str]]:
         yield "replacement_trigger", whole
     if request.replace_with:
         yield "replace_with", whole
-    if request.HasField("retainOnDelete") and request.retainOnDelete:
-        yield "retain_on_delete", "what leaves the program is deleted; protect=True keeps it from being deleted"
-    if request.hideDiffs:
-        yield "hide_diffs", "plans show every change"
     if request.state_migrations:
         yield "state_migrations", "there is no state"
     if request.envVarMappings:

@@ -17,13 +17,14 @@ class Machine(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)]),
         )
         libvirt.Domain(
-            f"{name}-vm",
+            "vm",
             name=f"{prefix}-vm",
             memory=64,
             running=False,
             disks=[{"volume_id": disk.id}],
             opts=pulumi.ResourceOptions(
-                parent=self, aliases=[pulumi.Alias(name="vm", parent=pulumi.ROOT_STACK_RESOURCE)]
+                parent=self,
+                aliases=[pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE, type_="libvirt:index/domain:Domain")],
             ),
         )
 

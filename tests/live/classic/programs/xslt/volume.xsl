@@ -4,5 +4,10 @@
   <xsl:template match="node()|@*">
     <xsl:copy><xsl:apply-templates select="node()|@*"/></xsl:copy>
   </xsl:template>
-  <xsl:template match="/volume/capacity/text()">2097152</xsl:template>
+  <xsl:template match="/volume/target">
+    <xsl:copy>
+      <xsl:apply-templates select="node()|@*"/>
+      <features><lazy_refcounts/></features>
+    </xsl:copy>
+  </xsl:template>
 </xsl:stylesheet>
