@@ -130,9 +130,13 @@ def plan_stack(
     store: ImageStore,
     need_files: bool,
     progress: ImageProgress,
+    seen: Callable[[Observed], None] | None = None,
 ) -> Planned:
-    """Observe, place, find images and plan. Destroying needs no image."""
+    """Observe, place, find images and plan. Destroying needs no image. `seen` is told what was observed, before a plan
+    is made from it or fails."""
     observed = observe_stack(desired, drivers)
+    if seen is not None:
+        seen(observed)
     placed = settle(place(desired, observed), observed)
     images = (
         {}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vmstack.cli.options import AsJson, NoColor, StackName
+from vmstack.cli.options import AsJson, FolderOption, NoColor, StackName
 from vmstack.cli.terminal import open_terminal
 
 config_app = typer.Typer(
@@ -15,7 +15,6 @@ config_app = typer.Typer(
     invoke_without_command=True,
 )
 
-FolderOption = Annotated[Path | None, typer.Option("--folder", "-C", help="The stack's folder.")]
 Key = Annotated[str, typer.Argument(help="The key: 'name', or 'namespace:name'.")]
 AsPath = Annotated[
     bool, typer.Option("--path", help="KEY leads into a mapping or list, as in 'names[0]' or 'parent.nested'.")

@@ -17,11 +17,13 @@ from vmstack.cli.options import (
     Config,
     ConnectTo,
     Folder,
+    FolderOption,
     LockTimeout,
     NoColor,
     Parallelism,
     StackName,
     Yes,
+    folder_of,
     parse_names,
     target_of,
 )
@@ -42,7 +44,8 @@ app.add_typer(config_app, name="config")
 
 @app.command()
 def plan(
-    folder: Folder = Path(),
+    folder: Folder = None,
+    elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -63,7 +66,7 @@ def plan(
     from vmstack.plan.policy import PlanPolicy
 
     return show_plan(
-        target_of(folder, stack, config, connect),
+        target_of(folder_of(folder, elsewhere), stack, config, connect),
         open_terminal(no_color=no_color),
         policy=PlanPolicy(destroy=destroy, allow_empty=allow_empty, allow_data_loss=allow_data_loss),
         json=json,
@@ -74,7 +77,8 @@ def plan(
 
 @app.command()
 def apply(
-    folder: Folder = Path(),
+    folder: Folder = None,
+    elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -91,7 +95,7 @@ def apply(
     from vmstack.plan.policy import PlanPolicy
 
     return apply_stack(
-        target_of(folder, stack, config, connect),
+        target_of(folder_of(folder, elsewhere), stack, config, connect),
         open_terminal(no_color=no_color),
         policy=PlanPolicy(allow_empty=allow_empty, allow_data_loss=allow_data_loss),
         consent=Consent(yes=yes, data_loss=allow_data_loss),
@@ -103,7 +107,8 @@ def apply(
 
 @app.command()
 def destroy(
-    folder: Folder = Path(),
+    folder: Folder = None,
+    elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -119,7 +124,7 @@ def destroy(
     from vmstack.plan.policy import PlanPolicy
 
     return apply_stack(
-        target_of(folder, stack, config, connect),
+        target_of(folder_of(folder, elsewhere), stack, config, connect),
         open_terminal(no_color=no_color),
         policy=PlanPolicy(destroy=True, allow_data_loss=allow_data_loss),
         consent=Consent(yes=yes, data_loss=allow_data_loss),
@@ -131,7 +136,8 @@ def destroy(
 
 @app.command(name="import")
 def import_(
-    folder: Folder = Path(),
+    folder: Folder = None,
+    elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -154,7 +160,7 @@ def import_(
     from vmstack.cli.importing import Source, import_objects
 
     return import_objects(
-        target_of(folder, stack, config, connect),
+        target_of(folder_of(folder, elsewhere), stack, config, connect),
         open_terminal(no_color=no_color),
         source=Source(pulumi=from_pulumi, tfstate=from_tfstate),
         names=parse_names(map),
@@ -166,7 +172,8 @@ def import_(
 
 @app.command()
 def show(
-    folder: Folder = Path(),
+    folder: Folder = None,
+    elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -176,13 +183,15 @@ def show(
     """Show what the hosts hold of the stack."""
     from vmstack.cli.showing import show_holdings
 
-    return show_holdings(target_of(folder, stack, config, connect), open_terminal(no_color=no_color), json=json)
+    return show_holdings(
+        target_of(folder_of(folder, elsewhere), stack, config, connect), open_terminal(no_color=no_color), json=json
+    )
 
 
 @app.command()
 def output(
     name: Annotated[str | None, typer.Argument(help="Only this output.")] = None,
-    folder: Annotated[Path, typer.Option("--folder", "-C", help="The stack's folder.")] = Path(),
+    folder: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -192,10 +201,11 @@ def output(
     no_color: NoColor = False,
 ) -> int:
     """Show the outputs as they were last applied."""
-    from vmstack.cli.outputs import show_outputs
+    from vmstack.cli.outputs import check_name, show_outputs
 
+    check_name(name, folder=folder or Path())
     return show_outputs(
-        target_of(folder, stack, config, connect),
+        target_of(folder or Path(), stack, config, connect),
         open_terminal(no_color=no_color),
         name=name,
         json=json,
@@ -206,7 +216,8 @@ def output(
 
 @app.command()
 def validate(
-    folder: Folder = Path(),
+    folder: Folder = None,
+    elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -216,12 +227,15 @@ def validate(
     """Check the stack program without touching a host."""
     from vmstack.cli.validation import validate_stack
 
-    return validate_stack(target_of(folder, stack, config, connect), open_terminal(no_color=no_color), json=json)
+    return validate_stack(
+        target_of(folder_of(folder, elsewhere), stack, config, connect), open_terminal(no_color=no_color), json=json
+    )
 
 
 @app.command()
 def stack(
-    folder: Folder = Path(),
+    folder: Folder = None,
+    elsewhere: FolderOption = None,
     stack: StackName = None,
     json: AsJson = False,
     no_color: NoColor = False,
@@ -229,12 +243,13 @@ def stack(
     """List the project's stacks, and which one is chosen."""
     from vmstack.cli.stacks import list_project_stacks
 
-    return list_project_stacks(folder, open_terminal(no_color=no_color), stack=stack, json=json)
+    return list_project_stacks(folder_of(folder, elsewhere), open_terminal(no_color=no_color), stack=stack, json=json)
 
 
 @app.command()
 def graph(
-    folder: Folder = Path(),
+    folder: Folder = None,
+    elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -243,7 +258,7 @@ def graph(
     """Show the stack's resources and their dependencies as a DOT graph."""
     from vmstack.cli.drawing import draw_graph
 
-    return draw_graph(target_of(folder, stack, config, connect), open_terminal(), svg=svg)
+    return draw_graph(target_of(folder_of(folder, elsewhere), stack, config, connect), open_terminal(), svg=svg)
 
 
 @app.command()
@@ -265,7 +280,10 @@ def ssh(
     vm: Annotated[str, typer.Argument(help="The VM, such as web-0.")],
     command: Annotated[list[str] | None, typer.Argument(help="A command to run there (after --).")] = None,
     user: Annotated[str | None, typer.Option("--user", "-l", help="The user to log in as.")] = None,
-    folder: Annotated[Path, typer.Option("--folder", "-C", help="The stack's folder.")] = Path(),
+    identity: Annotated[
+        Path | None, typer.Option("--identity", "-i", metavar="FILE", help="The private key to log in with.")
+    ] = None,
+    folder: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -274,13 +292,19 @@ def ssh(
     from vmstack.cli.ssh import open_ssh
 
     return open_ssh(
-        target_of(folder, stack, config, connect), open_terminal(), vm=vm, command=tuple(command or ()), user=user
+        target_of(folder or Path(), stack, config, connect),
+        open_terminal(),
+        vm=vm,
+        command=tuple(command or ()),
+        user=user,
+        identity=identity,
     )
 
 
 @app.command()
 def unlock(
-    folder: Folder = Path(),
+    folder: Folder = None,
+    elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -290,7 +314,9 @@ def unlock(
     """Break the stack's lock; only when its holder is gone."""
     from vmstack.cli.unlocking import break_locks
 
-    return break_locks(target_of(folder, stack, config, connect), open_terminal(no_color=no_color), yes=yes)
+    return break_locks(
+        target_of(folder_of(folder, elsewhere), stack, config, connect), open_terminal(no_color=no_color), yes=yes
+    )
 
 
 @app.command()

@@ -8,7 +8,8 @@ import typer
 from vmstack.cli.target import Target
 from vmstack.errors import InputError
 
-Folder = Annotated[Path, typer.Argument(help="The stack's folder, with Pulumi.yaml and __main__.py.")]
+Folder = Annotated[Path | None, typer.Argument(help="The stack's folder, with Pulumi.yaml and __main__.py.")]
+FolderOption = Annotated[Path | None, typer.Option("--folder", "-C", help="The stack's folder.")]
 StackName = Annotated[
     str | None, typer.Option("--stack", "-s", envvar="VMSTACK_STACK", help="Which stack (Pulumi.<stack>.yaml).")
 ]
@@ -55,6 +56,15 @@ def parse_names(pairs: list[str] | None) -> dict[str, str]:
             )
         names[address] = name
     return names
+
+
+def folder_of(argument: Path | None, option: Path | None) -> Path:
+    """The stack's folder, which may be said in either way; the one where the user stands, if it is not said."""
+    if argument is not None and option is not None:
+        raise InputError(
+            f"the folder is given twice: {argument}, and --folder {option}", resolution="leave one of them out"
+        )
+    return argument or option or Path()
 
 
 def target_of(folder: Path, stack: str | None, config: list[str] | None, connect: str | None) -> Target:

@@ -1,5 +1,7 @@
 """`vmstack output`."""
 
+from pathlib import Path
+
 import msgspec
 
 from vmstack.apply import pipeline
@@ -7,7 +9,17 @@ from vmstack.cli.changes import render_outputs
 from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import EXIT_DONE, InputError
+from vmstack.evaluate.config.loader import find_file
 from vmstack.model.graph import DesiredGraph, Output
+
+
+def check_name(name: str | None, *, folder: Path) -> None:
+    """Raise `InputError` for the folder of a stack in place of an output's name, as other commands take it."""
+    if name is not None and not find_file(folder, stem="Pulumi") and find_file(Path(name), stem="Pulumi"):
+        raise InputError(
+            f"{name} is a stack's folder, and `output` takes the name of an output there",
+            resolution=f"name the folder with -C: vmstack output -C {name}",
+        )
 
 
 def show_outputs(

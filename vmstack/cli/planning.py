@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vmstack.apply import pipeline
 from vmstack.cli.changes import render_diagnostics, render_plan
+from vmstack.cli.locks import tell_locks
 from vmstack.cli.progress import ImageProgress
 from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal
@@ -83,6 +84,7 @@ def show_plan(
             store=store,
             need_files=False,
             progress=ImageProgress(terminal),
+            seen=lambda observed: tell_locks(observed, terminal),
         )
     check_resources(desired, policy=policy)
     tell_plan(planned.plan, terminal, json=json, destroy=policy.destroy)

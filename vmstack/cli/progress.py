@@ -27,11 +27,14 @@ from vmstack.cli.terminal import Terminal, escape
 from vmstack.cli.tracker import Activity, Tracker, Turn, describe_effect
 from vmstack.cli.values import show_duration, show_value
 from vmstack.errors import VmstackError
+from vmstack.model.identity import Kind
 from vmstack.model.plan import Step
 
-# How often lines without a terminal repeat that a resource is still worked on; Terraform's interval.
-_STILL_SECONDS: Final = 10.0
-_STILL_LINES: Final = 8
+# How often lines without a terminal repeat that a resource is still worked on: Terraform's interval, and less often the
+# longer it takes, because such lines end up in logs. Seconds after the start from which on, and between two times.
+_STILL_SECONDS: Final = ((300.0, 60.0), (60.0, 30.0), (0.0, 10.0))
+_STILL_LINES: Final = 10
+_STILL_NAMES: Final = 3
 _IMAGE_SECONDS: Final = 2.0
 
 
@@ -42,7 +45,7 @@ class LineProgress:
         self._terminal = terminal
         self._clock = clock
         self._tracker = Tracker()
-        self._still = clock()
+        self._began = self._still = clock()
 
     def __call__(self, event: Event) -> None:
         now = self._clock()
@@ -51,13 +54,28 @@ class LineProgress:
             self._terminal.tell(render_turn(turn, self._terminal, now=now))
         for line in render_remarks(event, self._terminal):
             self._terminal.tell(line)
-        if isinstance(event, (Beat, StepProgress)) and now - self._still >= _STILL_SECONDS:
+        if isinstance(event, (Beat, StepProgress)) and now - self._still >= self._pause():
             self._still = now
             for line in self._remind(now):
                 self._terminal.tell(line)
 
+    def _pause(self) -> float:
+        return next(pause for since, pause in _STILL_SECONDS if self._still - self._began >= since)
+
     def _remind(self, now: float) -> Iterator[str]:
-        old = [one for one in self._tracker.working() if now - one.began >= _STILL_SECONDS]
+        old = [one for one in self._tracker.working() if now - one.began >= _STILL_SECONDS[-1][1]]
+        machines: dict[str, list[Activity]] = {}
+        for activity in old:
+            if activity.key.kind is Kind.VM:
+                machines.setdefault(activity.doing.partition(",")[0], []).append(activity)
+        told: set[int] = set()
+        for doing, group in machines.items():
+            if len(group) > _STILL_LINES:
+                names = ", ".join(escape(one.key.name) for one in group[:_STILL_NAMES])
+                elapsed = show_duration(now - group[0].began)
+                yield f"still {doing}: {len(group)} VMs ({names}, ...) [{elapsed} elapsed]"
+                told.update(id(one) for one in group)
+        old = [one for one in old if id(one) not in told]
         for activity in old[:_STILL_LINES]:
             elapsed = show_duration(now - activity.began)
             yield f"{escape(str(activity.key))}: still {describe_activity(activity)} [{elapsed} elapsed]"

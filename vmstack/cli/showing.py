@@ -6,6 +6,7 @@ import msgspec
 
 from vmstack.apply import pipeline
 from vmstack.cli.holdings import Holding, HostHoldings, gather
+from vmstack.cli.locks import tell_locks
 from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import EXIT_DONE
@@ -19,6 +20,7 @@ def show_holdings(target: Target, terminal: Terminal, *, json: bool) -> int:
     desired = study(target, curious=False).desired
     with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
         observed = pipeline.observe_stack(desired, drivers)
+    tell_locks(observed, terminal)
     hosts = gather(observed, desired=desired)
     if json:
         document = {"format": _SHOW_FORMAT, "stack": str(desired.stack), "hosts": hosts}

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import yaml
@@ -10,15 +12,36 @@ from vmstack.apply import pipeline
 from vmstack.cli.holdings import addresses_of, find_domain
 from vmstack.cli.known_hosts import host_alias, known_hosts_file, vm_key
 from vmstack.cli.target import Target, study
-from vmstack.cli.terminal import Terminal
+from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import InputError
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.identity import Key, Kind
 from vmstack.model.specs import SeedSpec, VmSpec
 
+# What the guest's stamp says, as it reads on after its name.
+_UNREADY: Final = {"pending": "has not reported ready yet", "failed": "reported that its setup failed"}
 
-def open_ssh(target: Target, terminal: Terminal, *, vm: str, command: tuple[str, ...], user: str | None) -> int:
-    """Become `ssh` to the VM. Does not return but by an error."""
+
+def open_ssh(
+    target: Target,
+    terminal: Terminal,
+    *,
+    vm: str,
+    command: tuple[str, ...],
+    user: str | None,
+    identity: Path | None,
+) -> int:
+    """Become `ssh` to the VM. Does not return but by an error. `identity` is a private key's file."""
+    if vm.startswith("-"):
+        raise InputError(
+            f"ssh: there is no option {vm.partition('=')[0]}",
+            resolution="see `vmstack ssh --help`; options of the command to run go after `--`",
+        )
+    if identity is not None and not identity.is_file():
+        raise InputError(
+            f"--identity: there is no file {identity}",
+            resolution="name the file of a private key; options of the command to run go after `--`",
+        )
     program = shutil.which("ssh")
     if program is None:
         raise InputError("there is no `ssh` on this machine", resolution="install an OpenSSH client")
@@ -45,16 +68,27 @@ def open_ssh(target: Target, terminal: Terminal, *, vm: str, command: tuple[str,
         key=key,
         address=addresses[0],
         user=user or login_user(desired, key=key),
+        identity=identity,
         jump=jump_host(pipeline.hosts_of(desired)[snapshot.host].uri),
         command=command,
     )
+    if domain.stamp is not None and domain.stamp.ready in _UNREADY:
+        head = terminal.paint_err("Warning:", "bold", "yellow")
+        terminal.tell(f"{head} {escape(str(key))} {_UNREADY[domain.stamp.ready]}, so a login may not work")
     known_hosts_file(desired.stack).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     terminal.out.flush()
     os.execv(program, arguments)  # noqa: S606 - no shell, and ssh must own the terminal
 
 
 def ssh_arguments(
-    desired: DesiredGraph, *, key: Key, address: str, user: str | None, jump: str | None, command: tuple[str, ...]
+    desired: DesiredGraph,
+    *,
+    key: Key,
+    address: str,
+    user: str | None,
+    jump: str | None,
+    command: tuple[str, ...],
+    identity: Path | None = None,
 ) -> list[str]:
     """The command line of ssh. Keys are looked up under the VM's alias in the stack's own file."""
     options = {
@@ -67,6 +101,8 @@ def ssh_arguments(
         arguments += ["-o", f"{name}={value}"]
     if jump:
         arguments += ["-J", jump]
+    if identity:
+        arguments += ["-i", str(identity.absolute())]  # so that it is no option, whatever its name is
     if user:
         arguments += ["-l", user]
     return [*arguments, "--", address, *command]

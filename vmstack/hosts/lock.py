@@ -120,7 +120,7 @@ class HostLock:
         if record is None:
             return
         info = decode_lock(record)
-        if info is not None and not self._is_stale(info):
+        if info is not None and not is_stale(info, now=self._now()):
             raise LockedError(
                 f"{self._stack} is locked",
                 details=(describe(info),),
@@ -128,13 +128,15 @@ class HostLock:
             )
         _remove(self._driver, record.uuid)
 
-    def _is_stale(self, info: LockInfo) -> bool:
-        if is_dead(machine=info.machine, pid=info.pid, pid_start=info.pid_start):
-            return True
-        try:
-            return datetime.fromisoformat(info.expires) < self._now()
-        except (ValueError, TypeError):
-            return True
+
+def is_stale(info: LockInfo, *, now: datetime | None = None) -> bool:
+    """Whether the lock protects nothing any more: its holder died, or did not renew it in time."""
+    if is_dead(machine=info.machine, pid=info.pid, pid_start=info.pid_start):
+        return True
+    try:
+        return datetime.fromisoformat(info.expires) < (now or _now())
+    except (ValueError, TypeError):
+        return True
 
 
 def lock_usage(stack: StackId) -> str:

@@ -11,6 +11,7 @@ from vmstack.model.identity import Kind
 from vmstack.model.observed import ImageFacts, Observed
 from vmstack.model.plan import Change, Payload, Plan
 from vmstack.plan.base_plan import Base, plan_bases
+from vmstack.plan.capacity import check_capacity
 from vmstack.plan.catalog import catalogue
 from vmstack.plan.check import check_plan
 from vmstack.plan.context import Context
@@ -59,6 +60,7 @@ def make_plan(
     context = open_context(desired, observed, policy=policy, images=images)
     decided = decide(context)
     draft, machines, volumes = context.draft, decided.machines, decided.volumes
+    check_capacity(machines.values(), context=context)
     check_files(machines.values(), context=context)
     check_saved_states(machines.values(), volumes=volumes, context=context)
     check_replacements(volumes, context=context)

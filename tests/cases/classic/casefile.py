@@ -57,7 +57,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One file. `broken` says why it fails on the real daemon, until it is mended."""
+    """One file. `kvm` has the fake host do KVM; `broken` says why it fails on the real daemon, until it is mended."""
 
     about: str
     covers: list[str]
@@ -68,6 +68,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     silent_no_op: bool = False
     only: str | None = None
     boots: bool = False
+    kvm: bool = False
     one_way: str | None = None
     broken: str | None = None
 

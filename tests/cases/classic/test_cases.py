@@ -6,10 +6,11 @@ README.md there describes the format. tests/live/classic runs the same files on 
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.cases.classic.bench import Bench, Round
-from tests.cases.classic.casefile import all_cases
+from tests.cases.classic.casefile import Case, all_cases
 from tests.fake.host import FakeHost
 
 CASES = {name: case for name, case in all_cases() if case.only != "libvirt"}
@@ -52,7 +53,7 @@ def _label(value: object) -> str:
 @pytest.mark.parametrize(("name", "running", "state"), STATES, ids=_label)
 def test_state(name: str, running: bool, state: str, bench: Bench) -> None:
     case = CASES[name]
-    host = bench.driver
+    host = _equip(bench, case)
     before = host.machine.dump()
     found = Round(case, bench, running=running)
     refused = case.states[state].refused
@@ -67,4 +68,13 @@ def test_state(name: str, running: bool, state: str, bench: Bench) -> None:
 
 @pytest.mark.parametrize(("name", "running", "number"), CHANGES, ids=_label)
 def test_change(name: str, running: bool, number: int, bench: Bench) -> None:
+    _equip(bench, CASES[name])
     Round(CASES[name], bench, running=running).change(number)
+
+
+def _equip(bench: Bench, case: Case) -> FakeHost:
+    """The fake host, with the hardware that the case is about."""
+    host = bench.driver
+    if case.kvm:
+        host.machine.facts = msgspec.structs.replace(host.machine.facts, domain_type="kvm")
+    return host

@@ -8,12 +8,14 @@ import sys
 import textwrap
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.fake.faults import Faults
 from tests.fake.host import FakeHost
 from vmstack import __version__
 from vmstack.apply import pipeline
+from vmstack.cli import ssh
 from vmstack.cli.main import main
 from vmstack.errors import HostError, HostUnreachableError
 from vmstack.hosts.lock import HostLock
@@ -207,6 +209,26 @@ def test_destroying_nothing_says_so(stack, host, capsys):
         assert capsys.readouterr().out == "Nothing to destroy: the hosts hold nothing of stack shop/dev.\n"
 
 
+def test_output_for_a_folder_says_how_to_name_one(stack, host, monkeypatch, capsys):
+    monkeypatch.chdir(stack.parent)
+    assert run("output", "stack") == 1
+    assert "To go on: name the folder with -C: vmstack output -C stack" in capsys.readouterr().err
+    assert run("output", "other") == 1
+    assert "holds no Pulumi.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", ["plan", "apply", "destroy", "import", "show", "validate", "stack", "graph", "unlock"]
+)
+def test_every_command_takes_the_folder_as_an_option_too(stack, host, capsys, command):
+    more = ["--yes"] if command in ("apply", "destroy", "unlock") else []
+    if command != "import":
+        assert run(command, "-C", stack, *more) == 0
+    capsys.readouterr()
+    assert run(command, stack, "--folder", stack, *more) == 1
+    assert "the folder is given twice" in capsys.readouterr().err
+
+
 def test_validate_touches_no_host(stack, monkeypatch, capsys):
     def refuse(spec, *, readonly):
         raise AssertionError("a host was touched")
@@ -282,6 +304,21 @@ def test_a_held_lock_ends_in_4_and_unlock_breaks_it(stack, host, capsys):
     assert run("apply", stack, "--yes") == 0
 
 
+def test_plan_and_show_say_that_another_run_is_at_work(stack, host, capsys):
+    lock = HostLock(host.connect(), STACK, operation="apply")
+    held = lock.acquire()
+    for command in ("plan", "show"):
+        assert run(command, stack) == 0
+        err = capsys.readouterr().err
+        assert f"Warning: stack shop/dev is locked on host.kvm1 by {held.who} on {held.where}" in err
+        assert f"apply since {held.since}" in err
+        assert "what follows may be half-way" in err
+    lock.release()
+    HostLock(host.connect(), STACK, operation="apply", lease=-1).acquire()
+    assert run("plan", stack) == 0
+    assert "is locked" not in capsys.readouterr().err
+
+
 def test_an_unreachable_host_is_an_error_and_never_an_empty_one(stack, monkeypatch, capsys):
     def refuse(spec, *, readonly):
         raise HostUnreachableError(f"{spec.name}: no route to host", resolution="check the network")
@@ -322,7 +359,7 @@ def test_a_program_of_hosts_alone_defines_nothing(stack, host, capsys):
         assert captured.out == ""
     for command in (("plan", "--allow-empty"), ("apply", "--allow-empty", "--yes"), ("destroy", "--yes")):
         assert run(command[0], stack, *command[1:]) == 0
-        assert "No changes." in capsys.readouterr().out
+        assert ("Nothing to destroy" if command[0] == "destroy" else "No changes.") in capsys.readouterr().out
 
 
 def test_an_interruption_after_the_apply_does_not_say_that_nothing_changed(stack, host, monkeypatch, capsys):
@@ -396,6 +433,45 @@ def test_ssh_becomes_ssh_with_the_address_from_the_host(stack, host, monkeypatch
     with pytest.raises(SystemExit):
         run("ssh", "vm.web-0", "-C", stack, "-l", "ada", "--", "uptime", "-p")
     assert calls[0][-6:] == ["-l", "ada", "--", "10.20.0.10", "uptime", "-p"]
+    assert "-i" not in calls[0]
+    key = stack / "key"
+    key.write_text("")
+    monkeypatch.chdir(stack)
+    with pytest.raises(SystemExit):
+        run("ssh", "-i", "key", "web-0", "ls", "-a")
+    assert calls[1][-6:] == ["-i", str(key), "--", "10.20.0.10", "ls", "-a"]
+    assert "not reported ready" not in capsys.readouterr().err
+
+
+def test_ssh_with_a_wrong_option_or_key_is_wrong_usage(stack, host, capsys):
+    assert run("ssh", "-x", "web-0", "-C", stack) == 1
+    assert "ssh: there is no option -x" in capsys.readouterr().err
+    assert run("ssh", "--idenity=key", "web-0", "-C", stack) == 1
+    assert "ssh: there is no option --idenity" in capsys.readouterr().err
+    assert run("ssh", "-i", stack / "nothing", "web-0", "-C", stack) == 1
+    assert "--identity: there is no file" in capsys.readouterr().err
+
+
+def test_ssh_says_that_a_machine_is_not_ready_yet(stack, host, monkeypatch, capsys):
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+
+    def execute(program: str, arguments: list[str]) -> None:
+        raise SystemExit(0)
+
+    monkeypatch.setattr(os, "execv", execute)
+    run("apply", stack, "--yes")
+    find = ssh.find_domain
+
+    def unready(*arguments, **named):
+        snapshot, domain = find(*arguments, **named)
+        stamp = msgspec.structs.replace(domain.stamp, ready="pending")
+        return snapshot, msgspec.structs.replace(domain, stamp=stamp)
+
+    monkeypatch.setattr(ssh, "find_domain", unready)
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        run("ssh", "web-0", "-C", stack)
+    assert "Warning: vm.web-0 has not reported ready yet" in capsys.readouterr().err
 
 
 def test_help_loads_nothing_heavy():

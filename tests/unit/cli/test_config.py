@@ -325,7 +325,7 @@ def test_a_stack_that_is_not_there(project, capsys):
 
 
 def test_secrets_of_the_configuration_stay_out_of_failures(project, capsys):
-    (project / "__main__.py").write_text("import pulumi\npulumi.Config().require_int('pw')\n")
+    (project / "__main__.py").write_text("import pulumi\nint(pulumi.Config().require('pw'))\n")
     assert run("config", "set", "pw", "hunter2", "--secret") == 0
     assert run("validate") == 1
     captured = capsys.readouterr()

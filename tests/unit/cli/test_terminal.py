@@ -137,6 +137,46 @@ def test_lines_tell_when_a_resource_begins_and_ends_and_in_between():
     )
 
 
+def test_reminders_get_rarer_the_longer_it_takes():
+    term, clock = terminal(), Clock()
+    show = LineProgress(term, clock=clock)
+    show(PlanStarted(plan=PLAN))
+    show(StepStarted(step=WAIT))
+    told = []
+    for second in range(1, 601):
+        before = errors_of(term)
+        clock.now += 1
+        show(Beat(elapsed=second))
+        if errors_of(term) != before:
+            told.append(second)
+    assert told == [10, 20, 30, 40, 50, 60, 90, 120, 150, 180, 210, 240, 270, 300, 360, 420, 480, 540, 600]
+
+
+@pytest.mark.parametrize(("count", "lines"), [(10, 10), (12, 1)])
+def test_many_machines_are_reminded_of_in_one_line(count, lines):
+    term, clock = terminal(), Clock()
+    steps = tuple(
+        Step(
+            id=f"w{number}",
+            host="kvm1",
+            key=Key(Kind.VM, f"web-{number}"),
+            effect=AwaitReady(uuid="u", name=f"web-{number}", timeout=60),
+        )
+        for number in range(count)
+    )
+    show = LineProgress(term, clock=clock)
+    show(PlanStarted(plan=Plan(stack=StackId("shop", "prod"), steps=steps)))
+    for one in steps:
+        show(StepStarted(step=one))
+    before = errors_of(term)
+    clock.now += 12
+    show(Beat(elapsed=12))
+    told = errors_of(term).removeprefix(before).splitlines()
+    assert len(told) == lines
+    if lines == 1:
+        assert told == ["still booting: 12 VMs (web-0, web-1, web-2, ...) [12s elapsed]"]
+
+
 def test_lines_tell_of_failures_and_of_stopping():
     term = terminal()
     show = LineProgress(term, clock=Clock())

@@ -183,3 +183,24 @@ def test_broken_yaml_is_told_without_its_text(stack):
     error = stack.fail(f'CloudInit(user_data="#cloud-config\\npassword: {SECRET}: {SECRET}\\n")  # here')
     assert "not valid YAML in line 2" in str(error)
     assert SECRET not in str(error)
+
+
+def test_cloud_init_for_a_blank_disk_is_warned_of(stack):
+    graph = stack.evaluate(
+        """
+        for name, extra in {
+            "blank": {"disk": "1GiB"},
+            "patient": {"disk": "1GiB", "wait": False},
+            "image": {"image": image},
+            "own": {"disk": Disk("root", image=image)},
+            "volume": {"disk": Disk("root", volume=Volume("v", pool=pool, size="1GiB"))},
+        }.items():
+            VirtualMachine(name, pool=pool, cloud_init=CloudInit(), **extra)
+        VirtualMachine("plain", pool=pool, disk="1GiB")
+        """
+    )
+    blank, patient = graph.warnings
+    assert blank.startswith("vm.blank: its root disk is blank, so nothing boots from it")
+    assert "apply would wait for a report that never comes" in blank
+    assert patient.startswith("vm.patient: its root disk is blank")
+    assert "wait" not in patient

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from tests.fake.host import FakeHost
-from tests.unit.plan.builders import IMAGES, STACK, data, graph, image, look, mac, pool, root, small, vm
+from tests.unit.plan.builders import GIB, IMAGES, MIB, STACK, data, graph, image, look, mac, pool, root, small, vm
 from tests.unit.plan.scenarios import converge
-from vmstack.errors import DocumentError
+from vmstack.errors import DocumentError, InputError
 from vmstack.model.graph import DesiredGraph, Options
 from vmstack.model.hardware import (
     ConsoleSpec,
@@ -356,3 +356,36 @@ def test_another_architecture_is_another_machine() -> None:
         assert f'arch="{arch}"' in xml_of(fake).replace("'", '"')
     converge(fake, hardware(arch="i686"))
     assert paths(plan_of(fake, hardware())) == {"arch"}
+
+
+def test_kvm_is_refused_where_it_does_not_work() -> None:
+    fake = FakeHost()
+    for power in Power:
+        desired = graph(*small(power=power, domain_type="kvm"))
+        with pytest.raises(InputError, match=r"vm.web-0: domain_type .* KVM is not usable on host kvm1") as caught:
+            plan_of(fake, desired)
+        assert caught.value.place is not None
+        assert "vmstack doctor --connect fake:///system" in (caught.value.resolution or "")
+    fake.machine.facts = msgspec.structs.replace(fake.machine.facts, domain_type="kvm")
+    desired = graph(*small(power=Power.STOPPED, domain_type="kvm"))
+    converge(fake, desired)
+    # A host that lost KVM since: what is there and stays off is left alone.
+    fake.machine.facts = msgspec.structs.replace(fake.machine.facts, domain_type="qemu")
+    assert plan_of(fake, desired).empty
+    with pytest.raises(InputError, match="KVM is not usable"):
+        plan_of(fake, graph(*small(domain_type="kvm")))
+
+
+def test_a_machine_larger_than_its_host_is_remarked_when_it_is_made() -> None:
+    fake = FakeHost()
+    fake.machine.facts = msgspec.structs.replace(fake.machine.facts, cpus=2, memory=512 * MIB)
+    fits = graph(*small(vcpus=2, max_vcpus=2, memory=512 * MIB, max_memory=512 * MIB))
+    assert plan_of(fake, fits).diagnostics == ()
+    large = graph(*small(vcpus=3, max_vcpus=4, memory=GIB, max_memory=GIB))
+    texts = {found.text.partition(":")[0]: found.severity for found in plan_of(fake, large).diagnostics}
+    assert texts == {
+        "its 3 vcpus are more than the 2 CPUs of host kvm1": "warning",
+        "its memory of 1 GiB is more than host kvm1 has (512 MiB)": "warning",
+    }
+    converge(fake, large)
+    assert plan_of(fake, large).diagnostics == ()

@@ -139,6 +139,12 @@ class VirtualMachine(Native):
         volumes = self._make_disks(parts, image=image, pool=storage, root=root, wishes=wishes)
         self.disks: Mapping[str, Volume] = MappingProxyType(volumes)
         self._nics = wiring.specs
+        if documents and root is not None and root.volume is None and root.image is None and image is None:
+            waits = ", and apply would wait for a report that never comes" if spec.ready_timeout is not None else ""
+            self.recorder.warn(
+                f"{self.key}: its root disk is blank, so nothing boots from it and nobody reads cloud_init{waits}; "
+                "give the VM an image=..."
+            )
         if spec.graphics and spec.graphics.listen in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
             self.recorder.warn(
                 f"{self.key}: its display listens on all addresses of {self.host.key} without a password"
