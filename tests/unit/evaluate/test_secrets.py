@@ -257,7 +257,10 @@ def test_a_secret_of_the_wrong_type_is_not_shown(stack):
 
 
 FAILING = {
-    "the SDK quotes the value": 'import pulumi\npulumi.Config().require_int("pw")',
+    "the SDK quotes the value": (
+        'import pulumi\ntry:\n    pulumi.Config().require_int("pw")\n'
+        "except Exception as error:\n    raise ValueError(str(error)) from None"
+    ),
     "the program does": 'import pulumi\nraise ValueError("bad: " + pulumi.Config().require("pw"))',
     "as repr": 'import pulumi\nraise KeyError(pulumi.Config().require("pw"))',
     "in a cause": 'import pulumi\nraise ValueError("x") from KeyError(pulumi.Config().require("pw"))',
