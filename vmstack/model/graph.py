@@ -14,6 +14,9 @@ class Options(Data, frozen=True, kw_only=True):
     `aliases` are names that the resource had before. `hide_diffs` are fields whose values no plan shows; `retain`: what
     leaves the program stays on the host, and the stack forgets it; `import_id` is the id of an object that is there
     already and is taken over.
+    What is made anew though it need not be: `replace_on_changes` are fields whose change asks for it,
+    `replacement_trigger` is the digest of a value of which another asks for it, and `replace_with` are what it is made
+    anew together with.
     """
 
     protect: bool | None = None
@@ -22,6 +25,9 @@ class Options(Data, frozen=True, kw_only=True):
     hide_diffs: tuple[str, ...] = ()
     retain: bool = False
     import_id: str | None = None
+    replace_on_changes: tuple[str, ...] = ()
+    replacement_trigger: str | None = None
+    replace_with: tuple[Key, ...] = ()
 
 
 class Resource(Data, frozen=True, kw_only=True):

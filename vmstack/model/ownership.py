@@ -34,7 +34,8 @@ class Stamp(Data, frozen=True, kw_only=True):
     `path` is `project/stack/kind/name`; `fields` are the fields that were written; `digest` is of the config as
     last applied. `generation` counts seeds that make cloud-init run again (it ends up in the instance-id).
     `ready` tells whether the guest has reported after its last creation or reseed; `report` is its first error.
-    `adopted` is there where vmstack did not make the object. `retain`: it stays when it leaves the program.
+    `adopted` is there where vmstack did not make the object. `retain`: it stays when it leaves the program. `trigger`
+    is the digest of a value; another one makes the object anew.
     """
 
     path: str
@@ -46,6 +47,7 @@ class Stamp(Data, frozen=True, kw_only=True):
     report: str | None = None
     adopted: Adopted | None = None
     retain: bool = False
+    trigger: str | None = None
 
 
 class EntryState(enum.StrEnum):
@@ -63,7 +65,7 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     seed's, or of what a stylesheet makes of a pool or volume. `upload` marks a volume whose content comes by upload,
     which a pending entry never proves complete, unless something was made with it since; `anew` marks a pending one
     whose users may be older than its content, so that they prove nothing.
-    `adopted` marks what was there before the stack; `uuid` is such a pool's own.
+    `adopted` marks what was there before the stack; `uuid` is such a pool's own. `trigger` is a volume's, as a stamp's.
     """
 
     name: str
@@ -85,6 +87,7 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     built: bool = False
     adopted: bool = False
     uuid: str | None = None
+    trigger: str | None = None
 
     @property
     def slot(self) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from vmstack.errors import InternalError
 from vmstack.model.effects import (
     CopyVolume,
     CreateVolume,
+    DefineDomain,
     DefineNetwork,
     DeleteVolume,
     PowerOffDomain,
@@ -125,8 +126,8 @@ def _made_before(step: Step, *, plan: Plan) -> bool:
 
 
 def _redefined(step: Step, *, plan: Plan) -> bool:
-    """Whether a network is defined again after its removal, as a rename does."""
+    """Whether a network or domain is defined again after its removal, as a rename does."""
     return any(
-        isinstance(other.effect, DefineNetwork) and step.id in other.needs and other.key == step.key
+        isinstance(other.effect, DefineNetwork | DefineDomain) and step.id in other.needs and other.key == step.key
         for other in plan.steps
     )

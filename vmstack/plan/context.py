@@ -17,7 +17,8 @@ class Context:
     """The inputs of one planning, indexed, and the draft that it fills.
 
     `order` are the needs of all resources of the program, also when a destruction makes the catalog empty. Unless the
-    program is known `whole`, what is not in the catalog may be wanted all the same.
+    program is known `whole`, what is not in the catalog may be wanted all the same. `followers` are made anew because
+    something else is (`replace_with`).
     """
 
     catalog: Catalog
@@ -26,6 +27,7 @@ class Context:
     images: Mapping[str, ImageFacts]
     whole: bool = True
     order: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
+    followers: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
     draft: Draft = field(default_factory=Draft)
 
     @property

@@ -35,6 +35,7 @@ class Case(enum.StrEnum):
     IGNITION = "another file that the firmware shows at first boot"
     NETWORK_REPLACE = "the network under a NIC made anew"
     DEFINITION = "anything else of the definition"
+    REMADE = "the definition made anew, because the program asks for it"
     POWER_ON = "the guest started"
     POWER_OFF = "the guest shut down"
     RESUME = "the guest resumed"
@@ -68,6 +69,7 @@ TABLE: Final[dict[Case, Row]] = {
     Case.IGNITION: Row(Disruption.NEXT_BOOT, Disruption.NEXT_BOOT, Disruption.NONE),
     Case.NETWORK_REPLACE: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
     Case.DEFINITION: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
+    Case.REMADE: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
     Case.POWER_ON: Row(Disruption.NONE, Disruption.NONE, Disruption.NONE),
     Case.POWER_OFF: Row(Disruption.STOP, Disruption.STOP, Disruption.NONE),
     Case.RESUME: Row(Disruption.LIVE, Disruption.LIVE, Disruption.NONE),

@@ -122,6 +122,22 @@ def _check_users(fate: VolumeFate, *, context: Context) -> None:
         )
 
 
+def check_remade(machines: Iterable[MachineDecision], *, context: Context) -> None:
+    """Report domains that would be made anew against their protection, or lose what only their definition keeps."""
+    for machine in machines:
+        if machine.remade:
+            before = machine.observed.stamp if machine.observed is not None else None
+            lost = f": {' and '.join(machine.loses)} would go" if machine.loses else ""
+            check_loss(
+                machine.key,
+                protect=machine.stamp.protect or (before is not None and before.protect),
+                data=bool(machine.loses),
+                what=f"cannot be made anew{lost}",
+                place=context.catalog.place(Kind.VM, machine.spec.name),
+                context=context,
+            )
+
+
 def check_saved_states(
     machines: Iterable[MachineDecision], *, volumes: Mapping[str, VolumeFate], context: Context
 ) -> None:

@@ -70,16 +70,26 @@ def describe_machine(decision: MachineDecision, *, context: Context) -> None:
             else "The guest is to report that it is ready, from its next start on."
         )
     if not fields and not reasons:
-        reasons.append("vmstack notes which fields of it the program writes.")
+        before = decision.observed.stamp if decision.observed is not None else None
+        notes_trigger = before is not None and before.trigger != decision.stamp.trigger
+        what = "its replacement trigger" if notes_trigger else "which fields of it the program writes"
+        reasons.append(f"vmstack notes {what}.")
     context.draft.change(
         decision.key,
         host=decision.host,
-        operation=Operation.UPDATE,
+        operation=Operation.REPLACE if decision.remade else Operation.UPDATE,
         fields=fields,
         reasons=reasons,
-        disruption=_rough(Disruption.RESTART, decision=decision) if decision.stops else Disruption.NONE,
+        disruption=_whole_class(decision),
         place=place,
     )
+
+
+def _whole_class(decision: MachineDecision) -> Disruption:
+    """What the change does to the guest, whatever its fields do."""
+    if decision.loses:
+        return Disruption.DATA_LOSS
+    return _rough(Disruption.RESTART, decision=decision) if decision.stops else Disruption.NONE
 
 
 def _created(config: DomainConfig, *, decision: MachineDecision) -> Iterator[FieldChange]:
@@ -152,6 +162,8 @@ def _folded(differences: Iterable[Difference]) -> Iterator[Difference]:
 
 def _rough(disruption: Disruption, *, decision: MachineDecision) -> Disruption:
     """The class as this guest meets it: one that is wanted off is not started again."""
+    if decision.remade and decision.stops and disruption in (Disruption.LIVE, Disruption.NEXT_BOOT):
+        disruption = Disruption.RESTART
     stays_off = decision.move is PowerMove.STOP and disruption is Disruption.RESTART
     return Disruption.STOP if stays_off else disruption
 
@@ -166,6 +178,10 @@ def _reasons(decision: MachineDecision) -> Iterator[str]:
         yield _SEED_REASONS[decision.spec.seed_policy]
     if any(item.case is Case.IGNITION for item in decision.differences):
         yield "The new content is there at the next start; a guest that took the old one at its first boot ignores it."
+    if decision.remade:
+        yield "Its definition is removed and made anew, which leaves its volumes alone."
+        if decision.loses:
+            yield f"With the old definition goes for good: {', '.join(decision.loses)}."
     found = decision.observed
     if found is not None and found.active and found.state == "crashed":
         yield "The guest has crashed."

@@ -20,6 +20,7 @@ from vmstack.model.effects import (
     ShutdownDomain,
     StampDomain,
     StartDomain,
+    UndefineDomain,
 )
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
@@ -219,6 +220,8 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
     # The definition of a transient guest is gone once it is off.
     if name != found.name and found.persistent:
         chain.add("rename", RenameDomain(uuid=found.uuid, name=found.name, new_name=name), after=after)
+    if decision.remade and found.persistent:
+        chain.add("undefine", UndefineDomain(uuid=found.uuid, name=name))
     chain.add("define", DefineDomain(uuid=spec.uuid, name=name, xml=xml), after=after)
 
 

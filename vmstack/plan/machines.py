@@ -26,6 +26,7 @@ from vmstack.plan.machine_remarks import remark, remark_leases
 from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
 from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
+from vmstack.plan.remaking import asked_anew, named_changes, why_named
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.styling import Styled, hardened, is_written_whole, kept_word, style, whole_target
 from vmstack.plan.volume_fate import Fate, VolumeFate
@@ -55,7 +56,7 @@ class PowerMove(enum.StrEnum):
     STOP = "stop"
 
 
-_STAMPED = ("fields", "generation", "protect", "ready", "retain")
+_STAMPED = ("fields", "generation", "protect", "ready", "retain", "trigger")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ class MachineDecision:
 
     `differences` hold their case; `drop_disks` and `drop_nics` are ours to remove. `define` asks for a new persistent
     definition beside live changes. `awaits` asks to wait until the guest is ready. `whole` is what the definition is
-    written from, before its stylesheet, where it is not a patch of the one that is there.
+    written from, before its stylesheet, where it is not a patch of the one that is there. `remade`: the definition that
+    is there goes before, with all that libvirt keeps beside it.
     """
 
     spec: VmSpec
@@ -84,6 +86,7 @@ class MachineDecision:
     instance: str | None = None
     reasons: tuple[str, ...] = ()
     whole: DomainConfig | None = None
+    remade: bool = False
 
     @property
     def host(self) -> str:
@@ -94,6 +97,19 @@ class MachineDecision:
         """Whether a running guest is shut down in this plan."""
         active = self.observed is not None and self.observed.active
         return active and (self.mode is Mode.RESTART or self.move in (PowerMove.STOP, PowerMove.START))
+
+    @property
+    def loses(self) -> tuple[str, ...]:
+        """What of the guest's own goes for good with a definition that is made anew."""
+        found = self.observed
+        if found is None or not self.remade or not found.persistent:
+            return ()
+        held = (
+            ("the variables of its UEFI", found.config.firmware == "efi"),
+            ("the state of its TPM", found.config.tpm),
+            ("its saved state", found.has_managed_save),
+        )
+        return tuple(what for what, there in held if there)
 
     @property
     def starts(self) -> bool:
@@ -195,6 +211,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         generation=seed.generation if seed else _generation(found),
         protect=context.catalog.options(Kind.VM, spec.name).protect is True,
         retain=context.catalog.options(Kind.VM, spec.name).retain,
+        trigger=context.catalog.options(Kind.VM, spec.name).replacement_trigger,
         ready="pending" if spec.reports else "none",
         adopted=adopted,
     )
@@ -259,10 +276,20 @@ def _decide_existing(
     wants_running = spec.power is Power.RUNNING
     if is_ignored("power", ignored=ignored):
         wants_running = found.active
-    remade = any(around.volumes[disk.volume].made and not around.volumes[disk.volume].spec.data for disk in spec.disks)
-    mode, define = _mode(search.found, found, state=state, wants_running=wants_running)
+    rerooted = any(
+        around.volumes[disk.volume].made and not around.volumes[disk.volume].spec.data for disk in spec.disks
+    )
+    drifted = found.stamp is not None and found.stamp.digest == stamp.digest
+    by_hand = drifted and any(item.case not in _CONSEQUENCES for item in search.found)
+    asked = asked_anew(key, before=found.stamp.trigger if found.stamp is not None else None, context=context)
+    changed = (item.path for item in search.found if item.case not in (Case.VOLUME_UNDER, Case.NETWORK_REPLACE))
+    named = named_changes(key, changed, context=context)
+    remade = bool(asked or named)
+    reasons += why_named(named)
+    search = Search((*search.found, *(Difference(*item, Case.REMADE) for item in asked)), search.waiting)
+    mode, define = _mode(search.found, found, state=state, wants_running=wants_running, remade=remade)
     move = _move(found, state=state, wants_running=wants_running, mode=mode)
-    anew = remade or (seed is not None and seed.reseeds) or (mode is Mode.RESTART and wants_running)
+    anew = rerooted or (seed is not None and seed.reseeds) or (mode is Mode.RESTART and wants_running)
     stamp = msgspec.structs.replace(stamp, **readiness_after(found.stamp, spec=spec, anew=anew))
     waits_for_boot = seed_waits_for_boot(target, found) and mode is not Mode.RESTART
     pending = stamp.ready == "pending" and found.active and not waits_for_boot
@@ -271,8 +298,6 @@ def _decide_existing(
         context.draft.note(f"pending restart: the running guest has another {', '.join(search.waiting)}", key=key)
     resumes_saved = mode is Mode.DEFINE or move is PowerMove.START
     remark(spec, found, target=target, stamp=stamp, resumes_saved=resumes_saved, context=context)
-    drifted = found.stamp is not None and found.stamp.digest == stamp.digest
-    by_hand = drifted and any(item.case not in _CONSEQUENCES for item in search.found)
     autostart_differs = found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored)
     return MachineDecision(
         spec=spec,
@@ -292,17 +317,18 @@ def _decide_existing(
         instance=seed.instance if seed else None,
         reasons=("It was changed outside vmstack.", *reasons) if by_hand else tuple(reasons),
         whole=whole,
+        remade=remade,
     )
 
 
 def _mode(
-    found: tuple[Difference, ...], domain: ObservedDomain, *, state: VmState, wants_running: bool
+    found: tuple[Difference, ...], domain: ObservedDomain, *, state: VmState, wants_running: bool, remade: bool
 ) -> tuple[Mode, bool]:
     """The mode, and whether a live one also writes the definition anew."""
     if not domain.active:
         return (Mode.DEFINE if found else Mode.KEEP), False
     classes = [disruption_of(item.case, state=state) for item in found]
-    if Disruption.RESTART in classes or (found and not wants_running):
+    if remade or Disruption.RESTART in classes or (found and not wants_running):
         return Mode.RESTART, False
     if not domain.persistent:
         return Mode.LIVE, True

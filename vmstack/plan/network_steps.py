@@ -1,6 +1,6 @@
 """Networks: the steps that make them what was decided."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from vmstack.errors import ConflictError, InternalError
@@ -24,6 +24,7 @@ from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.network_diff import NetworkDiff, services
 from vmstack.plan.network_updates import Entry, Lease, Span, Update
 from vmstack.plan.networks import NetworkDecision, NetworkFate
+from vmstack.plan.remaking import ASKED, why_named
 from vmstack.xmlio.network import (
     patch_network,
     write_dhcp_host,
@@ -121,6 +122,7 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
         autostart = SetNetworkAutostart(uuid=uuid, name=name, enabled=spec.autostart)
         last = draft.step(key, "autostart", autostart, host=host, needs=(last,))
     draft.finish(key, last)
+    asked = decision.named or any(path in ASKED for path, _, _ in diff.fields)
     inhabited = found.active and _is_inhabited(decision, found, context=context)
     disruption = Disruption.RESTART if inhabited else Disruption.NONE
     fields = [
@@ -130,20 +132,26 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
     draft.change(
         key,
         host=host,
-        operation=Operation.REPLACE if found.active else Operation.UPDATE,
+        operation=Operation.REPLACE if found.active or asked else Operation.UPDATE,
         fields=[*fields, *_update_fields(diff, disruption=disruption)],
-        reasons=[
-            f"{', '.join(path for path, _, _ in diff.fields)} cannot change while the network is up: "
-            + (
-                "it is stopped and started anew, and the machines on it are restarted."
-                if inhabited
-                else "it is stopped and started anew; no machine of the stack runs on it."
-            )
-        ]
-        if found.active
-        else (),
+        reasons=_causes(diff, named=decision.named, inhabited=inhabited) if found.active else why_named(decision.named),
         place=context.catalog.place(Kind.NETWORK, spec.name),
     )
+
+
+def _causes(diff: NetworkDiff, *, named: tuple[str, ...], inhabited: bool) -> Iterator[str]:
+    """Why a network that is up is made anew, and what that means for those on it."""
+    how = (
+        "it is stopped and started anew, and the machines on it are restarted."
+        if inhabited
+        else "it is stopped and started anew; no machine of the stack runs on it."
+    )
+    hard = [path for path, _, _ in diff.fields if path not in ASKED]
+    yield from why_named(named)
+    if hard:
+        yield f"{', '.join(hard)} cannot change while the network is up: {how}"
+    else:
+        yield f"The program asks for a new one: {how}"
 
 
 def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Context) -> None:
@@ -187,7 +195,9 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
                 FieldChange(path="protect", before=before, after=decision.stamp.protect, disruption=Disruption.NONE)
             )
     if not fields:
-        reasons.append("vmstack notes which fields of it the program writes.")
+        notes_trigger = found.stamp is not None and found.stamp.trigger != decision.stamp.trigger
+        what = "its replacement trigger" if notes_trigger else "which fields of it the program writes"
+        reasons.append(f"vmstack notes {what}.")
     draft.finish(key, last)
     draft.change(
         key,
@@ -258,7 +268,7 @@ def _check_users(decision: NetworkDecision, *, context: Context) -> None:
     index, found = context.indexes[decision.spec.host], decision.observed
     if found is None or not found.active or decision.diff is None:
         return
-    fields = ", ".join(path for path, _, _ in decision.diff.fields)
+    fields = ", ".join((*(path for path, _, _ in decision.diff.fields), *decision.named))
     for domain in index.domains.values():
         if not index.is_own(domain) and domain.live is not None and _has_nic_on(domain.live, found.name):
             context.draft.errors.append(

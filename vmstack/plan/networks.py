@@ -18,6 +18,7 @@ from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.neighbours import check_neighbours, check_reserved, leaves, own_network_name
 from vmstack.plan.network_diff import NetworkDiff, compare_networks, written_fields
 from vmstack.plan.network_updates import lease_path, leases
+from vmstack.plan.remaking import asked_anew, named_changes
 from vmstack.plan.stylesheets import apply_stylesheet, style_change
 from vmstack.xmlio.network import read_network, write_network
 from vmstack.xmlio.remainder import network_remainder
@@ -35,7 +36,7 @@ class NetworkDecision:
     """What happens to a network of the program. `first` are names of networks that must be gone before.
 
     `document` is what it is defined from anew, where it is not enough to patch what is there: its config and stamp are
-    put into it then.
+    put into it then. `named` are the fields whose change alone would not make it anew (`replace_on_changes`).
     """
 
     spec: NetworkSpec
@@ -47,6 +48,7 @@ class NetworkDecision:
     diff: NetworkDiff | None = None
     first: tuple[str, ...] = ()
     document: str | None = None
+    named: tuple[str, ...] = ()
 
     @property
     def restarts(self) -> bool:
@@ -140,6 +142,7 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
         fields=tuple(sorted((*written_fields(design), *([f"xslt[{mark}]"] if mark else [])))),
         protect=options.protect is True,
         retain=options.retain,
+        trigger=options.replacement_trigger,
         adopted=found.stamp.adopted if found is not None and found.stamp is not None else None,
     )
     holder = index.network_names.get(spec.label) or index.networks.get(design.uuid)
@@ -162,6 +165,10 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
         change = style_change(styled, before=styled_mark(owned), held=found.xml, remainder=network_remainder)
     if change is not None:
         diff = diff._replace(fields=(*diff.fields, change), waiting=())
+    asked = asked_anew(key, before=found.stamp.trigger if found.stamp is not None else None, context=context)
+    if asked:
+        diff = diff._replace(fields=(*diff.fields, *asked), waiting=())
+    named = named_changes(key, dict.fromkeys(update.path for update in diff.updates), context=context)
     for extra in diff.extras:
         context.draft.note(f"{extra} was added outside vmstack and is kept", key=key)
     if diff.waiting:
@@ -172,12 +179,13 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
             key=key,
         )
     fate = NetworkFate.KEEP
-    if diff.fields:
+    if diff.fields or named:
         fate = NetworkFate.REPLACE
         if stamp.protect:
             context.draft.errors.append(
                 RefusedError(
-                    f"{key} is protected, and {', '.join(path for path, _, _ in diff.fields)} cannot change in place",
+                    f"{key} is protected, and {', '.join((*(path for path, _, _ in diff.fields), *named))} "
+                    "cannot change in place",
                     resolution="take the protection off in the program first",
                     place=context.catalog.place(Kind.NETWORK, spec.name),
                 )
@@ -193,6 +201,7 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
         observed=found,
         diff=diff,
         document=document if change is not None else None,
+        named=named,
     )
 
 
@@ -208,7 +217,9 @@ def _leaves(holder: ObservedNetwork, *, context: Context, host: str) -> bool:
 
 
 def _restamps(old: Stamp | None, new: Stamp) -> bool:
-    return old is None or (old.fields, old.protect, old.retain) != (new.fields, new.protect, new.retain)
+    return old is None or any(
+        getattr(old, name) != getattr(new, name) for name in ("fields", "protect", "retain", "trigger")
+    )
 
 
 def _state_changes(spec: NetworkSpec, found: ObservedNetwork, *, ignored: frozenset[str]) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from vmstack.model.graph import DesiredGraph
-from vmstack.model.identity import Kind
+from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ImageFacts, Observed
 from vmstack.model.plan import Change, Payload, Plan
 from vmstack.plan.base_plan import Base, plan_bases
@@ -19,6 +19,7 @@ from vmstack.plan.deletions import plan_deletions
 from vmstack.plan.gates import (
     check_empty,
     check_files,
+    check_remade,
     check_renames,
     check_replacements,
     check_saved_states,
@@ -30,17 +31,18 @@ from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
 from vmstack.plan.machines import MachineDecision, Surroundings, decide_machines
 from vmstack.plan.network_steps import plan_networks
-from vmstack.plan.networks import decide_networks
+from vmstack.plan.networks import NetworkFate, decide_networks
 from vmstack.plan.outputs import kept_outputs, last_outputs, stored_outputs
 from vmstack.plan.placement import place
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.pools import plan_pools
 from vmstack.plan.premises import check_premises
 from vmstack.plan.remains import Wanted, wanted_slots
+from vmstack.plan.remaking import find_followers
 from vmstack.plan.seed_plan import decide_ignitions, decide_seeds, plan_seeds, reseeded_volumes
 from vmstack.plan.settling import settle
 from vmstack.plan.space import check_space
-from vmstack.plan.volume_fate import VolumeFate
+from vmstack.plan.volume_fate import Fate, VolumeFate
 from vmstack.plan.volume_steps import plan_volumes
 from vmstack.plan.volumes import decide_volumes
 
@@ -57,13 +59,13 @@ def make_plan(
     """
     place(desired, observed)
     desired = settle(desired, observed)
-    context = open_context(desired, observed, policy=policy, images=images)
-    decided = decide(context)
+    context, decided = _decide_all(desired, observed, policy=policy, images=images)
     draft, machines, volumes = context.draft, decided.machines, decided.volumes
     check_capacity(machines.values(), context=context)
     check_files(machines.values(), context=context)
     check_saved_states(machines.values(), volumes=volumes, context=context)
     check_replacements(volumes, context=context)
+    check_remade(machines.values(), context=context)
     draft.raise_errors()
 
     for warning in desired.warnings:
@@ -100,6 +102,31 @@ class Decided:
     def volumes(self) -> Mapping[str, VolumeFate]:
         return self.around.volumes
 
+    @property
+    def replaced(self) -> frozenset[Key]:
+        """What is there and is made anew."""
+        return frozenset(
+            (
+                *(fate.key for fate in self.volumes.values() if fate.fate is Fate.REPLACE),
+                *(net.key for net in self.around.networks.values() if net.fate is NetworkFate.REPLACE),
+                *(machine.key for machine in self.machines.values() if machine.remade),
+            )
+        )
+
+
+def _decide_all(
+    desired: DesiredGraph, observed: Observed, *, policy: PlanPolicy, images: Mapping[str, ImageFacts]
+) -> tuple[Context, Decided]:
+    """Decide, and again until nothing more is made anew together with something else that is (`replace_with`)."""
+    followers: Mapping[Key, tuple[Key, ...]] = {}
+    while True:
+        context = open_context(desired, observed, policy=policy, images=images, followers=followers)
+        decided = decide(context)
+        found = find_followers(decided.replaced, context=context)
+        if found == followers:
+            return context, decided
+        followers = found
+
 
 def decide(context: Context) -> Decided:
     """Decide on everything that the program wants. Raises as `make_plan`, but for losses that were not allowed."""
@@ -123,7 +150,12 @@ def decide(context: Context) -> Decided:
 
 
 def open_context(
-    desired: DesiredGraph, observed: Observed, *, policy: PlanPolicy, images: Mapping[str, ImageFacts]
+    desired: DesiredGraph,
+    observed: Observed,
+    *,
+    policy: PlanPolicy,
+    images: Mapping[str, ImageFacts],
+    followers: Mapping[Key, tuple[Key, ...]] | None = None,
 ) -> Context:
     """Index the inputs of a planning. `desired` is settled."""
     wanted = desired
@@ -137,6 +169,7 @@ def open_context(
         images=images,
         whole=policy.destroy or desired.whole,
         order={resource.key: resource.needs for resource in desired.resources},
+        followers=followers or {},
     )
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from vmstack.errors import InputError, Place, RefusedError
 from vmstack.model.configs import VolumeConfig
-from vmstack.model.identity import Kind
+from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedVolume
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.sizes import format_size
@@ -15,6 +15,7 @@ from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import HostIndex
+from vmstack.plan.remaking import FieldTriple, named_changes, why_named
 from vmstack.plan.volume_fate import Fate, VolumeFate
 
 # What a volume on a host looks the same as: an overlay is an overlay, and a whole image is a whole image.
@@ -35,11 +36,15 @@ def compare_volumes(
     base: Base | None,
     anew: bool,
     style: tuple[str, object, object] | None,
+    asked: tuple[FieldTriple, ...],
     index: HostIndex,
     context: Context,
     place: Place | None,
 ) -> Verdict:
-    """Judge a volume: its fate, the config to have, fields as (path, before, after), and reasons."""
+    """Judge a volume: its fate, the config to have, fields as (path, before, after), and reasons.
+
+    `asked` are what the program wants it made anew for, whatever it is like.
+    """
     if entry is None:
         return Fate.CREATE, wanted, (), ()
     found = old.config if old is not None else None
@@ -66,6 +71,11 @@ def compare_volumes(
         fields.append(style)
     if not is_ignored("source", ignored=ignored) and not is_ignored("image", ignored=ignored):
         fields += _source_changes(spec, found, wanted=wanted, entry=entry, base=base, index=index)
+    grows = found.capacity != wanted.capacity and not is_ignored("capacity", ignored=ignored)
+    change = ("capacity", format_size(found.capacity), format_size(wanted.capacity))
+    named = named_changes(Key(Kind.VOLUME, spec.name), ["capacity"] if grows else [], context=context)
+    if asked or named:
+        return Fate.REPLACE, wanted, (*fields, *asked, *((change,) if grows else ())), why_named(named)
     if anew and not fields:
         fields.append(("content", "as the guest left it", "as the image has it"))
     if fields:
@@ -78,9 +88,8 @@ def compare_volumes(
         backing_path=found.backing_path,
         backing_format=(found.backing_format or wanted.backing_format) if found.backing_path else None,
     )
-    if found.capacity == wanted.capacity or is_ignored("capacity", ignored=ignored):
+    if not grows:
         return Fate.KEEP, kept, (), ()
-    change = ("capacity", format_size(found.capacity), format_size(wanted.capacity))
     if found.capacity > wanted.capacity:
         context.draft.errors.append(
             InputError(

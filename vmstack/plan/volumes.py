@@ -13,6 +13,7 @@ from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
 from vmstack.plan.design import whole_sectors
 from vmstack.plan.index import HostIndex, Slot
+from vmstack.plan.remaking import asked_anew
 from vmstack.plan.volume_definition import define_volume
 from vmstack.plan.volume_diff import compare_volumes, stale_below
 from vmstack.plan.volume_fate import Fate, VolumeFate
@@ -167,6 +168,7 @@ def _decide(
         base=base,
         anew=anew,
         style=definition.change,
+        asked=asked_anew(key, before=entry.trigger if entry is not None else None, context=context),
         index=index,
         context=context,
         place=place,
@@ -276,6 +278,7 @@ def _entry(
         data=data and protect is not False,
         protect=protect is True,
         retain=options.retain,
+        trigger=options.replacement_trigger,
         upload=spec.source in (VolumeSource.FULL_COPY, VolumeSource.UPLOAD),
         adopted=adopted,
     )

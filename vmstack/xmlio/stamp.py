@@ -52,6 +52,7 @@ _STAMP: Final = Table(
     Field("generation", "@generation", INTEGER),
     Field("protect", "@protect", YES_NO),
     Field("retain", "@retain", YES),
+    Field("trigger", "@trigger", TEXT),
     Field("ready", "@ready", Codec(_decode_ready, lambda value: str(value))),
     Field("report", "@report", TEXT),
     Field("fields", "@fields", Codec(lambda text: tuple(text.split()), _encode_words)),

@@ -364,6 +364,29 @@ def test_options(run):
     assert resource(graph, "network.n").options.ignore_changes == ("subnets", "dns_hosts")
 
 
+def test_options_that_make_anew(run):
+    body = """
+        def option(**more):
+            return pulumi.ResourceOptions(provider=kvm, **more)
+        vm = libvirt.Domain("vm", disks=[{{"volume_id": root.id}}], network_interfaces=[{{"network_id": net.id}}],
+            opts=option(replace_on_changes=["vcpu", "networkInterfaces", "disks[0].volume_id", "cpu.mode"],
+                        replacement_trigger=pulumi.Output.secret({{"a": [1, {value}]}}), replace_with=[net, root]))
+        libvirt.Volume("v", size=512, pool=pool.name, opts=option(replace_on_changes=["*"], replace_with=[vm]))
+        libvirt.Network("n", addresses=["10.60.0.0/24"], opts=option(replacement_trigger=None))
+    """
+    graph = run(body.format(value=2))
+    options = resource(graph, "vm.vm").options
+    assert options.replace_on_changes == ("vcpus", "max_vcpus", "nics", "disks[root].volume", "cpu_mode")
+    assert options.replace_with == (Key(Kind.NETWORK, "net"), Key(Kind.VOLUME, "root"))
+    assert options.replacement_trigger
+    assert len(options.replacement_trigger) == 16
+    again, other = run(body.format(value=2)), run(body.format(value=3))
+    assert resource(again, "vm.vm").options == options
+    assert resource(other, "vm.vm").options.replacement_trigger != options.replacement_trigger
+    assert resource(graph, "volume.v").options == Options(replace_on_changes=("*",), replace_with=(Key(Kind.VM, "vm"),))
+    assert resource(graph, "network.n").options == Options()
+
+
 def test_downloads_need_a_digest_that_the_configuration_gives(run):
     url = "https://images.test/debian.qcow2"
     graph = run(
@@ -494,8 +517,29 @@ REFUSED = {
         "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, hide_diffs=['qemu_agent']))",
         "hide_diffs: 'qemu_agent' cannot be hidden",
     ),
-    "replacing on changes": (
-        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, replace_on_changes=['*']))", "replace_on_changes",
+    "replacing on what is no field": (
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, replace_on_changes=['qemu_agent']))",
+        "replace_on_changes: 'qemuAgent' cannot be a reason to make it anew",
+    ),
+    "replacing on how it runs": (
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, replace_on_changes=['running']))",
+        "replace_on_changes: 'running' cannot be a reason to make it anew",
+    ),
+    "replacing a pool": (
+        "libvirt.Pool('q', type='dir', path='/q', opts=pulumi.ResourceOptions(provider=kvm, replacement_trigger=1))",
+        "the option replacement_trigger is not supported: a pool is never made anew",
+    ),
+    "replacing a seed": (
+        "libvirt.CloudInitDisk('q', opts=pulumi.ResourceOptions(provider=kvm, replace_with=[net]))",
+        "the option replace_with is not supported: what holds it is made anew whenever it changes",
+    ),
+    "replacing a provider": (
+        "libvirt.Provider('q', uri='qemu:///session', opts=pulumi.ResourceOptions(replace_on_changes=['uri']))",
+        "the option replace_on_changes is not supported: nothing of a provider is on its host",
+    ),
+    "replacing with a pool": (
+        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, replace_with=[pool]))",
+        "replace_with: 'pool' is nothing that vmstack makes anew",
     ),
 }  # fmt: skip
 

@@ -314,6 +314,25 @@ def _foreign_overlay(fake: FakeHost) -> None:
 
 
 EXISTING = pool(label=foreign.POOL, path=None, existing=True)
+NAMED = {
+    "vm.web-0": Options(replace_on_changes=("memory",)),
+    "network.lan": Options(replace_on_changes=("dns_hosts",)),
+}
+
+
+def _triggers(value: str, *, protect: bool | None = None) -> dict[str, Options]:
+    keys = ("vm.web-0", "network.lan", "volume.web-0-root", "volume.web-0-data")
+    return {key: Options(replacement_trigger=value, protect=protect) for key in keys}
+
+
+def _partners(value: str) -> dict[str, Options]:
+    return {
+        "network.lan": Options(replacement_trigger=value),
+        "vm.web-0": Options(replace_with=(Key(Kind.NETWORK, "lan"),)),
+        "volume.web-0-root": Options(replace_with=(Key(Kind.VM, "web-0"),)),
+    }
+
+
 PROTECTED = {"vm.web-0": Options(protect=True)}
 OTHER_IMAGE = msgspec.structs.replace(FACTS, sha256="cd" * 32)
 DNS = (DnsHost(ip="10.20.0.53", hostnames=("ns", "dns")),)
@@ -440,6 +459,22 @@ SCENARIOS: dict[str, Scenario] = {
     "protect-noted": Scenario("protect is written down", graph(*small(), options=PROTECTED), graph(*small())),
     "ignored-memory": Scenario("memory is left as it is", full(memory=2 * GIB, max_memory=2 * GIB,
         options={"vm.web-0": Options(ignore_changes=("memory", "max_memory"))}), full()),
+    "trigger-noted": Scenario("a trigger that comes is written down, and nothing is made anew",
+        full(options=_triggers("1")), full()),
+    "trigger-machine": Scenario("another trigger: the domain is made anew over its disks",
+        full(options={"vm.web-0": Options(replacement_trigger="2")}),
+        full(options={"vm.web-0": Options(replacement_trigger="1")})),
+    "trigger-everything": Scenario("all at once", full(options=_triggers("2")), full(options=_triggers("1")),
+                                   policy=PlanPolicy(allow_data_loss=True)),
+    "trigger-data-refused": Scenario("data is not lost without leave", full(options=_triggers("2")),
+                                     full(options=_triggers("1"))),
+    "trigger-protected": Scenario("what is protected stays", full(options=_triggers("2", protect=True)),
+                                  full(options=_triggers("1"))),
+    "replace-on-changes": Scenario("a change that could be live, and is asked to be none",
+        full(memory=1024 * MIB, lan={"dns_hosts": DNS, "reservations": (lease(),)}, options=NAMED),
+        full(options=NAMED)),
+    "replace-with": Scenario("a domain goes with its network, and a disk with the domain",
+        full(options=_partners("2")), full(options=_partners("1")), policy=PlanPolicy(allow_data_loss=True)),
     "ignored-capacity": Scenario("a disk's size is left as it is",
         graph(*small(data(), disks=(ROOT, DATA)), options={"vm.web-0": Options(
             ignore_changes=("disks[data].capacity",))}), graph(*small(data(capacity=3 * GIB), disks=(ROOT, DATA)))),

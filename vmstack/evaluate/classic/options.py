@@ -1,13 +1,17 @@
 """Options of classic resources in the model's words."""
 
+import hashlib
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from vmstack.errors import InputError
+from vmstack.evaluate.classic.scene import NATIVE_URN, Scene
 from vmstack.evaluate.engine.registration import Registration
+from vmstack.evaluate.engine.values import reveal
 from vmstack.model.graph import Options
-from vmstack.model.identity import Kind
+from vmstack.model.identity import Key, Kind
 
 # Inputs (wire names) and the model's fields that they decide.
 _FIELDS: Final[dict[Kind, dict[str, tuple[str, ...]]]] = {
@@ -49,6 +53,9 @@ _NICS: Final = {
     "networkId": "network", "networkName": "network", "bridge": "bridge", "vepa": "interface",
     "macvtap": "interface", "passthrough": "interface",
 }  # fmt: skip
+_NONE: Final[frozenset[str]] = frozenset()
+# How something runs; making it anew changes nothing about that.
+_RUNNING: Final = frozenset({"power", "autostart"})
 _MEMBER: Final = re.compile(r"(disks|networkInterfaces)\[(\d+)\](?:\.(\w+))?")
 _WORD: Final = re.compile(r"_([a-z0-9])")
 
@@ -56,17 +63,31 @@ _WORD: Final = re.compile(r"_([a-z0-9])")
 Members = Callable[[str, int], str | None]
 
 
-def read_options(registration: Registration, *, kind: Kind, members: Members | None = None) -> Options:
-    """Translate the options. Raises `InputError` for an ignored path that is no field of vmstack's."""
+def refuse_replacing(registration: Registration, *, why: str) -> None:
+    """Raise `InputError` where the program asks to have made anew what never is."""
+    options: dict[str, object] = {
+        "replace_on_changes": registration.replace_on_changes,
+        "replacement_trigger": registration.replacement_trigger,
+        "replace_with": registration.replace_with,
+    }
+    for option, value in options.items():
+        if value not in ((), None):
+            raise InputError(
+                f"{registration.title}: the option {option} is not supported: {why}", resolution="leave it out"
+            )
 
-    def fields(option: str, paths: tuple[str, ...], *, what: str) -> tuple[str, ...]:
+
+def read_options(registration: Registration, *, kind: Kind, scene: Scene, members: Members | None = None) -> Options:
+    """Translate the options. Raises `InputError` for what an option cannot name, such as a path that is no field."""
+
+    def fields(option: str, paths: tuple[str, ...], *, what: str, but: frozenset[str] = _NONE) -> tuple[str, ...]:
         found: list[str] = []
         for path in paths:
             one = _translate(_camel(path), kind=kind, members=members)
-            if not one:
+            if not one or but & set(one):
+                known = [name for name, found in _FIELDS.get(kind, {}).items() if not but & set(found)]
                 raise InputError(
-                    f"{option}: {path!r} cannot be {what}",
-                    resolution=f"these can: {', '.join(['*', *_FIELDS.get(kind, {})])}",
+                    f"{option}: {path!r} cannot be {what}", resolution=f"these can: {', '.join(['*', *known])}"
                 )
             found += one
         return tuple(dict.fromkeys(found))
@@ -78,7 +99,36 @@ def read_options(registration: Registration, *, kind: Kind, members: Members | N
         hide_diffs=fields("hide_diffs", registration.hide_diffs, what="hidden"),
         retain=registration.retain,
         import_id=registration.import_id or None,
+        replace_on_changes=fields(
+            "replace_on_changes", registration.replace_on_changes, what="a reason to make it anew", but=_RUNNING
+        ),
+        replacement_trigger=_digest(registration.replacement_trigger),
+        replace_with=tuple(sorted(_partners(registration, scene=scene))),
     )
+
+
+def _digest(trigger: object) -> str | None:
+    """Enough to tell a value from another; the value itself, which may be a secret, goes nowhere."""
+    if trigger is None:
+        return None
+    text = json.dumps(reveal(trigger)[0], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _partners(registration: Registration, *, scene: Scene) -> Iterator[Key]:
+    """The keys of what `replace_with` names. Raises `InputError` for what is never made anew."""
+    for urn in registration.replace_with:
+        declared = scene.declared.get(urn)
+        key = declared.key if declared is not None else scene.deferred.get(urn)
+        if key is None and urn.startswith(NATIVE_URN):
+            kind, name = urn.split("/")[-2:]
+            key = Key(Kind(kind), name)
+        if key is None or key.kind not in (Kind.VOLUME, Kind.NETWORK, Kind.VM):
+            raise InputError(
+                f"replace_with: {urn.rpartition('::')[2]!r} is nothing that vmstack makes anew",
+                resolution="name volumes, networks and domains of the program",
+            )
+        yield key
 
 
 def _translate(path: str, *, kind: Kind, members: Members | None) -> tuple[str, ...]:

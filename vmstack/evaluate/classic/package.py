@@ -9,6 +9,7 @@ from vmstack.evaluate.classic import domains, ignition, networks, storage
 from vmstack.evaluate.classic.functions import ask_host, compute, is_computed
 from vmstack.evaluate.classic.inputs import PLACEHOLDER, NotKnownError, placed, read_inputs
 from vmstack.evaluate.classic.lookups import look_up
+from vmstack.evaluate.classic.options import refuse_replacing
 from vmstack.evaluate.classic.scene import Provider, Scene
 from vmstack.evaluate.classic.schema import PROVIDER
 from vmstack.evaluate.classic.translation import Translation
@@ -35,6 +36,11 @@ _KINDS: Final = {
     "Ignition": Kind.SEED, "Combustion": Kind.SEED,
 }  # fmt: skip
 
+# What is never made anew because a program asks for it.
+_NEVER_ANEW: Final = {
+    Kind.POOL: "a pool is never made anew, since all volumes in it would have to be",
+    Kind.SEED: "what holds it is made anew whenever it changes, and only then",
+}
 _SECRETS: Final = ("userData", "metaData", "networkConfig", "content")
 
 
@@ -50,6 +56,7 @@ class Classic:
 
     def configure(self, registration: Registration) -> Answer:
         with placed(registration):
+            refuse_replacing(registration, why="nothing of a provider is on its host")
             check_name(registration.name, field="the name")
             try:
                 values = read_inputs(registration, PROVIDER)
@@ -68,11 +75,17 @@ class Classic:
             if declare is None:
                 raise InputError(f"resources of the type {registration.type} are not supported")
             check_name(registration.name, field="the name")
-            if registration.import_id and _KINDS.get(registration.type.rpartition(":")[2]) is Kind.SEED:
+            kind = _KINDS.get(registration.type.rpartition(":")[2])
+            if registration.import_id and kind is Kind.SEED:
                 raise InputError(
                     "the option import_ is not supported: no id says what is on such a disk",
                     resolution="leave it out: the disk is made anew, and changes no guest before its next start",
                 )
+            why = _NEVER_ANEW.get(kind) if kind is not None else None
+            if why is not None:
+                refuse_replacing(registration, why=why)
+            if not reveal(registration.replacement_trigger)[2]:
+                return self._defer(registration, "replacement_trigger")
             deferred = self._scene.deferred
             waited = next((urn for urn in (registration.provider, *registration.dependencies) if urn in deferred), None)
             if waited is not None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Final
 
 from vmstack.errors import ConflictError
 from vmstack.evaluate.classic.declared import Declared
@@ -10,6 +11,9 @@ from vmstack.evaluate.recorder import Recorder
 from vmstack.model.facts import Question
 from vmstack.model.identity import Key, Kind
 from vmstack.model.specs import HostSpec, NetworkSpec, PoolSpec
+
+# How the URNs of native resources begin; they end in the kind and the name.
+NATIVE_URN: Final = "urn:vmstack:"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

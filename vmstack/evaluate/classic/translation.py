@@ -14,7 +14,7 @@ from vmstack.evaluate.classic.hardware import read_medium, read_wwn
 from vmstack.evaluate.classic.inputs import placed
 from vmstack.evaluate.classic.networks import network_spec
 from vmstack.evaluate.classic.options import read_options
-from vmstack.evaluate.classic.scene import Scene
+from vmstack.evaluate.classic.scene import NATIVE_URN, Scene
 from vmstack.evaluate.classic.storage import image_format
 from vmstack.evaluate.engine.registration import Registration
 from vmstack.evaluate.recorder import Entry, Wishes
@@ -38,7 +38,6 @@ from vmstack.model.specs import (
 )
 
 _DEFAULT_HOST: Final = "default"
-_NATIVE_URN: Final = "urn:vmstack:"
 # Whose digests the stack's configuration knows: a JSON object from a source to its sha256.
 _DIGESTS: Final = "vmstack:sha256"
 
@@ -109,7 +108,7 @@ class Translation:
                 yield declared.key
             elif provider is not None:
                 yield Key(Kind.HOST, self._hosts[provider.uri])
-            elif urn.startswith(_NATIVE_URN):
+            elif urn.startswith(NATIVE_URN):
                 kind, name = urn.split("/")[-2:]
                 yield Key(Kind(kind), name)
 
@@ -220,7 +219,7 @@ class Translation:
             devices=values.get("devices", ()),
             xslt=values["stylesheet"],
         )
-        options = read_options(declared.registration, kind=Kind.POOL)
+        options = read_options(declared.registration, kind=Kind.POOL, scene=self._scene)
         self._add(declared, spec, needs=[Key(Kind.HOST, host)], options=options)
 
     def _volume(self, declared: Declared) -> None:
@@ -252,7 +251,8 @@ class Translation:
             data=source is VolumeSource.BLANK,
             xslt=values["stylesheet"],
         )
-        self._add(declared, spec, needs=needs, options=read_options(declared.registration, kind=Kind.VOLUME))
+        options = read_options(declared.registration, kind=Kind.VOLUME, scene=self._scene)
+        self._add(declared, spec, needs=needs, options=options)
 
     def _image(self, declared: Declared) -> ImageSpec:
         text = declared.values["source"]
@@ -362,7 +362,7 @@ class Translation:
             named = places if group == "disks" else [nic.name for nic in nics]
             return named[position] if position < len(named) else None
 
-        options = read_options(declared.registration, kind=Kind.VM, members=member)
+        options = read_options(declared.registration, kind=Kind.VM, scene=self._scene, members=member)
         self._warn_of_ptys(declared)
         spec = vm_spec(declared, host=host, disks=tuple(disks), media=tuple(media), nics=tuple(nics))
         self._add(declared, spec, needs=needs, options=options)
@@ -463,7 +463,7 @@ class Translation:
     def _network(self, declared: Declared) -> None:
         host = self._hosts[declared.uri]
         spec = network_spec(declared, host=host, reservations=self._reservations[declared.name])
-        options = read_options(declared.registration, kind=Kind.NETWORK)
+        options = read_options(declared.registration, kind=Kind.NETWORK, scene=self._scene)
         self._add(declared, spec, needs=[Key(Kind.HOST, host)], options=options)
 
     def _warn_of_unused(self, items: list[Declared]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from vmstack.errors import InputError, Place
-from vmstack.evaluate.engine.values import decode_struct
+from vmstack.evaluate.engine.values import decode_struct, decode_value
 from vmstack.evaluate.places import show_path
 
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
@@ -18,7 +18,9 @@ _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Registration:
-    """One custom resource. `parent`, `provider` and `dependencies` are URNs; `aliases` are former logical names.
+    """One custom resource. `aliases` are former logical names.
+
+    `parent`, `provider`, `dependencies` and `replace_with` are URNs.
 
     `provider` is empty for the package's default provider. `timeouts` are seconds by operation (create, delete, ...).
     """
@@ -36,6 +38,9 @@ class Registration:
     hide_diffs: tuple[str, ...] = ()
     retain: bool = False
     import_id: str = ""
+    replace_on_changes: tuple[str, ...] = ()
+    replacement_trigger: Any = None
+    replace_with: tuple[str, ...] = ()
     timeouts: Mapping[str, int] = dataclasses.field(default_factory=dict)
     place: Place | None = None
 
@@ -95,6 +100,9 @@ def read_request(request: Any, *, urn: str) -> Registration:
         hide_diffs=tuple(request.hideDiffs),
         retain=request.HasField("retainOnDelete") and request.retainOnDelete,
         import_id=request.importId,
+        replace_on_changes=tuple(request.replaceOnChanges),
+        replacement_trigger=decode_value(request.replacement_trigger),
+        replace_with=tuple(sorted(set(request.replace_with))),
         timeouts=_timeouts(request, title=title, place=place),
         place=place,
     )
@@ -128,16 +136,6 @@ def _refused_options(request: Any) -> Iterable[tuple[str, str]]:
     delete_before_replace, deleted_with and version are taken: replacing deletes first where it must, and all that goes
     is deleted by itself.
     """
-    whole = "vmstack decides by itself what can change in place and what is made anew"
-    if request.replaceOnChanges:
-        yield "replace_on_changes", whole
-    if request.HasField("replacement_trigger") and request.replacement_trigger.WhichOneof("kind") not in (
-        None,
-        "null_value",
-    ):
-        yield "replacement_trigger", whole
-    if request.replace_with:
-        yield "replace_with", whole
     if request.state_migrations:
         yield "state_migrations", "there is no state"
     if request.envVarMappings:
