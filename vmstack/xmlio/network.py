@@ -9,7 +9,7 @@ from vmstack.xmlio.codec import INTEGER, LOWER
 from vmstack.xmlio.dns import patch_dns, read_dns, write_dns_host, write_dns_srv
 from vmstack.xmlio.dnsmasq import put_dnsmasq_options, read_dnsmasq_options
 from vmstack.xmlio.route import put_routes, read_routes
-from vmstack.xmlio.safe import Element, as_root, drop_children, parse_xml, serialise
+from vmstack.xmlio.safe import Element, as_root, drop_attributes, drop_children, parse_xml, serialise
 from vmstack.xmlio.stamp import put_stamp
 from vmstack.xmlio.subnet import build_subnet, patch_subnets, read_subnet, write_dhcp_host, write_dhcp_range
 from vmstack.xmlio.table import Field, Table, new_root
@@ -88,6 +88,8 @@ def patch_network(xml: str, *, config: NetworkConfig, stamp: Stamp | None) -> st
         raise DocumentError(f"the XML of network {before.name} ({before.uuid}) is not that of {config.uuid}")
     if before.forward != config.forward:
         drop_children(root, "forward")  # address and port ranges, interfaces: all of it belongs to the old mode
+        if config.forward == "bridge":
+            _leave_bridge_to_host(root)
         before = read_network(root)
     changed = _NETWORK.patch(root, before=before, after=config)
     if "domain" in changed and config.domain is None:
@@ -101,6 +103,14 @@ def patch_network(xml: str, *, config: NetworkConfig, stamp: Stamp | None) -> st
     if stamp is not None:
         put_stamp(root, stamp)
     return serialise(root)
+
+
+def _leave_bridge_to_host(root: Element) -> None:
+    """Drop what only a bridge that libvirt makes has; it refuses a network over one of the host that says such."""
+    drop_children(root, "mac")
+    bridge = root.find("bridge")
+    if bridge is not None:
+        drop_attributes(bridge, "stp", "delay", "macTableManager")
 
 
 def _put_locality(root: Element, config: NetworkConfig) -> None:

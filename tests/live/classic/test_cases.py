@@ -76,7 +76,7 @@ def _parameters() -> Iterator[object]:
         yield pytest.param(name, marks=marks)
 
 
-@pytest.mark.parametrize("name", _parameters())
+@pytest.mark.parametrize("name", list(_parameters()))
 def test_case(name: str, bench: Bench) -> None:
     # Starting and stopping a machine costs seconds, and the FakeHost does it in every case.
     for running in CASES[name].modes if CASES[name].boots else CASES[name].modes[-1:]:

@@ -54,7 +54,7 @@ def _names() -> Iterator[object]:
         yield pytest.param(folder.name, marks=marks)
 
 
-@pytest.mark.parametrize("name", _names())
+@pytest.mark.parametrize("name", list(_names()))
 def test_program(name: str, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "open sesame")
     before = stack.listed()
