@@ -202,3 +202,33 @@ def test_known_facts_stay_as_they_were():
     later = first.refined({DOMAIN: {"arch": "arm", "machine": "virt"}, NODE: {"numaNodes": 1}})
     assert later.get(DOMAIN) == {"arch": "x86_64", "machine": "virt"}
     assert later.get(NODE) == {"numaNodes": 1}
+
+
+WAITING = {
+    "a function": "ip.apply(lambda address: address)",
+    "one function on two outputs, one of them known": "def make(x):\n    return x\nvm.name.apply(make)\nip.apply(make)",
+    "a partial function": "import functools\nip.apply(functools.partial(lambda size, address: address, 1))",
+    "an object": "class Make:\n    def __call__(self, address):\n        return address\nip.apply(Make())",
+    "a class": "class Make:\n    def __init__(self, address):\n        pass\nip.apply(Make)",
+    "a method": "class Make:\n    def it(self, address):\n        return address\nip.apply(Make().it)",
+    "an await": "async def later():\n    return await ip.future()\npulumi.Output.from_input(later())",
+}
+
+
+@pytest.mark.parametrize("case", WAITING)
+def test_whatever_waits_for_an_output_may_make_resources(run, case):
+    assert not run(WAITING[case]).whole
+    assert run(WAITING[case], facts=ADDRESS).whole
+
+
+@pytest.mark.parametrize("body", ["ip.apply(str.upper)", "ip.apply(str)", "ip[:3]", "pulumi.Output.concat(ip, '!')"])
+def test_what_makes_no_resources_leaves_no_gap(run, body):
+    assert run(body).whole
+
+
+def test_a_package_of_components_may_make_resources_too(run, tmp_path, monkeypatch):
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages" / "parts_of_others.py").write_text("def build(ip):\n    ip.apply(lambda it: it)\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
+    monkeypatch.setattr("vmstack.evaluate.places._LIBRARIES", (f"{tmp_path}/site-packages/",))
+    assert not run("import parts_of_others\nparts_of_others.build(ip)").whole
