@@ -8,8 +8,9 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 # What needs neither libvirt nor a guest.
 FAST_TESTS := $(wildcard tests/unit tests/cases tests/property tests/crash tests/contract)
-# Real daemons and guests: the tests of one file in order, two files at a time. All of them share this machine's libvirt.
-SLOW_TESTS := $(wildcard tests/contract tests/crash tests/live tests/boot)
+# Real daemons and guests: the tests of one file in order, two files at a time, on this machine's one libvirt. What takes
+# longest comes first, so that neither half waits for the other at the end.
+SLOW_TESTS := $(wildcard tests/boot tests/live tests/contract tests/crash)
 
 .PHONY: help setup image probe demo demo-clean format check fast-tests slow-tests test bench
 
@@ -46,7 +47,7 @@ fast-tests:
 	$(PYTEST) -n 2 -q -m 'not libvirt and not guest' $(FAST_TESTS)
 
 slow-tests: image probe
-	$(PYTEST) -n 2 --dist loadfile -q --durations=25 -m 'libvirt or guest' $(SLOW_TESTS)
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -q --durations=10 -m 'libvirt or guest' $(SLOW_TESTS)
 
 test: check slow-tests ## Everything: check, then the tests on the real libvirt and in real guests
 
