@@ -184,3 +184,28 @@ def test_what_is_not_there_is_not_taken_over(folder, host, capsys):
     assert "network.net: import_: there is nothing with the id 1f6d2cd3-5a4b-4d5a-9e63-0b8d6c7f4a12 on its host" in err
     assert "__main__.py:9" in err
     assert names(host) == []
+
+
+TRIGGERED = """
+import pulumi
+import pulumi_libvirt as libvirt
+
+kvm = libvirt.Provider("kvm", uri="qemu:///system")
+on = pulumi.ResourceOptions(provider=kvm)
+pool = libvirt.Pool("pool", name="pool", type="dir", path="/pools/p", opts=on)
+disk = libvirt.Volume("disk", name="disk", pool=pool.name, size=2**20,
+                      opts=pulumi.ResourceOptions(provider=kvm, replacement_trigger=TRIGGER))
+"""
+
+
+def test_a_trigger_that_comes_alone_is_noted(folder, host, capsys):
+    write(folder, TRIGGERED.replace("TRIGGER", "None"))
+    assert run("apply", folder, "--yes") == 0
+    write(folder, TRIGGERED.replace("TRIGGER", "'one'"))
+    assert run("apply", folder, "--yes") == 0
+    is_converged(folder, capsys)
+    write(folder, TRIGGERED.replace("TRIGGER", "'two'"))
+    assert run("apply", folder, "--yes") == 5
+    assert "volume.disk holds data and cannot be made anew (replacement_trigger)" in capsys.readouterr().err
+    assert run("apply", folder, "--yes", "--allow-data-loss") == 0
+    is_converged(folder, capsys)
