@@ -136,7 +136,7 @@ class _Wave:
         check_hosts(desired)
         store = image_store()
         with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
-            if first and not self.policy.destroy and takes_over(desired):
+            if not self.policy.destroy and takes_over(desired):
                 from vmstack.apply.adoption import adopt_named  # loads what most runs do not need
 
                 adoption = adopt_named(desired, drivers, store=store, progress=ImageProgress(terminal))
