@@ -167,12 +167,16 @@ def test_what_a_later_wave_names_is_taken_over_too(folder, host, capsys):
     bare = '<domain type="qemu"><name>old</name><uuid>{}</uuid><memory unit="KiB">524288</memory><vcpu>1</vcpu>' \
         '<os><type arch="x86_64" machine="q35">hvm</type></os><devices/></domain>'  # fmt: skip
     host.define_domain(bare.format(old))
-    write(folder, PROGRAM + f"""
+    write(
+        folder,
+        PROGRAM
+        + f"""
 def make(address):
     libvirt.Domain("old", name="old", running=False,
                    opts=pulumi.ResourceOptions(provider=on.provider, import_="{old}"))
 ip.apply(make)
-""")
+""",
+    )
     capsys.readouterr()
     assert run("apply", folder, "--yes") == 0
     assert "import_ of the program" in capsys.readouterr().out
