@@ -136,7 +136,7 @@ class _Wave:
         check_hosts(desired)
         store = image_store()
         with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
-            if first and not self.policy.destroy and takes_over(desired):
+            if not self.policy.destroy and takes_over(desired):
                 from vmstack.apply.adoption import adopt_named  # loads what most runs do not need
 
                 adoption = adopt_named(desired, drivers, store=store, progress=ImageProgress(terminal))
@@ -244,8 +244,8 @@ def tell_result(
     error = result.error()
     summary = _summary((*earlier, result), destroy=destroy)
     outputs = {} if destroy else result.plan.outputs
+    events = JsonProgress(terminal)
     if json:
-        events = JsonProgress(terminal)
         added, changed, destroyed = _counts((*earlier, result))
         counts = {"add": added, "change": changed, "remove": destroyed, "operation": "destroy" if destroy else "apply"}
         events.write("change_summary", summary, changes=counts)
@@ -259,7 +259,11 @@ def tell_result(
             for line in render_failure(failure.error, terminal):
                 terminal.tell(line)
         return report_failure(error, terminal)
+    open_end = _open_end(result.plan)
     if json:
+        if open_end is not None:
+            tell_failure(open_end, events)
+            return report_failure(open_end, terminal)
         return EXIT_DONE
     if earlier or not result.plan.empty:
         terminal.say(terminal.paint(summary, "bold", "green"))
@@ -269,7 +273,18 @@ def tell_result(
         terminal.say()
         for line in render_outputs(outputs, terminal):
             terminal.say(line)
-    return EXIT_DONE
+    return EXIT_DONE if open_end is None else report_failure(open_end, terminal)
+
+
+def _open_end(plan: Plan) -> VmstackError | None:
+    """What an apply that did all it could leaves undone: what hangs on something that even now is not known."""
+    if plan.whole:
+        return None
+    return PartialApplyError(
+        "what is known was applied; the program may want more, depending on what is not known yet",
+        details=[gap.what for gap in plan.gaps if gap.hides],
+        resolution="run it again once the hosts know that (a guest that runs, and has its address)",
+    )
 
 
 def _counts(results: Sequence[ApplyResult]) -> tuple[int, int, int]:
@@ -282,7 +297,8 @@ def _summary(results: Sequence[ApplyResult], *, destroy: bool) -> str:
     added, changed, destroyed = _counts(results)
     if destroy:
         return f"Destroy complete! Resources: {destroyed} destroyed."
-    return f"Apply complete! Resources: {added} added, {changed} changed, {destroyed} destroyed."
+    end = "Apply complete!" if results[-1].plan.whole else "What is known was applied."
+    return f"{end} Resources: {added} added, {changed} changed, {destroyed} destroyed."
 
 
 def ask(terminal: Terminal, *, question: str) -> bool:

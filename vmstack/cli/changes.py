@@ -16,6 +16,8 @@ from vmstack.model.plan import Change, Diagnostic, Disruption, FieldChange, Oper
 from vmstack.plan.outputs import stored_outputs
 
 NO_CHANGES: Final = "No changes. Your infrastructure matches the program."
+# Where something that is not known hides what else the program wants.
+_NO_KNOWN_CHANGES: Final = "No changes to what is known of the program."
 # Beyond this many changes, what is created or destroyed gets one line each, so that the rest can be found.
 _MANY: Final = 60
 
@@ -42,7 +44,10 @@ def render_plan(plan: Plan, terminal: Terminal, *, destroy: bool = False) -> Ite
     """The lines of a plan: legend, changes, output changes, what guests and data will feel, and the summary."""
     if plan.empty:
         nothing = f"Nothing to destroy: the hosts hold nothing of stack {escape(str(plan.stack))}."
-        yield terminal.paint(nothing if destroy else NO_CHANGES, "bold", "green")
+        if plan.whole:
+            yield terminal.paint(nothing if destroy else NO_CHANGES, "bold", "green")
+        else:
+            yield terminal.paint(_NO_KNOWN_CHANGES, "bold", "yellow")
         yield from _render_gaps(plan.gaps, terminal, empty=True)
         return
     if not plan.changes and not plan.stored_outputs_differ:

@@ -88,10 +88,11 @@ def show_plan(
         )
     check_resources(desired, policy=policy)
     tell_plan(planned.plan, terminal, json=json, destroy=policy.destroy)
-    if planned.plan.empty:
+    if planned.plan.empty and planned.plan.whole:
         return EXIT_DONE
     if expect_no_changes:
-        terminal.tell("The plan has changes, and none were expected.")
+        what = "is incomplete, so that it may have changes" if planned.plan.empty else "has changes"
+        terminal.tell(f"The plan {what}, and none were expected.")
     return code
 
 

@@ -173,6 +173,11 @@ class Plan(Data, frozen=True, kw_only=True):
     format: int = PLAN_FORMAT
 
     @property
+    def whole(self) -> bool:
+        """Whether nothing more can be wanted than is planned, once all is known."""
+        return not any(gap.hides for gap in self.gaps)
+
+    @property
     def empty(self) -> bool:
         """Nothing to do: apply would make no call that changes a host."""
         work = (self.changes, self.steps, self.intents, self.releases)

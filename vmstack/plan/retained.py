@@ -99,6 +99,6 @@ def _taken(
         if entry.role == "pool" and any(pool == entry.pool and label for pool, label in forgotten):
             yield entry_key(entry), "a retained volume"
     for key, network in left.networks:
-        users = [str(user) for user, domain in domains if domain.active and has_nic_on(domain, network.name)]
+        users = [str(user) for user, domain in domains if has_nic_on(domain, network.name)]
         if users:
             yield key, users[0]

@@ -22,7 +22,7 @@ _ELEMENTS: Final = frozenset(
         f"{{{_XSL}}}include",
         f"{{{_XSL}}}document",
         "{http://exslt.org/common}document",
-        "{http://icl.com/saxon}output",
+        "{http://www.jclark.com/xt}document",
         "{org.apache.xalan.xslt.extensions.Redirect}write",
     }
 )
@@ -31,6 +31,7 @@ _NAMESPACES: Final = {
     "http://exslt.org/dates-and-times": "the time is another at each plan",
     "http://exslt.org/random": "a random value is another at each plan",
     "http://exslt.org/dynamic": "expressions made of text are not evaluated",
+    "http://icl.com/saxon": "it writes files, and evaluates expressions made of text",
 }
 _NOTHING: Final = etree.XSLTAccessControl.DENY_ALL  # type: ignore[attr-defined]  # the stubs do not know it
 _RESOLUTION: Final = "mend the stylesheet (xml.xslt) in the program"
@@ -87,7 +88,7 @@ def _check_element(element: Element) -> None:
         why = f"<{etree.QName(element).localname}> reads or writes files, which a stylesheet cannot"
     for namespace in element.nsmap.values():
         if namespace in _NAMESPACES:
-            why = f"the functions of {namespace} cannot be used: {_NAMESPACES[namespace]}"
+            why = f"what {namespace} adds cannot be used: {_NAMESPACES[namespace]}"
     for value in element.attrib.values():
         words = "".join(str(value).split())
         if "document(" in words:

@@ -86,6 +86,18 @@ def test_nothing_is_deleted_from_below_what_is_retained(folder, host, capsys):
     assert "volume.base cannot be deleted: what is retained stays" in capsys.readouterr().err
 
 
+def test_the_network_of_a_retained_guest_that_is_off_stays(folder, host, capsys):
+    off = GUEST.replace('name="vm", cloudinit', 'name="vm", running=False, cloudinit')
+    write(folder, PROGRAM + off.replace('addresses=["10.20.0.0/24"], opts=on()',
+                                        'addresses=["10.20.0.0/24"], opts=pulumi.ResourceOptions(provider=kvm)'))  # fmt: skip
+    assert run("apply", folder, "--yes") == 0
+    write(folder, PROGRAM)
+    capsys.readouterr()
+    assert run("apply", folder, "--yes", "--allow-data-loss") == 1
+    assert "vm.vm" in capsys.readouterr().err
+    assert [network.name for network in host.networks()] == ["lan"]
+
+
 def test_what_is_retained_is_not_made_anew(folder, host, capsys):
     write(folder, PROGRAM + 'libvirt.Volume("v", name="v", pool=pool.name, size=2**21, opts=on())\n')
     assert run("apply", folder, "--yes") == 0

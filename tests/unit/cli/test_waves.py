@@ -134,6 +134,56 @@ def test_nothing_is_deleted_while_it_is_not_known_what_is_wanted(folder, host, c
     is_converged(folder, capsys)
 
 
+def test_what_never_gets_known_is_no_match(folder, host, capsys):
+    """The guest runs and has no address: what hangs on that is neither there nor known to be wanted."""
+    host.machine.default_guest = Guest(lease_after=None)
+    write(folder, SECOND.replace(', "wait_for_lease": True', ""))
+    for _ in range(2):
+        assert run("apply", folder, "--yes") == 3
+        captured = capsys.readouterr()
+        assert "Apply complete" not in captured.out
+        assert "what is known was applied; the program may want more" in captured.err
+        assert "Domain 'second'" in captured.err
+    assert names(host) == ["first"]
+    assert run("apply", folder, "--yes", "--json") == 3
+    assert "the program may want more" in capsys.readouterr().out
+    assert run("plan", folder) == 0
+    out = capsys.readouterr().out
+    assert "matches the program" not in out
+    assert "The plan is incomplete" in out
+    assert run("plan", folder, "--detailed-exitcode") == 2
+    assert run("plan", folder, "--expect-no-changes") == 1
+    assert "The plan is incomplete, so that it may have changes" in capsys.readouterr().err
+    assert run("destroy", folder, "--yes", "--allow-data-loss") == 0
+    host.machine.default_guest = Guest()
+    assert run("apply", folder, "--yes") == 0
+
+
+def test_what_a_later_wave_names_is_taken_over_too(folder, host, capsys):
+    write(folder, PROGRAM + 'libvirt.Domain("old", name="old", opts=on)\n')
+    assert run("apply", folder, "--yes") == 0
+    old = next(record.uuid for record in host.domains() if record.name == "old")
+    assert run("destroy", folder, "--yes", "--allow-data-loss") == 0
+    bare = '<domain type="qemu"><name>old</name><uuid>{}</uuid><memory unit="KiB">524288</memory><vcpu>1</vcpu>' \
+        '<os><type arch="x86_64" machine="q35">hvm</type></os><devices/></domain>'  # fmt: skip
+    host.define_domain(bare.format(old))
+    write(
+        folder,
+        PROGRAM
+        + f"""
+def make(address):
+    libvirt.Domain("old", name="old", running=False,
+                   opts=pulumi.ResourceOptions(provider=on.provider, import_="{old}"))
+ip.apply(make)
+""",
+    )
+    capsys.readouterr()
+    assert run("apply", folder, "--yes") == 0
+    assert "import_ of the program" in capsys.readouterr().out
+    assert [record.uuid for record in host.domains() if record.name == "old"] == [old]
+    is_converged(folder, capsys)
+
+
 def test_deletions_wait_for_the_last_wave(folder, host, capsys):
     assert run("apply", folder, "--yes") == 0
     text = SECOND.replace('"second"', '"third"').replace("opts=on)\nip", "vcpu=2, opts=on)\nip")

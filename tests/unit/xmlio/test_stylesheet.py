@@ -80,6 +80,14 @@ def test_what_a_stylesheet_must_not_do(stylesheet: str, problem: str) -> None:
             ),
             "line 6 .*<document>",
         ),
+        (
+            sheet(
+                "<xsl:template match='a'><xt:document href='/tmp/x'/></xsl:template>",
+                namespaces='xmlns:xt="http://www.jclark.com/xt" extension-element-prefixes="xt"',
+            ),
+            "line 6 .*<document>",
+        ),
+        (sheet(namespaces='xmlns:saxon="http://icl.com/saxon"'), "line 2 .*icl.com/saxon"),
         (sheet(namespaces='xmlns:date="http://exslt.org/dates-and-times"'), "line 2 .*the time"),
         (
             sheet(
