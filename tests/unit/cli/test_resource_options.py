@@ -137,6 +137,31 @@ def test_hidden_fields_show_that_they_change_and_not_how(folder, host, capsys):
     assert fields["vcpus"] == (1, 2)
 
 
+def test_a_password_of_a_stylesheet_is_set_once_and_not_shown(folder, host, capsys):
+    program = (
+        PROGRAM
+        + '''
+XSLT = """<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+<xsl:template match="@*|node()"><xsl:copy><xsl:apply-templates select="@*|node()"/></xsl:copy></xsl:template>
+<xsl:template match="devices"><devices><xsl:apply-templates select="@*|node()"/>
+<graphics type="spice" passwd="SESAME-1" listen="127.0.0.1"/></devices></xsl:template></xsl:stylesheet>"""
+libvirt.Domain("vm", name="vm", xml={"xslt": XSLT}, opts=on())
+'''
+    )
+    write(folder, program)
+    assert run("apply", folder, "--yes") == 0
+    is_converged(folder, capsys)
+    write(folder, program.replace("SESAME-1", "SESAME-2"))
+    assert run("plan", folder, "--detailed-exitcode") == 2
+    assert run("plan", folder, "--json") == 0
+    captured = capsys.readouterr()
+    assert "SESAME" not in captured.out + captured.err
+    assert run("apply", folder, "--yes") == 0
+    [domain] = host.machine.domains.values()
+    assert 'passwd="SESAME-2"' in domain.xml
+    is_converged(folder, capsys)
+
+
 def test_timeouts_are_those_of_waiting_and_shutting_down(folder, host, capsys):
     write(folder, PROGRAM + 'libvirt.Domain("vm", name="vm", machine="pc",\n'
           '               opts=on(custom_timeouts=pulumi.CustomTimeouts(delete="1m30s")))\n')  # fmt: skip
