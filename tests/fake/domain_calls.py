@@ -14,6 +14,7 @@ from tests.fake.network_calls import replace_metadata
 from tests.fake.wire import Wire, mutates, parse, reads, text
 from vmstack.errors import ExistsError, HostError, NotFoundError
 from vmstack.hosts.driver import DomainRecord, NicAddresses
+from vmstack.hosts.passwords import keep_passwords
 
 # After so many looks at a guest that does nothing, it will not do anything any more.
 _PATIENCE = 1000
@@ -68,6 +69,7 @@ class DomainCalls(Wire):
             self.machine.domains[uuid] = Domain(uuid=uuid, name=name, xml=text(root))
             self.machine.domain_names[name] = uuid
         else:
+            keep_passwords(root, secure_xml=known.xml)  # as the driver does
             known.xml, known.persistent = text(root), True
 
     @mutates
@@ -344,12 +346,23 @@ class DomainCalls(Wire):
             persistent=domain.persistent,
             autostart=domain.autostart,
             has_managed_save=domain.managed_save,
-            xml=domain.xml,
-            live_xml=domain.live_xml,
+            xml=_without_passwords(domain.xml),
+            live_xml=None if domain.live_xml is None else _without_passwords(domain.live_xml),
         )
 
 
 _text = text
+
+
+def _without_passwords(xml: str) -> str:
+    """As libvirt tells a definition to those who do not ask for secrets (`VIR_DOMAIN_XML_SECURE`)."""
+    if " passwd" not in xml:
+        return xml
+    root = parse(xml, root="domain")
+    for graphics in root.iterfind("devices/graphics"):
+        for name in ("passwd", "passwdValidTo"):
+            graphics.attrib.pop(name, None)
+    return text(root)
 
 
 def _lease(network: etree._Element, mac: str) -> tuple[str, ...]:

@@ -1,14 +1,14 @@
 """One open connection with what all calls over it share: threads, events and the translation of errors."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import libvirt
 
-from vmstack.errors import NotFoundError
+from vmstack.errors import HostError, NotFoundError
 from vmstack.hosts.events import DomainEvents
 from vmstack.hosts.failures import libvirt_failures
 
@@ -29,6 +29,8 @@ class Link:
         self.events = DomainEvents(connection)
         self.closed = threading.Event()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="libvirt-read")
+        # Volumes, by pool and name, that this connection made just now and that hold nothing: nothing need be asked.
+        self.blank: dict[tuple[str, str], Any] = {}
         self._pools: dict[str, Any] = {}
 
     def pool(self, name: str) -> Any:
@@ -42,12 +44,36 @@ class Link:
         return handle
 
     def forget_pool(self, name: str) -> None:
-        """Look the pool up anew the next time."""
+        """Look the pool up anew the next time, and what is in it."""
         self._pools.pop(name, None)
+        for volume in list(self.blank):
+            if volume[0] == name:
+                self.blank.pop(volume, None)
 
     def doing(self, what: str, *, taken: Callable[[], bool] | None = None) -> AbstractContextManager[None]:
         """Translate libvirt's errors inside the block; `what` reads on after "cannot"."""
         return libvirt_failures(what, host=self.uri, alive=self._alive, taken=taken)
+
+    @contextmanager
+    def changing(self, what: str, *, pool: str, taken: Callable[[], bool] | None = None) -> Iterator[None]:
+        """As `doing`, for what is done to the volumes of a pool.
+
+        Where a pool that was there before is gone, that is a `HostError`: of its volumes it says nothing, as there may
+        be another pool of that name now.
+        """
+        known = pool in self._pools
+        with self.doing(what, taken=taken):
+            try:
+                yield
+            except libvirt.libvirtError as error:
+                if not known or error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_POOL:
+                    raise
+                self.forget_pool(pool)
+                raise HostError(
+                    f"cannot {what}: pool {pool} was removed meanwhile",
+                    details=(f"host {self.uri}",),
+                    resolution="see who else changes the pools of this host, then plan again",
+                ) from error
 
     def each(self, function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
         """Call the function for every item in several threads; results in order.

@@ -7,7 +7,7 @@ from typing import Any, Final
 import libvirt
 
 from vmstack.hosts.driver import VolumeRecord
-from vmstack.hosts.link import Calls, Link
+from vmstack.hosts.link import Calls
 from vmstack.xmlio.safe import parse_xml
 
 # The largest stream message that every libvirt takes: 256 KiB with its header (VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX).
@@ -17,11 +17,6 @@ _ZEROS: Final = bytes(_MESSAGE)
 
 class VolumeCalls(Calls):
     """The volume part of `Driver`."""
-
-    def __init__(self, link: Link) -> None:
-        super().__init__(link)
-        # Volumes that this connection made just now and that hold nothing, so that nothing need be asked of them.
-        self._blank: dict[tuple[str, str], Any] = {}
 
     def volumes(self, pool: str) -> list[VolumeRecord]:
         with self._link.doing(f"list the volumes of pool {pool}"):
@@ -34,28 +29,27 @@ class VolumeCalls(Calls):
     def create_volume(self, pool: str, xml: str) -> None:
         root = parse_xml(xml, what="a volume to create")
         name = root.findtext("name") or ""
-        with self._link.doing(f"create volume {pool}/{name}"):
+        with self._link.changing(f"create volume {pool}/{name}", pool=pool):
             handle = self._link.pool(pool).createXML(xml, 0)
         if root.findtext("allocation") == "0" and root.find("target/format[@type='raw']") is not None:
-            self._blank[pool, name] = handle
+            self._link.blank[pool, name] = handle
 
     def copy_volume(self, pool: str, xml: str, *, source_pool: str, source: str) -> None:
         origin = self._find_volume(source_pool, source)
         name = _name_in(xml)
         # Unlike creating, copying onto a name that is taken is an "internal error" to libvirt.
-        with self._link.doing(
-            f"copy volume {source_pool}/{source} to {pool}/{name}", taken=lambda: self._is_there(pool, name)
-        ):
+        doing = f"copy volume {source_pool}/{source} to {pool}/{name}"
+        with self._link.changing(doing, pool=pool, taken=lambda: self._is_there(pool, name)):
             self._link.pool(pool).createXMLFrom(xml, origin, 0)
 
     def upload_volume(self, pool: str, name: str, *, chunks: Iterable[bytes | int], length: int) -> None:
-        blank = self._blank.pop((pool, name), None)
+        blank = self._link.blank.pop((pool, name), None)
         if blank is not None:
-            with self._link.doing(f"upload to volume {pool}/{name}"):
+            with self._link.changing(f"upload to volume {pool}/{name}", pool=pool):
                 self._send(blank, chunks, length=length)
             return
         handle = self._find_volume(pool, name)
-        with self._link.doing(f"upload to volume {pool}/{name}"):
+        with self._link.changing(f"upload to volume {pool}/{name}", pool=pool):
             _kind, _capacity, allocated = handle.info()
             _kind, _capacity, physical = handle.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)
             if allocated and physical > length:
@@ -83,6 +77,7 @@ class VolumeCalls(Calls):
         self._on_volume("resize volume", pool, name, lambda handle: handle.resize(capacity, 0))
 
     def delete_volume(self, pool: str, name: str) -> None:
+        self._link.blank.pop((pool, name), None)
         self._on_volume("delete volume", pool, name, lambda handle: handle.delete(0))
 
     def _send(self, handle: Any, chunks: Iterable[bytes | int], *, length: int) -> None:
@@ -102,7 +97,7 @@ class VolumeCalls(Calls):
                 _abort(stream)
 
     def _find_volume(self, pool: str, name: str) -> Any:
-        with self._link.doing(f"find volume {pool}/{name}"):
+        with self._link.changing(f"find volume {pool}/{name}", pool=pool):
             return self._link.pool(pool).storageVolLookupByName(name)
 
     def _is_there(self, pool: str, name: str) -> bool:
@@ -118,7 +113,7 @@ class VolumeCalls(Calls):
 
     def _on_volume(self, what: str, pool: str, name: str, call: Callable[[Any], Any]) -> None:
         handle = self._find_volume(pool, name)
-        with self._link.doing(f"{what} {pool}/{name}"):
+        with self._link.changing(f"{what} {pool}/{name}", pool=pool):
             call(handle)
 
 

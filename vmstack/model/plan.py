@@ -46,6 +46,8 @@ class Disruption(enum.StrEnum):
         return _RANKS[self]
 
 
+# Stands for the values of a field that hide_diffs names.
+HIDDEN: Final = "(hidden)"
 _RANKS: Final = {disruption: rank for rank, disruption in enumerate(Disruption)}
 
 

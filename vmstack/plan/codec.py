@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from vmstack.model.effects import AnyEffect
-from vmstack.model.plan import Change, Diagnostic, FieldChange, Operation, Plan, Step
+from vmstack.model.plan import HIDDEN, Change, Diagnostic, FieldChange, Operation, Plan, Step
 from vmstack.plan.summary import summarise
 
 FORMAT_VERSION: Final = "1.0"
@@ -24,12 +24,13 @@ _CAMEL: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 def encode_plan(plan: Plan) -> bytes:
     """Return UTF-8 JSON, ended by a newline; equal plans give equal bytes. Nothing can be applied from it."""
+    hidden = {change.key for change in plan.changes if any(HIDDEN in (one.before, one.after) for one in change.fields)}
     document = {
         "format_version": FORMAT_VERSION,
         "stack": {"project": plan.stack.project, "stack": plan.stack.stack},
         "summary": {**msgspec.structs.asdict(summarise(plan)), "unchanged": plan.unchanged},
         "changes": [_encode_change(change) for change in plan.changes],
-        "steps": [_encode_step(step) for step in plan.steps],
+        "steps": [_encode_step(step, hidden=step.key in hidden) for step in plan.steps],
         "diagnostics": [_encode_diagnostic(found) for found in plan.diagnostics],
         "gaps": [
             {"what": gap.what, "hides": gap.hides, "address": None if gap.key is None else str(gap.key)}
@@ -73,14 +74,19 @@ def _encode_field(field: FieldChange) -> dict[str, Any]:
     return encoded if field.note is None else {**encoded, "note": field.note}
 
 
-def _encode_step(step: Step) -> dict[str, Any]:
+def _encode_step(step: Step, *, hidden: bool) -> dict[str, Any]:
     values = msgspec.structs.asdict(step.effect)
     return {
         "id": step.id,
         "host": step.host,
         "address": str(step.key),
         "effect": name_effect(step.effect),
-        "arguments": {name: value for name, value in values.items() if name not in _DOCUMENTS},
+        # What changes a hidden field may carry its value.
+        "arguments": {
+            name: HIDDEN if hidden and value is not None else value
+            for name, value in values.items()
+            if name not in _DOCUMENTS
+        },
         "needs": step.needs,
     }
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ImageFacts, Observed
-from vmstack.model.plan import Change, Payload, Plan
+from vmstack.model.plan import HIDDEN, Change, Payload, Plan
 from vmstack.plan.base_plan import Base, plan_bases
 from vmstack.plan.capacity import check_capacity
 from vmstack.plan.catalog import catalogue
@@ -45,8 +44,6 @@ from vmstack.plan.space import check_space
 from vmstack.plan.volume_fate import Fate, VolumeFate
 from vmstack.plan.volume_steps import plan_volumes
 from vmstack.plan.volumes import decide_volumes
-
-_HIDDEN: Final = "(hidden)"
 
 
 def make_plan(
@@ -224,8 +221,8 @@ def _masked(change: Change, *, context: Context) -> Change:
     fields = tuple(
         msgspec.structs.replace(
             field,
-            before=None if field.before is None else _HIDDEN,
-            after=None if field.after is None else _HIDDEN,
+            before=None if field.before is None else HIDDEN,
+            after=None if field.after is None else HIDDEN,
         )
         if is_ignored(field.path, ignored=hidden)
         else field

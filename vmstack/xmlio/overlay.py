@@ -27,6 +27,8 @@ _KEYS: Final = {
     "cell": ("@id",),
     "host": ("@mac", "@ip", "@name"),
 }
+# Passwords of displays and their end: libvirt tells them to nobody who does not ask for secrets. The digest has them.
+_SECRETS: Final = frozenset({"passwd", "passwdValidTo"})
 # A machine's alias, which libvirt expands, and what else is compared as a typed field of the model.
 _MACHINE: Final = "machine"
 
@@ -86,7 +88,7 @@ def _changes(before: Element, after: Element, *, at: str) -> Iterator[tuple[str,
 def _missing(before: Element | None, after: Element, found: Element, *, at: str) -> Iterator[tuple[Fact, str | None]]:
     """What `after` has more than `before`, and `found` does not have so."""
     for name, value in _attributes(after).items():
-        if before is not None and before.get(name) == value:
+        if name in _SECRETS or (before is not None and before.get(name) == value):
             continue
         held = found.get(name)
         if name == "unit" and _is_number(after) and found.get("unit") is not None:

@@ -88,8 +88,8 @@ def test_nothing_is_deleted_from_below_what_is_retained(folder, host, capsys):
 
 def test_the_network_of_a_retained_guest_that_is_off_stays(folder, host, capsys):
     off = GUEST.replace('name="vm", cloudinit', 'name="vm", running=False, cloudinit')
-    write(folder, PROGRAM + off.replace('addresses=["10.20.0.0/24"], opts=on()',
-                                        'addresses=["10.20.0.0/24"], opts=pulumi.ResourceOptions(provider=kvm)'))  # fmt: skip
+    deletable = "opts=pulumi.ResourceOptions(provider=kvm)"
+    write(folder, PROGRAM + off.replace('["10.20.0.0/24"], opts=on()', f'["10.20.0.0/24"], {deletable}'))
     assert run("apply", folder, "--yes") == 0
     write(folder, PROGRAM)
     capsys.readouterr()
@@ -129,10 +129,37 @@ def test_hidden_fields_show_that_they_change_and_not_how(folder, host, capsys):
           '               opts=on(hide_diffs=["description"]))\n')  # fmt: skip
     capsys.readouterr()
     assert run("plan", folder, "--json") == 0
-    [change] = json.loads(capsys.readouterr().out)["changes"]
+    out = capsys.readouterr().out
+    assert "another" not in out
+    [change] = json.loads(out)["changes"]
     fields = {field["path"]: (field["before"], field["after"]) for field in change["fields"]}
     assert fields["description"] == ("(hidden)", "(hidden)")
     assert fields["vcpus"] == (1, 2)
+
+
+def test_a_password_of_a_stylesheet_is_set_once_and_not_shown(folder, host, capsys):
+    program = (
+        PROGRAM
+        + '''
+XSLT = """<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+<xsl:template match="@*|node()"><xsl:copy><xsl:apply-templates select="@*|node()"/></xsl:copy></xsl:template>
+<xsl:template match="devices"><devices><xsl:apply-templates select="@*|node()"/>
+<graphics type="spice" passwd="SESAME-1" listen="127.0.0.1"/></devices></xsl:template></xsl:stylesheet>"""
+libvirt.Domain("vm", name="vm", xml={"xslt": XSLT}, opts=on())
+'''
+    )
+    write(folder, program)
+    assert run("apply", folder, "--yes") == 0
+    is_converged(folder, capsys)
+    write(folder, program.replace("SESAME-1", "SESAME-2"))
+    assert run("plan", folder, "--detailed-exitcode") == 2
+    assert run("plan", folder, "--json") == 0
+    captured = capsys.readouterr()
+    assert "SESAME" not in captured.out + captured.err
+    assert run("apply", folder, "--yes") == 0
+    [domain] = host.machine.domains.values()
+    assert 'passwd="SESAME-2"' in domain.xml
+    is_converged(folder, capsys)
 
 
 def test_timeouts_are_those_of_waiting_and_shutting_down(folder, host, capsys):

@@ -80,6 +80,17 @@ def test_two_of_a_kind_need_two() -> None:
     assert lacks(compare(PLAIN, styled, held=styled)) == []
 
 
+def test_passwords_are_in_the_digest_and_nowhere_else() -> None:
+    one, other = (
+        "<graphics type='vnc' passwd='WORD' passwdValidTo='2030-01-01T00:00:00'/></devices>".replace("WORD", word)
+        for word in "ab"
+    )
+    told = PLAIN.replace("</devices>", "<graphics type='vnc'/></devices>")
+    assert lacks(look("</devices>", one, held=told)) == []
+    assert lacks(look("</devices>", one, held=PLAIN)) == [("/devices/graphics", None, None)]
+    assert look("</devices>", one, held=told).digest != look("</devices>", other, held=told).digest
+
+
 def test_layout_is_nothing() -> None:
     indented = PLAIN.replace("><", ">\n  <")
     assert compare(PLAIN, indented, held=PLAIN) == compare(PLAIN, PLAIN, held=None)
