@@ -62,6 +62,21 @@ class Takeover:
             for key, claim in self.matches.claims.items():
                 if key.kind is kind:
                     look(key, claim, self.indexes[host_of(self.catalog.resources[key], catalog=self.catalog)])
+        self.errors += self._shared()
+
+    def _shared(self) -> Iterator[VmstackError]:
+        """One object is one resource: a second stamp or entry would take the place of the first."""
+        first: dict[tuple[str, str | Slot], Key] = {}
+        for taking in self.takings:
+            thing = taking.entry.slot if taking.entry is not None else taking.claim.id
+            key = first.setdefault((taking.host, thing), taking.key)
+            if key != taking.key:
+                yield ConflictError(
+                    f"{key} and {taking.key} are both {taking.thing.name!r} on host {taking.host}",
+                    resolution="leave one of them in the program, or say which is which: "
+                    "--map STATE_ADDRESS=NAME_IN_THE_PROGRAM",
+                    place=self.catalog.place(*taking.key),
+                )
 
     def _protect(self, key: Key, claim: Claim) -> bool:
         return claim.protect or self.catalog.options(key.kind, key.name).protect is True

@@ -425,3 +425,11 @@ def test_ignition_is_taken_over_with_the_file_that_the_firmware_shows(project, o
     assert run("plan", project, "--detailed-exitcode") == 0
     program.write_text(program.read_text().replace('"a": 1', '"a": 2'))
     assert set(_plan(project, capsys)) == {"vm.web", "seed.web:ignition"}
+
+
+def test_two_resources_on_one_object_are_refused(project, old, capsys):
+    before = _facts(old)
+    same = {"id": "/pools/old/root-3333333", "outputs": {"name": "root-3333333", "pool": "pool-1111111"}}
+    assert run("import", project, "--from-pulumi", _export(project, data=same), "--yes") == 1
+    assert "volume.data and volume.root are both 'root-3333333'" in capsys.readouterr().err
+    assert _facts(old) == before
