@@ -433,3 +433,10 @@ def test_two_resources_on_one_object_are_refused(project, old, capsys):
     assert run("import", project, "--from-pulumi", _export(project, data=same), "--yes") == 1
     assert "volume.data and volume.root are both 'root-3333333'" in capsys.readouterr().err
     assert _facts(old) == before
+
+
+def test_another_name_of_a_volume_in_the_program_is_refused(project, old, capsys):
+    program = project / "__main__.py"
+    program.write_text(program.read_text().replace("size=1 << 30", 'size=1 << 30, name="other"'))
+    assert run("import", project, "--from-pulumi", _export(project), "--yes") == 1
+    assert "is called 'data-4444444' in libvirt, and in the program 'other'" in capsys.readouterr().err
