@@ -242,6 +242,11 @@ class _Deletions:
         if not users and not backed:
             return False
         who = f"the domain {users[0]!r}" if users else f"the volume {backed[0]!r}"
+        if entry.role == "seed" and entry.adopted:
+            # The old providers let guests share one, and a guest that was not taken over must not stop every plan.
+            self._draft.note(f"the disk {entry.label!r} is left to {who}, which uses it", key=entry_key(entry))
+            self._draft.forget(entry, host=self._host)
+            return True
         self._draft.errors.append(
             ConflictError(
                 f"{entry_key(entry)} cannot be deleted: {who} on host {self._host}, "
@@ -333,7 +338,7 @@ class _Deletions:
         if found is not None:
             self._draft.expect(self._host, found)
         guards = []
-        if entry.role != "seed":
+        if entry.role != "seed" or entry.adopted:
             path = self._index.volume_path(entry.slot)
             guards.append(self._draft.expect_unused(self._host, entry.slot, path=path))
         self._deleted[entry.slot] = self._draft.step(

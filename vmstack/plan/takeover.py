@@ -8,7 +8,7 @@ import msgspec
 from vmstack.errors import ConflictError, RefusedError, VmstackError
 from vmstack.model.claims import Claim, SeedContent
 from vmstack.model.configs import DomainConfig
-from vmstack.model.identity import Key, Kind, derive_mac
+from vmstack.model.identity import Key, Kind, derive_label, derive_mac
 from vmstack.model.observed import HostSnapshot, Observed, ObservedDomain, ObservedNetwork, ObservedPool, ObservedVolume
 from vmstack.model.ownership import Adopted, AdoptedDisk, EntryState, Ledger, LedgerEntry, Stamp
 from vmstack.model.specs import PoolSpec, SeedSpec, VmSpec, VolumeSource
@@ -117,6 +117,15 @@ class Takeover:
                 ConflictError(
                     f"{key}: {claim.id} is in the storage pool {found.pool!r}, and in the program it is in {pool!r}",
                     resolution="write the pool that it is in into the program",
+                    place=self.catalog.place(*key),
+                )
+            )
+            return
+        if spec.label not in (found.name, derive_label(self.catalog.stack, key)):
+            self.errors.append(
+                ConflictError(
+                    f"{key}: {claim.id} is called {found.name!r} in libvirt, and in the program {spec.label!r}",
+                    resolution="write the name that it has into the program, or leave the name out",
                     place=self.catalog.place(*key),
                 )
             )

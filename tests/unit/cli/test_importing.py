@@ -11,6 +11,7 @@ from tests.fake.faults import CrashNow, Faults, crash_at
 from tests.fake.host import FakeHost
 from tests.fake.wire import text
 from tests.unit.cli.test_commands import host, run, stack, write_stack  # noqa: F401 - fixtures
+from vmstack.apply import pipeline
 from vmstack.evaluate.cloudinit.documents import load_yaml
 from vmstack.hosts.ledger import HostLedger
 from vmstack.images.seed import build_seed
@@ -433,3 +434,42 @@ def test_two_resources_on_one_object_are_refused(project, old, capsys):
     assert run("import", project, "--from-pulumi", _export(project, data=same), "--yes") == 1
     assert "volume.data and volume.root are both 'root-3333333'" in capsys.readouterr().err
     assert _facts(old) == before
+
+
+def test_another_name_of_a_volume_in_the_program_is_refused(project, old, capsys):
+    program = project / "__main__.py"
+    program.write_text(program.read_text().replace("size=1 << 30", 'size=1 << 30, name="other"'))
+    assert run("import", project, "--from-pulumi", _export(project), "--yes") == 1
+    assert "is called 'data-4444444' in libvirt, and in the program 'other'" in capsys.readouterr().err
+
+
+def test_an_adopted_seed_that_somebody_takes_into_use_meanwhile_stays(project, old, capsys, monkeypatch):
+    assert run("import", project, "--from-pulumi", _export(project), "--yes") == 0
+    program = project / "__main__.py"
+    program.write_text(program.read_text().replace('"#cloud-config"', '"#cloud-config\\nx: 1"'))
+    old.power_off_domain(VM)
+    other = _domain().replace("web-7777777", "foreign").replace(VM, "6e0c1b4e-0000-4000-8000-00000000000a")
+    other = other.replace("root-3333333", "a").replace("data-4444444", "b").replace(MAC, "52:54:00:12:34:57")
+    real = pipeline.plan_stack
+
+    def plan_stack(*args, **named):
+        result = real(*args, **named)
+        old.define_domain(other)
+        return result
+
+    monkeypatch.setattr(pipeline, "plan_stack", plan_stack)
+    run("apply", project, "--yes")
+    assert "/pools/old/init-5" in old.machine.files
+
+
+def test_an_adopted_seed_that_others_use_is_left_to_them(project, old, capsys):
+    other = _domain().replace("web-7777777", "foreign").replace(VM, "6e0c1b4e-0000-4000-8000-00000000000a")
+    other = other.replace("root-3333333", "a").replace("data-4444444", "b").replace(MAC, "52:54:00:12:34:57")
+    old.define_domain(other)
+    assert run("import", project, "--from-pulumi", _export(project), "--yes") == 0
+    program = project / "__main__.py"
+    program.write_text(program.read_text().replace('"#cloud-config"', '"#cloud-config\\nx: 1"'))
+    old.power_off_domain(VM)
+    assert run("apply", project, "--yes") == 0
+    assert run("apply", project, "--yes") == 0
+    assert "/pools/old/init-5" in old.machine.files
