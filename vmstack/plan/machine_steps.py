@@ -206,6 +206,7 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
             stylesheet=spec.hardware.stylesheet,
             held=found.xml,
             dropped=disks | nics,
+            adopted=adopted_of(found),
         )
     else:
         xml = patch_domain(

@@ -11,7 +11,7 @@ import msgspec
 from vmstack.errors import DocumentError
 from vmstack.model.configs import DomainConfig
 from vmstack.model.observed import ObservedDomain
-from vmstack.model.ownership import Stamp
+from vmstack.model.ownership import Adopted, Stamp
 from vmstack.plan.disruption import Case
 from vmstack.plan.domain_diff import Difference, settle_target
 from vmstack.xmlio.domain import carry_devices, read_domain, write_domain
@@ -108,13 +108,14 @@ def write_whole(
     stylesheet: str | None,
     held: str | None = None,
     dropped: frozenset[str] = frozenset(),
+    adopted: Adopted | None = None,
 ) -> str:
     """The complete XML. Of what is `held`, other people's disks and NICs stay, but for those `dropped` (by serial or
     MAC). Raises `DocumentError`."""
     xml = write_domain(config, stamp=stamp)
     if stylesheet is not None:
         xml = transform(xml, stylesheet, what=f"domain {config.name}")
-    return xml if held is None else carry_devices(xml, held=held, dropped=dropped)
+    return xml if held is None else carry_devices(xml, held=held, dropped=dropped, adopted=adopted)
 
 
 def _word_of(found: ObservedDomain | None) -> str | None:

@@ -243,6 +243,14 @@ class Takeover:
             return
         if self._is_listed(slot, key=key, index=index, what=f"the volume {found.name!r}"):
             return
+        if _holds_data(path, found=found, index=index):
+            self.errors.append(
+                ConflictError(
+                    f"{key}: {found.name!r} is a disk that a guest may write to, or no raw image, and so no seed",
+                    resolution="see whether the state names the right volume; a seed may be deleted as no data may",
+                )
+            )
+            return
         instance = instance_id(self.catalog.stack, vm.name, generation=1, adopted=True)
         content = self.contents.get((index.host, slot))
         same = spec.raw is None and content is not None and _holds(content, spec)
@@ -367,3 +375,17 @@ def _inactive(key: Key, pool: str, *, host: str) -> VmstackError:
 
 def _twice(key: Key, name: str, *, host: str) -> VmstackError:
     return ConflictError(f"{key} is on host {host} already, as {name!r}")
+
+
+def _holds_data(path: str, *, found: ObservedVolume, index: HostIndex) -> bool:
+    """Whether a volume that a state calls a seed may be a disk with data: seeds go without being called data."""
+    disks = [
+        disk
+        for domain in index.domains.values()
+        for config in (domain.config, domain.live)
+        if config is not None
+        for disk in config.disks
+        if disk.path == path
+    ]
+    written = any(disk.device == "disk" and not disk.readonly for disk in disks)
+    return written or found.config.format not in (None, "raw", "iso")

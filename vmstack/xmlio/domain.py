@@ -223,12 +223,14 @@ def patch_domain(
     return serialise(root)
 
 
-def carry_devices(xml: str, *, held: str, dropped: frozenset[str]) -> str:
+def carry_devices(xml: str, *, held: str, dropped: frozenset[str], adopted: Adopted | None = None) -> str:
     """Return the definition with the disks and NICs of `held` that it does not have, by serial and MAC.
 
-    Those that are `dropped`, and disks without a serial in a slot that is taken, stay behind. Raises `DocumentError`.
+    Those that are `dropped`, and disks without a serial in a slot that is taken, stay behind. The disks of an `adopted`
+    domain are known by their logical names, whatever serials they have. Raises `DocumentError`.
     """
     root, old = parse_xml(xml, what="a domain's XML"), parse_xml(held, what="a domain's XML as it is")
+    named = name_disks(old, adopted=adopted)
     now, before = read_domain(root), read_domain(old)
     devices, others = root.find("devices"), old.find("devices")
     if devices is None or others is None:
@@ -243,6 +245,7 @@ def carry_devices(xml: str, *, held: str, dropped: frozenset[str]) -> str:
     carried += [
         element for element, nic in zip(others.findall("interface"), before.nics, strict=True) if nic.mac not in known
     ]
+    unname_disks(named)
     for element in carried:
         drop_children(element, "address", "alias")
         devices.append(element)

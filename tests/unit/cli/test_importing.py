@@ -473,3 +473,11 @@ def test_an_adopted_seed_that_others_use_is_left_to_them(project, old, capsys):
     assert run("apply", project, "--yes") == 0
     assert run("apply", project, "--yes") == 0
     assert "/pools/old/init-5" in old.machine.files
+
+
+def test_a_disk_with_data_is_never_taken_for_a_seed(project, old, capsys):
+    before = _facts(old)
+    wrong = {"id": "/pools/old/data-4444444;1", "outputs": {"name": "data-4444444", "pool": "pool-1111111"}}
+    assert run("import", project, "--from-pulumi", _export(project, init=wrong, data=None), "--yes") == 1
+    assert "is a disk that a guest may write to" in capsys.readouterr().err
+    assert _facts(old) == before
