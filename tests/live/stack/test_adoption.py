@@ -47,12 +47,18 @@ def _without_stamps(text: str) -> str:
     return "\n".join(kept)
 
 
+def _without_use(text: str) -> str:
+    """An XML dump of storage without what moves while a guest writes."""
+    moving = ("<allocation", "<available", "<physical")
+    return "\n".join(line for line in text.splitlines() if not line.strip().startswith(moving))
+
+
 def _looks(legacy: Legacy) -> dict[str, str]:
     return {
         "domain": _without_stamps(dump("domain", legacy.domain)),
         "network": _without_stamps(dump("net", legacy.network)),
-        "pool": dump("pool", legacy.pool),
-        "root": virsh("vol-dumpxml", "web.qcow2", "--pool", legacy.pool).partition("<timestamps>")[0],
+        "pool": _without_use(dump("pool", legacy.pool)),
+        "root": _without_use(virsh("vol-dumpxml", "web.qcow2", "--pool", legacy.pool).partition("<timestamps>")[0]),
     }
 
 
