@@ -20,7 +20,8 @@ class VolumeCalls(Calls):
 
     def volumes(self, pool: str) -> list[VolumeRecord]:
         with self._link.doing(f"list the volumes of pool {pool}"):
-            handles = self._link.pool(pool).listAllVolumes(0)
+            # What a pool holds guards deletions, so it is asked of the pool that has the name now.
+            handles = self._link.connection.storagePoolLookupByName(pool).listAllVolumes(0)
         return self._link.each(self._volume_record, handles)
 
     def volume(self, pool: str, name: str) -> VolumeRecord:
