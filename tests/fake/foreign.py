@@ -58,12 +58,12 @@ def build(host: FakeHost, *, ledger: str | None = None) -> dict[str, str]:
 
 
 def domain(uuid: str, name: str, *, disk: str, mac_end: str, network: str = NETWORK) -> str:
-    """A domain as virt-install might define it, with metadata of another tool."""
+    """A domain as kcli might define it: the namespace of its metadata is a relative URI."""
     return text(
         E.domain(
             E.name(name),
             E.uuid(uuid),
-            E.metadata(E("{urn:other:tool}info", owner="somebody")),
+            E.metadata(E("{kvirt}info", E("{kvirt}plan", "somebody's"))),
             E.memory("524288", unit="KiB"),
             E.vcpu("1"),
             E.os(E.type("hvm", arch="x86_64", machine="q35")),

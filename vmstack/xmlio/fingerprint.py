@@ -3,8 +3,7 @@
 import hashlib
 from typing import Final
 
-from lxml import etree
-
+from vmstack.xmlio.canonical import canonicalise
 from vmstack.xmlio.safe import Element, drop_attributes, drop_children, parse_xml, replace_children
 
 # Children of the root that tell of use, not of definition.
@@ -56,7 +55,7 @@ def _canonicalise(part: str) -> bytes:
             kind.set("type", "raw")  # what a refresh makes of it
         for place in root if root.tag == "volume" else ():
             drop_children(place, *_FILE_STATE)
-    return etree.tostring(root, method="c14n")
+    return canonicalise(root).encode()
 
 
 def _settle_domain(root: Element) -> None:

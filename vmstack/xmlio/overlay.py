@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from lxml import etree
 
+from vmstack.xmlio.canonical import canonicalise
 from vmstack.xmlio.codec import scale
 from vmstack.xmlio.safe import Element, parse_xml
 
@@ -78,11 +79,11 @@ def _changes(before: Element, after: Element, *, at: str) -> Iterator[tuple[str,
     for child, old_child in pairs:
         where = f"{at}/{child.tag}"
         if old_child is None:
-            yield "+", f"{at}/{_canonical(child)}"
+            yield "+", f"{at}/{canonicalise(child)}"
         else:
             yield from _changes(old_child, child, at=where)
     for child in gone:
-        yield "-", f"{at}/{_canonical(child)}"
+        yield "-", f"{at}/{canonicalise(child)}"
 
 
 def _missing(before: Element | None, after: Element, found: Element, *, at: str) -> Iterator[tuple[Fact, str | None]]:
@@ -103,7 +104,7 @@ def _missing(before: Element | None, after: Element, found: Element, *, at: str)
     free = list(found.iterchildren(etree.Element))
     pairs, _ = _pair(before, after) if before is not None else ([(child, None) for child in _elements(after)], [])
     for child, old in pairs:
-        if old is not None and _canonical(old) == _canonical(child):
+        if old is not None and canonicalise(old) == canonicalise(child):
             continue
         where = f"{at}/{_short(str(child.tag))}"
         best = _best(old, child, free)
@@ -128,7 +129,7 @@ def _pair(before: Element, after: Element) -> tuple[list[tuple[Element, Element 
     olds = _elements(before)
     pairs: dict[int, Element] = {}
     news = _elements(after)
-    for tell in (_canonical, _key):
+    for tell in (canonicalise, _key):
         for index, child in enumerate(news):
             if index in pairs:
                 continue
@@ -204,7 +205,3 @@ def _text(element: Element) -> str:
 
 def _short(name: str) -> str:
     return etree.QName(name).localname
-
-
-def _canonical(element: Element) -> str:
-    return etree.tostring(element, method="c14n", exclusive=True, with_comments=False).decode()

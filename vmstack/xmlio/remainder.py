@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
+from vmstack.xmlio.canonical import canonicalise
 from vmstack.xmlio.safe import Element, drop_attributes, drop_children, parse_xml
 
 # Digits of a digest that are kept: enough to tell one document of an object from its next.
@@ -54,7 +55,7 @@ def volume_remainder(xml: str) -> Element:
 
 def digest_of_remainder(root: Element) -> str:
     """SHA-256 (hex, shortened) of a remainder: layout, comments and the order of attributes do not count."""
-    return hashlib.sha256(etree.tostring(root, method="c14n")).hexdigest()[:_DIGITS]
+    return hashlib.sha256(canonicalise(root).encode()).hexdigest()[:_DIGITS]
 
 
 def find_missing(wanted: Element, held: Element) -> str | None:

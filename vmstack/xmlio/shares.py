@@ -5,6 +5,7 @@ from typing import Final
 from lxml import etree
 
 from vmstack.model.hardware import FilesystemSpec, MetadataSpec, TpmSpec
+from vmstack.xmlio.canonical import canonicalise
 from vmstack.xmlio.safe import Element, add, parse_xml, replace_children, set_attribute
 from vmstack.xmlio.stamp import NAMESPACE
 from vmstack.xmlio.table import new_root
@@ -103,7 +104,7 @@ def canonical(element: Element) -> str:
     """The element in a form that does not depend on layout, on the order of attributes and on unused prefixes."""
     text = etree.tostring(element, encoding="unicode", with_tail=False)
     root = parse_xml(text, what="metadata", compact=True)
-    return etree.tostring(root, method="c14n", exclusive=True, with_comments=False).decode()
+    return canonicalise(root)
 
 
 def put_metadata(root: Element, wanted: tuple[MetadataSpec, ...]) -> None:

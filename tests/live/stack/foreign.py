@@ -14,7 +14,7 @@ _NETWORK = """
 """
 _DOMAIN = """
 <domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory><description>not ours &lt;at all&gt;</description>
-  <metadata><their:note xmlns:their='https://example.net/their'>keep</their:note></metadata>
+  <metadata><kvirt:info xmlns:kvirt='kvirt'><kvirt:plan>theirs</kvirt:plan></kvirt:info></metadata>
   <os><type arch='x86_64' machine='q35'>hvm</type></os>
   <devices>
     <disk type='file' device='disk'>
