@@ -5,7 +5,7 @@ A plain data structure without threads, so that its decisions can be tested one 
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from vmstack.errors import InternalError
@@ -46,7 +46,11 @@ def waits_for_guest(effect: AnyEffect) -> bool:
 
 
 class Frontier:
-    """The steps that wait, run and are done. Steps start in the plan's order where the graph leaves a choice."""
+    """The steps that wait, run and are done.
+
+    Where the graph leaves a choice, steps start in the plan's order of what they are for: all that one machine needs
+    before what the next one needs, so that the first boots while the others' disks are being made.
+    """
 
     def __init__(self, steps: Iterable[Step], *, limits: Limits) -> None:
         """Raise `InternalError` for a plan whose steps form a cycle or need a step that is not there."""
@@ -66,6 +70,7 @@ class Frontier:
             self._sorter.prepare()
         except CycleError as error:
             raise InternalError("the plan's steps form a cycle", details=[" -> ".join(error.args[1])]) from error
+        self._ranks = _rank(self._steps)
         self._collect()
 
     @property
@@ -99,7 +104,7 @@ class Frontier:
 
     def _collect(self) -> None:
         for id_ in self._sorter.get_ready():
-            heapq.heappush(self._ready[self._lanes(self._steps[id_])], (self._order[id_], id_))
+            heapq.heappush(self._ready[self._lanes(self._steps[id_])], (self._ranks[id_], id_))
 
     def _fits(self, lanes: _Lanes) -> bool:
         return all(self._taken[lane] < limit for lane, limit in lanes)
@@ -113,3 +118,22 @@ class Frontier:
         if isinstance(effect, _POOL_EFFECTS):
             return (host, (("pool", step.host, effect.pool), self._limits.pool))
         return (host,)
+
+
+def _rank(steps: Mapping[str, Step]) -> dict[str, int]:
+    """Number the steps: each right after what it needs, beginning with what the first step that nobody needs needs."""
+    needed = {need for step in steps.values() for need in step.needs}
+    ranks: dict[str, int] = {}
+    for last in steps:
+        if last in needed:
+            continue
+        stack = [(last, iter(steps[last].needs))]
+        while stack:
+            id_, needs = stack[-1]
+            need = next((need for need in needs if need not in ranks), None)
+            if need is None:
+                ranks.setdefault(id_, len(ranks))
+                stack.pop()
+            else:
+                stack.append((need, iter(steps[need].needs)))
+    return ranks

@@ -27,6 +27,18 @@ def test_steps_start_in_the_order_of_the_plan():
     assert ids(front.take()) == ["c", "a"]
 
 
+def test_all_that_one_machine_needs_comes_before_what_the_next_one_needs():
+    disks = [step("disk-b"), step("disk-a"), step("seed-a"), step("seed-b")]
+    filled = [step("fill-b", "seed-b"), step("fill-a", "seed-a")]
+    machines = [step("a", "disk-a", "fill-a"), step("b", "disk-b", "fill-b")]
+    front = frontier(*disks, *filled, *machines, host=1)
+    begun = []
+    while started := front.take():
+        begun += started
+        front.finish(started[0], success=True)
+    assert ids(begun) == ["disk-a", "seed-a", "fill-a", "a", "disk-b", "seed-b", "fill-b", "b"]
+
+
 def test_a_step_waits_for_all_that_it_needs():
     a, b, c = step("a"), step("b"), step("c", "a", "b")
     front = frontier(a, b, c)
