@@ -1,11 +1,11 @@
 """The package `libvirt` as the engine knows it: takes registrations, answers with ids and outputs, ends in entries."""
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from vmstack.errors import InputError, Place
 from vmstack.evaluate.classic import domains, ignition, networks, storage
+from vmstack.evaluate.classic.address import URI_VARIABLE, find_default_uri
 from vmstack.evaluate.classic.functions import ask_host, compute, is_computed
 from vmstack.evaluate.classic.inputs import PLACEHOLDER, NotKnownError, placed, read_inputs
 from vmstack.evaluate.classic.lookups import look_up
@@ -21,7 +21,6 @@ from vmstack.model.graph import Output
 from vmstack.model.identity import Key, Kind, derive_uuid
 from vmstack.model.text import check_name
 
-_VARIABLE: Final = "LIBVIRT_DEFAULT_URI"
 _DECLARE: Final = {
     "libvirt:index/ignition:Ignition": ignition.declare_ignition,
     "libvirt:index/combustion:Combustion": ignition.declare_combustion,
@@ -50,9 +49,6 @@ class Classic:
     def __init__(self, recorder: Recorder, *, config: Mapping[str, str]) -> None:
         self._config = config
         self._scene = Scene(recorder)
-        uri = config.get("libvirt:uri") or os.environ.get(_VARIABLE)
-        if uri:
-            recorder.uris.add(uri)
 
     def configure(self, registration: Registration) -> Answer:
         with placed(registration):
@@ -62,9 +58,9 @@ class Classic:
                 values = read_inputs(registration, PROVIDER)
             except NotKnownError as error:
                 return self._defer(registration, error.path)
-            uri = values.get("uri") or os.environ.get(_VARIABLE)
+            uri = values.get("uri") or find_default_uri({})  # the stack's configuration is the default provider's
             if not uri:
-                raise InputError("uri: it is missing", resolution=f"give it, or set {_VARIABLE}")
+                raise InputError("uri: it is missing", resolution=f"give it, or set {URI_VARIABLE}")
             self._scene.recorder.uris.add(uri)
             self._scene.providers[registration.urn] = Provider(registration=registration, uri=uri)
         return Answer(id=derive_uuid(self._scene.stack, Key(Kind.HOST, registration.name)), outputs={"uri": uri})
@@ -172,10 +168,10 @@ class Classic:
             provider = self._scene.providers.get(provider_urn)
             if provider is not None:
                 return provider.uri
-        uri = self._config.get("libvirt:uri") or os.environ.get(_VARIABLE)
+        uri = find_default_uri(self._config)
         if not uri:
             raise InputError(
                 "its provider has no URI",
-                resolution=f"set libvirt:uri in the stack's configuration, or {_VARIABLE}, or pass a provider",
+                resolution=f"set libvirt:uri in the stack's configuration, or {URI_VARIABLE}, or pass a provider",
             )
         return uri

@@ -5,13 +5,13 @@ of that package (`engine.registration.Package`). Everything else is refused by n
 """
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any, Final
 
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import resource_pb2
 
 from vmstack.errors import ConflictError, InputError
+from vmstack.evaluate.engine.packages import Packages
 from vmstack.evaluate.engine.references import check_kept, read_stack
 from vmstack.evaluate.engine.registration import Answer, Package, place_of, read_lookup, read_request
 from vmstack.evaluate.engine.transforms import apply_invoke_transforms, apply_transforms
@@ -53,7 +53,7 @@ class Monitor:
     Called on the event loop's own thread (the runtime's executor is inline), one call at a time.
     """
 
-    def __init__(self, recorder: Recorder, *, packages: Mapping[str, Package]) -> None:
+    def __init__(self, recorder: Recorder, *, packages: Packages) -> None:
         self._recorder = recorder
         self._stack = recorder.stack
         self._packages = packages
@@ -126,7 +126,7 @@ class Monitor:
 
     def Invoke(self, request: Any) -> Any:
         request = apply_invoke_transforms(request, self._invoke_transforms)
-        package = self._packages.get(request.tok.partition(":")[0])
+        package = self._packages.find(request.tok.partition(":")[0])
         if package is None:
             raise _refuse(request, what=f"the function {request.tok}")
         arguments = decode_struct(request.args)
@@ -181,7 +181,7 @@ class Monitor:
 
     def _package(self, request: Any) -> Package:
         name = request.type.removeprefix(_PROVIDER_TYPE).partition(":")[0]
-        package = self._packages.get(name)
+        package = self._packages.find(name)
         if package is None:
             raise _refuse(request, what=f"{request.type} {request.name!r}")
         return package

@@ -21,10 +21,10 @@ from pulumi.runtime.stack import Stack, run_in_stack
 
 from vmstack.errors import InputError, Place, ProgramError
 from vmstack.evaluate.classic.inputs import PLACEHOLDER
-from vmstack.evaluate.classic.package import Classic
 from vmstack.evaluate.engine.callbacks import watched
 from vmstack.evaluate.engine.log import Engine
 from vmstack.evaluate.engine.monitor import Monitor
+from vmstack.evaluate.engine.packages import Packages
 from vmstack.evaluate.engine.references import check_kept, find_text
 from vmstack.evaluate.engine.transforms import no_callback_server
 from vmstack.evaluate.engine.tuning import tuned
@@ -50,8 +50,8 @@ def run_program(project: Project, *, recorder: Recorder) -> Run:
 
     Raises what it raised, or `ProgramError`.
     """
-    libvirt = Classic(recorder, config=project.config)
-    monitor = Monitor(recorder, packages={"libvirt": libvirt})
+    packages = Packages(recorder, config=project.config)
+    monitor = Monitor(recorder, packages=packages)
     engine = Engine(warn=recorder.warn)
     settings.ROOT.set(None)
     settings.Settings(
@@ -84,11 +84,13 @@ def run_program(project: Project, *, recorder: Recorder) -> Run:
         for place in skipped:
             recorder.leave_gap(Gap(what=f"the output that the function at {place} is for", hides=True, place=place))
         lineages = {identity: _lineage(urn, monitor=monitor, objects=objects) for urn, identity in objects.items()}
-        for entry, urn in libvirt.entries():
-            recorder.add(entry)
-            if entry.wishes.parent is not None:
-                lineages[id(entry.wishes.parent)] = _lineage(urn, monitor=monitor, objects=objects)
-        outputs = libvirt.settle_outputs(monitor.outputs)
+        outputs = monitor.outputs
+        if packages.classic is not None:
+            for entry, urn in packages.classic.entries():
+                recorder.add(entry)
+                if entry.wishes.parent is not None:
+                    lineages[id(entry.wishes.parent)] = _lineage(urn, monitor=monitor, objects=objects)
+            outputs = packages.classic.settle_outputs(outputs)
         for name, output in sorted(outputs.items()):
             if not output.known:
                 recorder.leave_gap(Gap(what=f"the output {name!r}", hides=False))
