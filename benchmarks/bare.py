@@ -7,6 +7,7 @@ bare.py remove PREFIX POOL         takes away what `create` made
 
 import io
 import sys
+import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -89,11 +90,16 @@ def disk(path: str, *, format: str, target: str, serial: str, backing: str | Non
 
 
 def create(pool_name: str, base: str, count: int) -> None:
-    connection = libvirt.open(URI)
-    pool = connection.storagePoolLookupByName(pool_name)
-    base_path = pool.storageVolLookupByName(base).path()
+    base_path = libvirt.open(URI).storagePoolLookupByName(pool_name).storageVolLookupByName(base).path()
+    own = threading.local()
+
+    def connect() -> None:
+        # A thread, a connection: on a shared one libvirtd loses replies while a stream ends (9.0), and this hangs.
+        own.connection = libvirt.open(URI)
+        own.pool = own.connection.storagePoolLookupByName(pool_name)
 
     def create_one(number: int) -> None:
+        connection, pool = own.connection, own.pool
         name = f"bare-{number}"
         overlay = pool.createXML(volume_xml(f"{name}.qcow2", capacity=10 * 2**30, format="qcow2", backing=base_path))
         iso = build_seed(name)
@@ -126,7 +132,7 @@ def create(pool_name: str, base: str, count: int) -> None:
         )
         connection.defineXML(render(domain))
 
-    with ThreadPoolExecutor(THREADS) as threads:
+    with ThreadPoolExecutor(THREADS, initializer=connect) as threads:
         list(threads.map(create_one, range(count)))
 
 

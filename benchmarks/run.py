@@ -30,6 +30,7 @@ HERE = Path(__file__).parent
 VMSTACK = str(Path(sys.executable).parent / "vmstack")
 BARE = str(HERE / "bare.py")
 POOL = "vmstack-bench"
+_TIMEOUT = 300  # seconds; what takes that long hangs
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
 PROGRAM = """\
@@ -100,7 +101,7 @@ def run(command: list[str], *, environment: dict[str, str] | None = None) -> flo
     # An installed package has its bytecode; a checkout gets it in the uncounted round, whatever the shell says.
     variables = {name: value for name, value in (environment or os.environ).items() if name != _NO_BYTECODE}
     begin = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables, timeout=_TIMEOUT)
     elapsed = time.perf_counter() - begin
     if done.returncode:
         sys.exit(f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
