@@ -88,7 +88,8 @@ class Frontier:
         while heads := [(queue[0], lanes) for lanes, queue in self._ready.items() if queue and self._fits(lanes)]:
             (_, id_), lanes = min(heads)
             heapq.heappop(self._ready[lanes])
-            self._taken.update(lane for lane, _ in lanes)
+            for lane, _ in lanes:
+                self._taken[lane] += 1
             self._running[id_] = self._steps[id_]
             self._open.discard(id_)
             started.append(self._steps[id_])
@@ -97,7 +98,8 @@ class Frontier:
     def finish(self, step: Step, *, success: bool) -> None:
         """Free the step's places; after a success, what needs it may run; after a failure it never will."""
         del self._running[step.id]
-        self._taken.subtract(lane for lane, _ in self._lanes(step))
+        for lane, _ in self._lanes(step):
+            self._taken[lane] -= 1
         if success:
             self._sorter.done(step.id)
             self._collect()

@@ -24,27 +24,31 @@ class ChannelCalls(Calls):
     def read_channel(self, uuid: str, channel: str, *, timeout: float) -> Iterator[bytes]:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and self._domain_is_active(uuid):
-            stream = self._link.connection.newStream(libvirt.VIR_STREAM_NONBLOCK)
-            if self._open_channel(uuid, channel, stream):
+            stream = self._open_channel(uuid, channel)
+            if stream is not None:
                 try:
                     yield from self._read_stream(stream, deadline=deadline)
                 finally:
                     with suppress(libvirt.libvirtError):
-                        stream.abort()
+                        self._link.streams.end(stream.abort)
             self._link.closed.wait(max(0.0, min(_REOPEN, deadline - time.monotonic())))
             yield b""
 
-    def _open_channel(self, uuid: str, channel: str, stream: Any) -> bool:
-        """Take the channel over, from a reader that is gone too; tell whether the guest was still there."""
-        with self._link.doing(f"open channel {channel} of domain {uuid}"):
-            domain = self._link.connection.lookupByUUIDString(uuid)
+    def _open_channel(self, uuid: str, channel: str) -> Any:
+        """Take the channel over, from a reader that is gone too; `None`: the guest is not there any more."""
+        with (
+            self._link.doing(f"open channel {channel} of domain {uuid}"),
+            self._link.streams.calls() as connection,
+        ):
+            domain = connection.lookupByUUIDString(uuid)
+            stream = connection.newStream(libvirt.VIR_STREAM_NONBLOCK)
             try:
                 domain.openChannel(channel, stream, libvirt.VIR_DOMAIN_CHANNEL_FORCE)
             except libvirt.libvirtError:
                 if domain.isActive():
                     raise
-                return False
-        return True
+                return None
+        return stream
 
     def _read_stream(self, stream: Any, *, deadline: float) -> Iterator[bytes]:
         """Yield until the stream ends, breaks or the deadline comes."""

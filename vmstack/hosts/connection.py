@@ -41,6 +41,16 @@ def connect(spec: HostSpec, *, readonly: bool) -> Driver:
     # libvirt would print every error to the terminal besides raising it.
     libvirt.registerErrorHandler(_keep_quiet, None)
     start_event_loop()
+
+    def open_connection() -> Any:
+        return _open_watched(spec, readonly=readonly)
+
+    link = Link(open_connection(), open_another=open_connection, uri=spec.uri, readonly=readonly)
+    return LibvirtDriver(link)
+
+
+def _open_watched(spec: HostSpec, *, readonly: bool) -> Any:
+    """Open a connection whose calls fail when the peer falls silent."""
     connection = _open(spec, readonly=readonly)
     try:
         connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_MISSES)
@@ -48,7 +58,7 @@ def connect(spec: HostSpec, *, readonly: bool) -> Driver:
         # The test driver has no peer; a daemon that does not answer is found out by the first call.
         if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
             raise _describe(error, spec=spec) from error
-    return LibvirtDriver(Link(connection, uri=spec.uri, readonly=readonly))
+    return connection
 
 
 def _open(spec: HostSpec, *, readonly: bool) -> Any:

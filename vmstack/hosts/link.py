@@ -11,6 +11,7 @@ import libvirt
 from vmstack.errors import HostError, NotFoundError
 from vmstack.hosts.events import DomainEvents
 from vmstack.hosts.failures import libvirt_failures
+from vmstack.hosts.streams import StreamLine
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -20,16 +21,17 @@ _THREADS: Final = 8
 
 
 class Link:
-    """A libvirt connection and its helpers. `host` is how people name it, `connection` libvirt's own object."""
+    """A libvirt connection and its helpers. `uri` names the host to people, `connection` is libvirt's own object."""
 
-    def __init__(self, connection: Any, *, uri: str, readonly: bool) -> None:
+    def __init__(self, connection: Any, *, open_another: Callable[[], Any], uri: str, readonly: bool) -> None:
         self.connection = connection
+        self.streams = StreamLine(open_another)
         self.uri = uri
         self.readonly = readonly
         self.events = DomainEvents(connection)
         self.closed = threading.Event()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="libvirt-read")
-        # Volumes, by pool and name, that this connection made just now and that hold nothing: nothing need be asked.
+        # Volumes, by pool and name, that this link made just now for streams and that hold nothing.
         self.blank: dict[tuple[str, str], Any] = {}
         self._pools: dict[str, Any] = {}
 
@@ -97,12 +99,13 @@ class Link:
         self.closed.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.events.close()
+        self.streams.close()
         with suppress(libvirt.libvirtError):
             self.connection.close()
 
     def _alive(self) -> bool:
         try:
-            return bool(self.connection.isAlive())
+            return bool(self.connection.isAlive()) and self.streams.alive()
         except libvirt.libvirtError:
             return False
 

@@ -1,7 +1,7 @@
 """Storage volumes over libvirt, and their content by streams."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import libvirt
@@ -31,9 +31,11 @@ class VolumeCalls(Calls):
         root = parse_xml(xml, what="a volume to create")
         name = root.findtext("name") or ""
         with self._link.changing(f"create volume {pool}/{name}", pool=pool):
-            handle = self._link.pool(pool).createXML(xml, 0)
-        if root.findtext("allocation") == "0" and root.find("target/format[@type='raw']") is not None:
-            self._link.blank[pool, name] = handle
+            if root.findtext("allocation") != "0" or root.find("target/format[@type='raw']") is None:
+                self._link.pool(pool).createXML(xml, 0)
+                return
+            with self._link.streams.pool_calls(self._link.pool(pool).UUIDString()) as (_connection, handle):
+                self._link.blank[pool, name] = handle.createXML(xml, 0)
 
     def copy_volume(self, pool: str, xml: str, *, source_pool: str, source: str) -> None:
         origin = self._find_volume(source_pool, source)
@@ -44,35 +46,27 @@ class VolumeCalls(Calls):
             self._link.pool(pool).createXMLFrom(xml, origin, 0)
 
     def upload_volume(self, pool: str, name: str, *, chunks: Iterable[bytes | int], length: int) -> None:
-        blank = self._link.blank.pop((pool, name), None)
-        if blank is not None:
-            with self._link.changing(f"upload to volume {pool}/{name}", pool=pool):
-                self._send(blank, chunks, length=length)
-            return
-        handle = self._find_volume(pool, name)
         with self._link.changing(f"upload to volume {pool}/{name}", pool=pool):
+            blank = self._link.blank.pop((pool, name), None)
+            if blank is not None:
+                self._send(pool, name, chunks, length=length, handle=blank)
+                return
+            handle = self._link.pool(pool).storageVolLookupByName(name)
             _kind, _capacity, allocated = handle.info()
             _kind, _capacity, physical = handle.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)
             if allocated and physical > length:
                 # A hole cuts the file at its end: what would stay behind the new content goes.
-                self._send(handle, [1], length=1)
+                self._send(pool, name, [1], length=1)
                 physical = 1
-            self._send(handle, _cover(chunks, old=physical if allocated else 0), length=length)
+            self._send(pool, name, _cover(chunks, old=physical if allocated else 0), length=length)
 
     def download_volume(self, pool: str, name: str, *, length: int) -> Iterator[bytes]:
-        handle = self._find_volume(pool, name)
         with self._link.doing(f"download volume {pool}/{name}"):
-            stream = self._link.connection.newStream(0)
-            handle.download(stream, 0, length, 0)
-            finished = False
-            try:
+            with self._stream(pool, name) as (stream, handle):
+                handle.download(stream, 0, length, 0)
+            with self._ending(stream):
                 while chunk := stream.recv(_MESSAGE):
                     yield chunk
-                stream.finish()
-                finished = True
-            finally:
-                if not finished:
-                    _abort(stream)
 
     def resize_volume(self, pool: str, name: str, *, capacity: int) -> None:
         self._on_volume("resize volume", pool, name, lambda handle: handle.resize(capacity, 0))
@@ -81,21 +75,38 @@ class VolumeCalls(Calls):
         self._link.blank.pop((pool, name), None)
         self._on_volume("delete volume", pool, name, lambda handle: handle.delete(0))
 
-    def _send(self, handle: Any, chunks: Iterable[bytes | int], *, length: int) -> None:
-        stream = self._link.connection.newStream(0)
-        handle.upload(stream, 0, length, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
-        finished = False
-        try:
+    def _send(self, pool: str, name: str, chunks: Iterable[bytes | int], *, length: int, handle: Any = None) -> None:
+        with self._stream(pool, name, handle=handle) as (stream, volume):
+            volume.upload(stream, 0, length, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+        with self._ending(stream):
             for chunk in chunks:
                 if isinstance(chunk, int):
                     stream.sendHole(chunk, 0)
                 else:
                     _send_data(stream, chunk)
-            stream.finish()
+
+    @contextmanager
+    def _stream(self, pool: str, name: str, *, handle: Any = None) -> Iterator[tuple[Any, Any]]:
+        """Yield a new stream and the volume that it is for; it is begun inside the block.
+
+        The volume is one of the pool that this driver knows by that name, though another may bear it by now.
+        """
+        uuid = self._link.pool(pool).UUIDString()
+        with self._link.streams.pool_calls(uuid) as (connection, found):
+            yield connection.newStream(0), handle or found.storageVolLookupByName(name)
+
+    @contextmanager
+    def _ending(self, stream: Any) -> Iterator[None]:
+        """Finish the stream after the block, or abort it after a failure."""
+        finished = False
+        try:
+            yield
+            self._link.streams.end(stream.finish)
             finished = True
         finally:
             if not finished:
-                _abort(stream)
+                with suppress(libvirt.libvirtError):
+                    self._link.streams.end(stream.abort)
 
     def _find_volume(self, pool: str, name: str) -> Any:
         with self._link.changing(f"find volume {pool}/{name}", pool=pool):
@@ -145,11 +156,6 @@ def _cover(chunks: Iterable[bytes | int], *, old: int) -> Iterator[bytes | int]:
         if rest:
             yield rest
             offset += rest
-
-
-def _abort(stream: Any) -> None:
-    with suppress(libvirt.libvirtError):
-        stream.abort()
 
 
 def _name_in(xml: str) -> str:

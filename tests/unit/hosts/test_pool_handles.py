@@ -22,6 +22,9 @@ class Pool:
         self.gone = False
         self.deleted: list[str] = []
 
+    def UUIDString(self) -> str:
+        return "00000000-0000-4000-8000-000000000001"
+
     def createXML(self, xml: str, flags: int) -> object:
         return object()
 
@@ -43,6 +46,9 @@ class Connection:
     def isAlive(self) -> bool:
         return True
 
+    def storagePoolLookupByUUIDString(self, uuid: str) -> Pool:
+        return self.found[-1]
+
     def storagePoolLookupByName(self, name: str) -> Pool:
         if self.found[-1].gone:
             self.found[-1].storageVolLookupByName("")
@@ -59,7 +65,7 @@ def connection() -> Connection:
 
 @pytest.fixture
 def link(connection: Connection) -> Link:
-    return Link(connection, uri="test:///", readonly=False)
+    return Link(connection, open_another=lambda: connection, uri="test:///", readonly=False)
 
 
 def test_a_pool_that_was_removed_says_nothing_of_its_volumes(link: Link, connection: Connection) -> None:
