@@ -19,7 +19,7 @@ from vmstack.plan.check import check_plan
 from vmstack.plan.claims import Matches
 from vmstack.plan.draft import Draft
 from vmstack.plan.index import Slot, index_host
-from vmstack.plan.outputs import stored_outputs
+from vmstack.plan.outputs import kept_outputs, stored_outputs
 from vmstack.plan.planner import decide, make_plan, open_context
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.settling import settle
@@ -99,6 +99,8 @@ def plan_adoption(
         blocked = False
         held = suppose(observed, takings, ledger=Ledger(stack=stack))
         final = settle(desired, held)
+        ledgers = [snapshot.ledger for snapshot in observed.hosts.values() if snapshot.ledger is not None]
+        final = msgspec.structs.replace(final, outputs=kept_outputs(final.outputs, ledgers=ledgers))
         after, trouble = _look_ahead(final, _concluded(held, final), images=images)
         plan = _plan(takings, takeover=takeover, desired=final, after=after)
         check_plan(plan)

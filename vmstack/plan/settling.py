@@ -17,7 +17,7 @@ from vmstack.model.identity import Key, Kind, StackId, derive_bridge, derive_lab
 from vmstack.model.observed import HostSnapshot, Observed, ObservedDomain, ObservedNetwork
 from vmstack.model.ownership import LedgerEntry
 from vmstack.model.readiness import READY_CHANNEL
-from vmstack.model.specs import NetworkSpec, PoolSpec, SeedSpec, Spec, VmSpec, VolumeSpec
+from vmstack.model.specs import NetworkSpec, PoolSpec, Spec, VmSpec, VolumeSpec
 from vmstack.plan.index import owned_name
 
 ThingT = TypeVar("ThingT")
@@ -119,34 +119,10 @@ class _Known:
 
     def settle(self, resource: Resource) -> Resource:
         """The resource with the values that its objects really have."""
-        spec = resource.spec
-        settled: Spec = spec
+        spec: Spec = _each(resource.spec, self._within)
         if isinstance(spec, VmSpec):
-            settled = self._settle_vm(spec)
-        elif isinstance(spec, NetworkSpec):
-            settled = msgspec.structs.replace(
-                spec,
-                label=self._text(spec.label),
-                bridge=self._text(spec.bridge) if spec.bridge is not None else None,
-                reservations=tuple(
-                    msgspec.structs.replace(
-                        item,
-                        mac=self._text(item.mac) if item.mac is not None else None,
-                        name=self._within(item.name) if item.name is not None else None,
-                    )
-                    for item in spec.reservations
-                ),
-            )
-        elif isinstance(spec, PoolSpec | VolumeSpec):
-            settled = msgspec.structs.replace(spec, label=self._text(spec.label))
-        elif isinstance(spec, SeedSpec):
-            settled = msgspec.structs.replace(
-                spec,
-                user_data=self._within(spec.user_data),
-                network_config=self._within(spec.network_config) if spec.network_config is not None else None,
-                meta_data=_each(spec.meta_data, self._within),
-            )
-        return resource if settled is spec else msgspec.structs.replace(resource, spec=settled)
+            spec = self._settle_vm(spec)
+        return resource if spec is resource.spec else msgspec.structs.replace(resource, spec=spec)
 
     def _settle_vm(self, spec: VmSpec) -> VmSpec:
         domain = self._domains.get((spec.host, spec.name))
@@ -154,14 +130,7 @@ class _Known:
             return spec
         # A guest that others made has no channel to report over, and gets one only when it is made anew.
         reports = READY_CHANNEL in domain.config.channels
-        return msgspec.structs.replace(
-            spec,
-            uuid=domain.uuid,
-            label=self._text(spec.label),
-            lease_macs=tuple(map(self._text, spec.lease_macs)),
-            nics=tuple(msgspec.structs.replace(nic, mac=self._text(nic.mac)) for nic in spec.nics),
-            ready_timeout=spec.ready_timeout if reports else None,
-        )
+        return msgspec.structs.replace(spec, uuid=domain.uuid, ready_timeout=spec.ready_timeout if reports else None)
 
     def settle_output(self, output: Output) -> Output:
         return msgspec.structs.replace(output, value=_each(output.value, self._within))
@@ -184,12 +153,22 @@ class _Known:
 
 
 def _each(value: ThingT, change: Callable[[str], str]) -> ThingT:
-    """A JSON-able value with every text in it changed."""
+    """A value of structures and JSON-able parts with every text in it changed; the value itself where none is."""
     result: object = value
     if isinstance(value, str):
-        result = change(value)
+        # Members of enumerations are no free text.
+        text = change(value) if type(value) is str else value
+        result = value if text == value else text
+    elif isinstance(value, msgspec.Struct):
+        fields = {name: getattr(value, name) for name in value.__struct_fields__}
+        changed = {name: _each(field, change) for name, field in fields.items()}
+        if any(changed[name] is not field for name, field in fields.items()):
+            result = msgspec.structs.replace(value, **changed)
     elif isinstance(value, Mapping):
-        result = {name: _each(item, change) for name, item in value.items()}
+        mapped = {name: _each(item, change) for name, item in value.items()}
+        result = mapped if any(mapped[name] is not item for name, item in value.items()) else value
     elif isinstance(value, list | tuple):
-        result = [_each(item, change) for item in value]
+        items = [_each(item, change) for item in value]
+        if any(new is not old for new, old in zip(items, value, strict=True)):
+            result = tuple(items) if isinstance(value, tuple) else items
     return result  # type: ignore[return-value]

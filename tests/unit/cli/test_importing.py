@@ -216,6 +216,25 @@ def test_a_change_after_it_touches_only_what_changed(project, old, capsys):
     assert run("plan", project, "--detailed-exitcode") == 0
 
 
+def test_what_other_resources_say_of_it_is_what_it_really_has(project, old, capsys):
+    program = project / "__main__.py"
+    program.write_text(
+        program.read_text()
+        + """
+note = pulumi.Output.concat(web.id, " is ", web.name, ", ", web.network_interfaces[0].mac, " on ", lan.id, root.id)
+watch = libvirt.Domain("watch", memory=512, description=note, kernel=pulumi.Output.concat("/k/", web.id), opts=on)
+"""
+    )
+    assert run("import", project, "--from-pulumi", _export(project), "--yes") == 0
+    assert set(_plan(project, capsys)) == {"vm.watch"}
+    assert run("apply", project, "--yes") == 0
+    (watch,) = [record for record in old.domains() if record.name.startswith("watch")]
+    note = f"{VM} is web-7777777, {MAC.upper()} on {NET}/pools/old/root-3333333"
+    assert f"<description>{note}</description>" in watch.xml
+    assert f"<kernel>/k/{VM}</kernel>" in watch.xml
+    assert run("plan", project, "--detailed-exitcode") == 0
+
+
 def test_disks_can_be_taken_away_and_seeds_changed(project, old, capsys):
     assert run("import", project, "--from-pulumi", _export(project), "--yes") == 0
     program = project / "__main__.py"
