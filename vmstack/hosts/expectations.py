@@ -8,13 +8,14 @@ from typing import Final, TypeVar
 
 from vmstack.errors import NotFoundError, StalePlanError, VmstackError, raise_all
 from vmstack.hosts.driver import Driver
-from vmstack.hosts.fingerprints import domain_fingerprint, network_fingerprint, pool_fingerprint, volume_fingerprint
+from vmstack.hosts.fingerprints import network_fingerprint, pool_fingerprint, volume_fingerprint
 from vmstack.hosts.ledger import HostLedger
 from vmstack.hosts.usage import UsageReader
 from vmstack.model.effects import StopNetwork
 from vmstack.model.identity import StackId
 from vmstack.model.plan import Expectation, Step
 from vmstack.plan.digest import digest_of_ledger
+from vmstack.xmlio.fingerprint import domain_fingerprint
 
 # From so many on, reading all objects in bulk is faster than reading these one by one.
 _BULK: Final = 8

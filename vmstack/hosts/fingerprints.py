@@ -6,17 +6,11 @@ by their configs.
 
 import msgspec
 
-from vmstack.hosts.driver import DomainRecord, NetworkRecord, PoolRecord, VolumeRecord
+from vmstack.hosts.driver import NetworkRecord, PoolRecord, VolumeRecord
 from vmstack.model.configs import PoolConfig, VolumeConfig
 from vmstack.xmlio.fingerprint import fingerprint
 from vmstack.xmlio.pool import read_pool
 from vmstack.xmlio.volume import read_volume
-
-
-def domain_fingerprint(record: DomainRecord) -> str:
-    """Of both definitions, the power state and the marks that libvirt keeps beside them."""
-    marks = (record.persistent, record.autostart, record.has_managed_save)
-    return fingerprint(record.xml, record.live_xml, record.state, *map(str, marks))
 
 
 def network_fingerprint(record: NetworkRecord) -> str:

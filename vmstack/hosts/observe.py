@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from vmstack.errors import HostError, NotFoundError, VmstackError, raise_all
 from vmstack.hosts.driver import DomainRecord, Driver, NetworkRecord, PoolRecord, VolumeRecord
-from vmstack.hosts.fingerprints import domain_fingerprint, network_fingerprint, pool_fingerprint, volume_fingerprint
+from vmstack.hosts.fingerprints import network_fingerprint, pool_fingerprint, volume_fingerprint
 from vmstack.hosts.ledger import USAGE_PREFIX, split_ledgers
 from vmstack.hosts.lock import decode_lock, lock_usage
 from vmstack.model.identity import StackId
@@ -141,7 +141,7 @@ def observed_domain(
         has_managed_save=record.has_managed_save,
         free_ports=None if live is None else count_free_ports(live),
         xml=record.xml if ours else "",
-        fingerprint=domain_fingerprint(record) if ours else "",
+        live_xml=record.live_xml if ours else None,
     )
 
 

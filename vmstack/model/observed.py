@@ -30,8 +30,9 @@ class ObservedDomain(Data, frozen=True, kw_only=True):
     """A domain. `config` and `stamp` are of the persistent definition, `live` of the running one.
 
     `xml` is the persistent XML as libvirt gave it, kept for ours only, so that an update preserves what vmstack
-    does not know. `free_ports` counts the PCIe ports of the running guest that could take a device. A foreign
-    domain carries its config too: its MACs and disk paths matter to others.
+    does not know; `live_xml` is kept beside it, for the fingerprint of those that a plan touches. `free_ports` counts
+    the PCIe ports of the running guest that could take a device. A foreign domain carries its config too: its MACs
+    and disk paths matter to others.
     """
 
     uuid: str
@@ -46,7 +47,7 @@ class ObservedDomain(Data, frozen=True, kw_only=True):
     has_managed_save: bool = False
     free_ports: int | None = None
     xml: str = ""
-    fingerprint: str = ""
+    live_xml: str | None = None
 
 
 class ObservedNetwork(Data, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ from vmstack.model.plan import (
     Step,
 )
 from vmstack.plan.disruption import worst
+from vmstack.xmlio.fingerprint import domain_fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +149,16 @@ class Draft:
         """Expect a touched object to be as it was observed."""
         kind: Literal["domain", "network", "pool", "volume"]
         if isinstance(thing, ObservedDomain):
-            kind, id_ = "domain", thing.uuid
+            # Its XML is read for this once more, which is worth it for the few that a plan touches.
+            kind, id_, fingerprint = "domain", thing.uuid, domain_fingerprint(thing)
         elif isinstance(thing, ObservedNetwork):
-            kind, id_ = "network", thing.uuid
+            kind, id_, fingerprint = "network", thing.uuid, thing.fingerprint
         elif isinstance(thing, ObservedPool):
-            kind, id_ = "pool", thing.name
+            kind, id_, fingerprint = "pool", thing.name, thing.fingerprint
         else:
-            kind, id_ = "volume", f"{thing.pool}/{thing.name}"
+            kind, id_, fingerprint = "volume", f"{thing.pool}/{thing.name}", thing.fingerprint
         self._expectations[host, kind, id_] = Expectation(
-            host=host, object=kind, id=id_, name=thing.name, fingerprint=thing.fingerprint
+            host=host, object=kind, id=id_, name=thing.name, fingerprint=fingerprint
         )
 
     def expect_absent(

@@ -1,7 +1,7 @@
 """Fingerprints: has an object moved since it was observed?"""
 
 import hashlib
-from typing import Final
+from typing import Final, Protocol
 
 from vmstack.xmlio.canonical import canonicalise
 from vmstack.xmlio.safe import Element, drop_attributes, drop_children, parse_xml, replace_children
@@ -38,6 +38,29 @@ def fingerprint(*parts: str | None) -> str:
         digest.update(f"{'none' if part is None else len(content)}:".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+class DomainFacts(Protocol):
+    """A domain as a host tells of it, or as it was observed: what its fingerprint is of."""
+
+    @property
+    def xml(self) -> str: ...
+    @property
+    def live_xml(self) -> str | None: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def persistent(self) -> bool: ...
+    @property
+    def autostart(self) -> bool: ...
+    @property
+    def has_managed_save(self) -> bool: ...
+
+
+def domain_fingerprint(domain: DomainFacts) -> str:
+    """Of both definitions, the power state and the marks that libvirt keeps beside them."""
+    marks = (domain.persistent, domain.autostart, domain.has_managed_save)
+    return fingerprint(domain.xml, domain.live_xml, domain.state, *map(str, marks))
 
 
 def _canonicalise(part: str) -> bytes:

@@ -24,6 +24,7 @@ from vmstack.model.observed import HostSnapshot, Scope
 from vmstack.model.ownership import Ledger, LedgerEntry, Stamp
 from vmstack.model.plan import Expectation
 from vmstack.model.specs import HostSpec
+from vmstack.xmlio.fingerprint import domain_fingerprint
 from vmstack.xmlio.stamp import NAMESPACE, write_stamp
 
 pytestmark = pytest.mark.libvirt
@@ -97,10 +98,10 @@ def test_snapshot_tells_ours_from_theirs(corner: Corner, stack: StackId) -> None
     ours, theirs = domains[corner.name("ours")], domains[corner.name("theirs")]
     assert (ours.active, ours.state, ours.stamp.path) == (True, "running", f"{stack}/vm/ours")
     assert ours.xml
-    assert ours.fingerprint
+    assert ours.live_xml
     assert ours.free_ports > 0
     assert ours.live is not None
-    assert (theirs.active, theirs.xml, theirs.fingerprint, theirs.live) == (False, "", "", None)
+    assert (theirs.active, theirs.xml, theirs.live_xml, theirs.live) == (False, "", None, None)
     assert theirs.config.nics[0].mac == "52:00:00:00:00:bb"
     found = next(found for found in snapshot.pools if found.name == pool)
     assert [volume.name for volume in found.volumes] == ["base.qcow2", "data.qcow2", "root.qcow2"]
@@ -161,7 +162,7 @@ def test_stale_plan_names_what_moved(corner: Corner, stack: StackId) -> None:
     ours = next(found for found in snapshot.domains if found.stamp)
     net, pool = snapshot.networks[0], snapshot.pools[0]
     expectations = [
-        Expectation(host="kvm1", object="domain", id=ours.uuid, name="ours", fingerprint=ours.fingerprint),
+        Expectation(host="kvm1", object="domain", id=ours.uuid, name="ours", fingerprint=domain_fingerprint(ours)),
         Expectation(host="kvm1", object="network", id=net.uuid, name="net", fingerprint=net.fingerprint),
         Expectation(host="kvm1", object="pool", id=pool.name, name="pool", fingerprint=pool.fingerprint),
         *(
