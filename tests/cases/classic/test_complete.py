@@ -1,24 +1,17 @@
 """Every input of the SDK's own classes has a case, and so has every change that the old provider lost."""
 
 import pytest
-import yaml
 
-from tests.cases.classic.bench import Bench
-from tests.cases.classic.casefile import FOLDER, Case, all_cases, fill
+from tests.cases.classic.casefile import Case, all_cases
 from tests.cases.classic.inventory import SILENT_NO_OPS, all_inputs, all_names
-from tests.cases.classic.test_cases import bench, image_cache  # noqa: F401 - fixtures
-from vmstack.errors import InputError
 
 CASES = dict(all_cases())
-# Inputs that are refused for now, by an example. It is to be empty in the end.
-PENDING: dict[str, str] = yaml.safe_load((FOLDER / "pending.yaml").read_text())
 
 
 def test_every_input_has_a_case() -> None:
     covered = {name for case in CASES.values() for name in case.covers}
-    assert sorted(all_inputs() - covered - set(PENDING)) == []
-    assert sorted(covered & set(PENDING)) == [], "it has a case: take it out of pending.yaml"
-    assert sorted((covered | set(PENDING)) - set(all_names())) == [], "the SDK has no such input"
+    assert sorted(all_inputs() - covered) == []
+    assert sorted(covered - set(all_names())) == [], "the SDK has no such input"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -35,7 +28,7 @@ def test_case_goes_both_ways(name: str) -> None:
 def test_every_change_that_was_lost_is_made_or_refused() -> None:
     """The complete list of updates that the old provider took without doing anything."""
     lost = {name for case in CASES.values() if case.silent_no_op for name in case.covers}
-    assert sorted(SILENT_NO_OPS - lost - set(PENDING)) == []
+    assert sorted(SILENT_NO_OPS - lost) == []
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.silent_no_op])
@@ -47,19 +40,3 @@ def _shows(case: Case, index: int) -> bool:
     """A change that does something, that is refused, or that has nothing to do because both states are one."""
     step = case.changes[index]
     return bool(step.plan) or step.refused is not None or case.states[step.start].expect == case.states[step.to].expect
-
-
-@pytest.mark.parametrize("name", PENDING)
-def test_what_is_pending_is_refused_by_name(name: str, bench: Bench) -> None:  # noqa: F811
-    """An input that has no case yet is an error that names it; when it is not any more, it needs its case."""
-    case = Case(about="", covers=[], states={}, uses=["pool", "net", "data"])
-    program = fill(case.text_of(PENDING[name]), bench.values)
-    with pytest.raises(InputError) as caught:
-        bench.evaluate(program)
-    # A resource that is refused as a whole, and a function, are named themselves.
-    assert any(part in str(caught.value) for part in name.split(".")[:2])
-
-
-@pytest.mark.xfail(bool(PENDING), reason="pending.yaml lists what is still refused", strict=True)
-def test_nothing_is_pending() -> None:
-    assert not PENDING
