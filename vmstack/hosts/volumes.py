@@ -93,7 +93,9 @@ class VolumeCalls(Calls):
         """
         uuid = self._link.pool(pool).UUIDString()
         with self._link.streams.pool_calls(uuid) as (connection, found):
-            yield connection.newStream(0), handle or found.storageVolLookupByName(name)
+            # A handle of a connection that broke since is none of this one's.
+            volume = handle if handle is not None and handle.connect() is connection else None
+            yield connection.newStream(0), volume or found.storageVolLookupByName(name)
 
     @contextmanager
     def _ending(self, stream: Any) -> Iterator[None]:

@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from vmstack.hosts.link import Link
 from vmstack.hosts.streams import StreamLine
+from vmstack.hosts.volumes import VolumeCalls
 
 
 class Connection:
@@ -86,3 +88,69 @@ def test_a_failing_call_leaves_the_turn_to_others(line: StreamLine) -> None:
         raise ValueError("x")
     with line.calls() as connection:
         assert connection.isAlive()
+
+
+class Stream:
+    def send(self, data: bytes) -> int:
+        return len(data)
+
+    def finish(self) -> None:
+        pass
+
+
+class Store(Connection):
+    """One that has one pool, whose volumes know where they were found."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.uploads: list[str] = []
+
+    def storagePoolLookupByName(self, name: str) -> "Store":
+        return self
+
+    def storagePoolLookupByUUIDString(self, uuid: str) -> "Store":
+        return self
+
+    def UUIDString(self) -> str:
+        return "00000000-0000-4000-8000-000000000001"
+
+    def createXML(self, xml: str, flags: int) -> "Volume":
+        return Volume(self, "made")
+
+    def storageVolLookupByName(self, name: str) -> "Volume":
+        return Volume(self, "found")
+
+    def newStream(self, flags: int) -> Stream:
+        return Stream()
+
+    def domainEventRegisterAny(self, *arguments: object) -> int:
+        return 0
+
+
+class Volume:
+    def __init__(self, store: Store, how: str) -> None:
+        self._store = store
+        self._how = how
+
+    def connect(self) -> Store:
+        return self._store
+
+    def upload(self, stream: Stream, offset: int, length: int, flags: int) -> None:
+        self._store.uploads.append(self._how)
+
+
+@pytest.mark.parametrize(("breaks", "uploads"), [(False, [["made"]]), (True, [[], ["found"]])])
+def test_a_new_volume_is_looked_up_only_after_a_break(breaks: bool, uploads: list[list[str]]) -> None:
+    stores: list[Store] = []
+
+    def open_connection() -> Store:
+        stores.append(Store())
+        return stores[-1]
+
+    calls = VolumeCalls(Link(Store(), open_another=open_connection, uri="test:///", readonly=False))
+    calls.create_volume(
+        "p", "<volume><name>a</name><allocation>0</allocation><target><format type='raw'/></target></volume>"
+    )
+    stores[0].alive = not breaks
+    calls.upload_volume("p", "a", chunks=[b"x"], length=1)
+    assert [store.uploads for store in stores] == uploads
