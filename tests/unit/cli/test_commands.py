@@ -51,22 +51,10 @@ def write_stack(folder: Path, program: str = PROGRAM) -> Path:
 
 
 @pytest.fixture
-def stack(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def stack(folder, monkeypatch) -> Path:
     monkeypatch.setenv("VMSTACK_STACK", "dev")
-    monkeypatch.setenv("NO_COLOR", "1")
-    folder = tmp_path / "stack"
     folder.mkdir()
     return write_stack(folder)
-
-
-@pytest.fixture
-def host(monkeypatch) -> FakeHost:
-    """The one host of all stacks; every command gets a fresh connection to it."""
-    fake = FakeHost()
-    monkeypatch.setattr(pipeline, "connect", lambda spec, *, readonly: fake.connect(faults=fake.faults))
-    return fake
 
 
 def vms(host: FakeHost) -> dict[str, str]:

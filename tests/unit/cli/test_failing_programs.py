@@ -3,13 +3,8 @@
 # ruff: noqa: E501 - small programs stand on one line each in the table
 
 import random
-from pathlib import Path
 
-import pytest
-
-from tests.fake.host import FakeHost
 from tests.unit.cli.test_waves import run, write
-from vmstack.apply import pipeline
 
 PROGRAM = """
 import pulumi
@@ -32,23 +27,6 @@ FAILURES = {
     "by being no Python": "def (\n",
     "by a failure of a resource that it hides": "try:\n    libvirt.Volume('v-0', size='x', opts=on)\nexcept Exception:\n    pass\n",
 }
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.delenv("VMSTACK_STACK", raising=False)
-    monkeypatch.delenv("LIBVIRT_DEFAULT_URI", raising=False)
-    return tmp_path / "stack"
-
-
-@pytest.fixture
-def host(monkeypatch) -> FakeHost:
-    fake = FakeHost()
-    monkeypatch.setattr(pipeline, "connect", lambda spec, *, readonly: fake.connect())
-    return fake
 
 
 def test_no_failure_deletes_anything(folder, host, capsys):

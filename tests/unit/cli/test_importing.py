@@ -10,7 +10,7 @@ from tests.fake.disk_images import qcow2
 from tests.fake.faults import CrashNow, Faults, crash_at
 from tests.fake.host import FakeHost
 from tests.fake.wire import text
-from tests.unit.cli.test_commands import host, run, stack, write_stack  # noqa: F401 - fixtures
+from tests.unit.cli.test_commands import run, stack, write_stack  # noqa: F401 - a fixture
 from vmstack.apply import pipeline
 from vmstack.evaluate.cloudinit.documents import load_yaml
 from vmstack.hosts.ledger import HostLedger
@@ -48,7 +48,7 @@ pulumi.export("mac", web.network_interfaces[0].mac)
 
 
 @pytest.fixture
-def old(host: FakeHost) -> FakeHost:  # noqa: F811 - the fixture
+def old(host: FakeHost) -> FakeHost:
     """What the old provider made there: names and identities of its own."""
     host.define_pool(text(E.pool(E.name("pool-1111111"), E.uuid(POOL), E.target(E.path("/pools/old")), type="dir")))
     host.build_pool("pool-1111111")

@@ -1,13 +1,8 @@
 """Resource options whose meaning shows only against a host: what is hidden, what is retained."""
 
 import json
-from pathlib import Path
 
-import pytest
-
-from tests.fake.host import FakeHost
 from tests.unit.cli.test_waves import is_converged, names, run, write
-from vmstack.apply import pipeline
 from vmstack.xmlio.stamp import read_stamp
 
 PROGRAM = """
@@ -27,23 +22,6 @@ seed = libvirt.CloudInitDisk("seed", pool=pool.name, user_data="#cloud-config", 
 vm = libvirt.Domain("vm", name="vm", cloudinit=seed.id, disks=[{"volume_id": root.id}],
                     network_interfaces=[{"network_id": lan.id}], opts=on())
 """
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.delenv("VMSTACK_STACK", raising=False)
-    monkeypatch.delenv("LIBVIRT_DEFAULT_URI", raising=False)
-    return tmp_path / "stack"
-
-
-@pytest.fixture
-def host(monkeypatch) -> FakeHost:
-    fake = FakeHost()
-    monkeypatch.setattr(pipeline, "connect", lambda spec, *, readonly: fake.connect())
-    return fake
 
 
 def test_what_is_retained_is_forgotten_and_untouched(folder, host, capsys):

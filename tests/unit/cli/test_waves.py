@@ -8,7 +8,6 @@ import pytest
 
 from tests.fake.guests import Guest
 from tests.fake.host import FakeHost
-from vmstack.apply import pipeline
 from vmstack.cli.main import main
 from vmstack.hosts import leases
 
@@ -35,21 +34,9 @@ pulumi.export("text", second.description)
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.delenv("VMSTACK_STACK", raising=False)
-    monkeypatch.delenv("LIBVIRT_DEFAULT_URI", raising=False)
+def folder(folder, monkeypatch) -> Path:
     monkeypatch.setattr(leases, "_LOOKS", (0.0,))
-    return write(tmp_path / "stack", SECOND)
-
-
-@pytest.fixture
-def host(monkeypatch) -> FakeHost:
-    fake = FakeHost()
-    monkeypatch.setattr(pipeline, "connect", lambda spec, *, readonly: fake.connect())
-    return fake
+    return write(folder, SECOND)
 
 
 def write(folder: Path, program: str, *, project: str = "shop") -> Path:
