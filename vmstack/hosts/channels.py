@@ -37,7 +37,7 @@ class ChannelCalls(Calls):
     def _open_channel(self, uuid: str, channel: str) -> Any:
         """Take the channel over, from a reader that is gone too; `None`: the guest is not there any more."""
         with (
-            self._link.doing(f"open channel {channel} of domain {uuid}"),
+            self._link.doing(f"open channel {channel} of domain {uuid}", streaming=True),
             self._link.streams.calls() as connection,
         ):
             domain = connection.lookupByUUIDString(uuid)

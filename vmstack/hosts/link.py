@@ -25,7 +25,7 @@ class Link:
 
     def __init__(self, connection: Any, *, open_another: Callable[[], Any], uri: str, readonly: bool) -> None:
         self.connection = connection
-        self.streams = StreamLine(open_another)
+        self.streams = StreamLine(open_another, lost=lambda: not self._alive(), uri=uri)
         self.uri = uri
         self.readonly = readonly
         self.events = DomainEvents(connection)
@@ -52,19 +52,24 @@ class Link:
             if volume[0] == name:
                 self.blank.pop(volume, None)
 
-    def doing(self, what: str, *, taken: Callable[[], bool] | None = None) -> AbstractContextManager[None]:
-        """Translate libvirt's errors inside the block; `what` reads on after "cannot"."""
-        return libvirt_failures(what, host=self.uri, alive=self._alive, taken=taken)
+    def doing(
+        self, what: str, *, taken: Callable[[], bool] | None = None, streaming: bool = False
+    ) -> AbstractContextManager[None]:
+        """Translate libvirt's errors inside the block; `what` reads on after "cannot", and may be done by streams."""
+        alive = (lambda: self._alive() and self.streams.alive()) if streaming else self._alive
+        return libvirt_failures(what, host=self.uri, alive=alive, taken=taken)
 
     @contextmanager
-    def changing(self, what: str, *, pool: str, taken: Callable[[], bool] | None = None) -> Iterator[None]:
+    def changing(
+        self, what: str, *, pool: str, taken: Callable[[], bool] | None = None, streaming: bool = False
+    ) -> Iterator[None]:
         """As `doing`, for what is done to the volumes of a pool.
 
         Where a pool that was there before is gone, that is a `HostError`: of its volumes it says nothing, as there may
         be another pool of that name now.
         """
         known = pool in self._pools
-        with self.doing(what, taken=taken):
+        with self.doing(what, taken=taken, streaming=streaming):
             try:
                 yield
             except libvirt.libvirtError as error:
@@ -105,7 +110,7 @@ class Link:
 
     def _alive(self) -> bool:
         try:
-            return bool(self.connection.isAlive()) and self.streams.alive()
+            return bool(self.connection.isAlive())
         except libvirt.libvirtError:
             return False
 

@@ -30,7 +30,7 @@ class VolumeCalls(Calls):
     def create_volume(self, pool: str, xml: str) -> None:
         root = parse_xml(xml, what="a volume to create")
         name = root.findtext("name") or ""
-        with self._link.changing(f"create volume {pool}/{name}", pool=pool):
+        with self._link.changing(f"create volume {pool}/{name}", pool=pool, streaming=True):
             if root.findtext("allocation") != "0" or root.find("target/format[@type='raw']") is None:
                 self._link.pool(pool).createXML(xml, 0)
                 return
@@ -46,7 +46,7 @@ class VolumeCalls(Calls):
             self._link.pool(pool).createXMLFrom(xml, origin, 0)
 
     def upload_volume(self, pool: str, name: str, *, chunks: Iterable[bytes | int], length: int) -> None:
-        with self._link.changing(f"upload to volume {pool}/{name}", pool=pool):
+        with self._link.changing(f"upload to volume {pool}/{name}", pool=pool, streaming=True):
             blank = self._link.blank.pop((pool, name), None)
             if blank is not None:
                 self._send(pool, name, chunks, length=length, handle=blank)
@@ -61,7 +61,7 @@ class VolumeCalls(Calls):
             self._send(pool, name, _cover(chunks, old=physical if allocated else 0), length=length)
 
     def download_volume(self, pool: str, name: str, *, length: int) -> Iterator[bytes]:
-        with self._link.doing(f"download volume {pool}/{name}"):
+        with self._link.changing(f"download volume {pool}/{name}", pool=pool, streaming=True):
             with self._stream(pool, name) as (stream, handle):
                 handle.download(stream, 0, length, 0)
             with self._ending(stream):
@@ -93,9 +93,7 @@ class VolumeCalls(Calls):
         """
         uuid = self._link.pool(pool).UUIDString()
         with self._link.streams.pool_calls(uuid) as (connection, found):
-            # A handle of a connection that broke since is none of this one's.
-            volume = handle if handle is not None and handle.connect() is connection else None
-            yield connection.newStream(0), volume or found.storageVolLookupByName(name)
+            yield connection.newStream(0), handle or found.storageVolLookupByName(name)
 
     @contextmanager
     def _ending(self, stream: Any) -> Iterator[None]:

@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
+from xml.sax.saxutils import escape
 
 import msgspec
 
@@ -17,7 +18,7 @@ from vmstack.model.identity import Key, Kind, StackId, derive_bridge, derive_lab
 from vmstack.model.observed import HostSnapshot, Observed, ObservedDomain, ObservedNetwork
 from vmstack.model.ownership import LedgerEntry
 from vmstack.model.readiness import READY_CHANNEL
-from vmstack.model.specs import NetworkSpec, PoolSpec, Spec, VmSpec, VolumeSpec
+from vmstack.model.specs import NetworkSpec, PoolSpec, Reservation, Spec, VmSpec, VolumeSpec
 from vmstack.plan.index import owned_name
 
 ThingT = TypeVar("ThingT")
@@ -29,6 +30,11 @@ _TOKEN: Final = re.compile(
 )
 _TAIL: Final = re.compile(r"-[0-9a-f]{7}(?![0-9a-f])")
 _TAIL_LENGTH: Final = 8
+# Fields by which specs and options name each other: they are the program's own names, whatever these are made of.
+_NAMES: Final = frozenset(
+    {"name", "host", "pool", "image", "base", "volume", "seed", "ignition", "network", "open", "boot"}
+)
+_MARKUP: Final = frozenset({"xml", "xslt", "stylesheet"})
 
 
 def settle(desired: DesiredGraph, observed: Observed) -> DesiredGraph:
@@ -119,7 +125,7 @@ class _Known:
 
     def settle(self, resource: Resource) -> Resource:
         """The resource with the values that its objects really have."""
-        spec: Spec = _each(resource.spec, self._within)
+        spec: Spec = _each(resource.spec, self._within, markup=self._within_markup)
         if isinstance(spec, VmSpec):
             spec = self._settle_vm(spec)
         return resource if spec is resource.spec else msgspec.structs.replace(resource, spec=spec)
@@ -138,7 +144,10 @@ class _Known:
     def _text(self, text: str) -> str:
         return self.texts.get(text, text)
 
-    def _within(self, text: str) -> str:
+    def _within_markup(self, text: str) -> str:
+        return self._within(text, quote=lambda found: escape(found, {'"': "&quot;"}))
+
+    def _within(self, text: str, *, quote: Callable[[str], str] = str) -> str:
         """A text with all derived values in it replaced. There may be thousands, so it is searched for their forms."""
         text = _TOKEN.sub(lambda match: self._text(match[0]), text)
         parts: list[str] = []
@@ -146,14 +155,17 @@ class _Known:
         for match in _TAIL.finditer(text):
             for label in self._labels.get(match[0], ()):
                 if text.startswith(label, match.end() - len(label)) and match.end() - len(label) >= start:
-                    parts += [text[start : match.end() - len(label)], self.texts[label]]
+                    parts += [text[start : match.end() - len(label)], quote(self.texts[label])]
                     start = match.end()
                     break
         return "".join((*parts, text[start:]))
 
 
-def _each(value: ThingT, change: Callable[[str], str]) -> ThingT:
-    """A value of structures and JSON-able parts with every text in it changed; the value itself where none is."""
+def _each(value: ThingT, change: Callable[[str], str], *, markup: Callable[[str], str] | None = None) -> ThingT:
+    """A value of structures and JSON-able parts with every text in it changed; the value itself where none is.
+
+    Names of resources and devices stay; documents are changed by `markup`.
+    """
     result: object = value
     if isinstance(value, str):
         # Members of enumerations are no free text.
@@ -161,14 +173,19 @@ def _each(value: ThingT, change: Callable[[str], str]) -> ThingT:
         result = value if text == value else text
     elif isinstance(value, msgspec.Struct):
         fields = {name: getattr(value, name) for name in value.__struct_fields__}
-        changed = {name: _each(field, change) for name, field in fields.items()}
-        if any(changed[name] is not field for name, field in fields.items()):
+        named = frozenset() if isinstance(value, Reservation) else _NAMES
+        changed = {
+            name: _each(field, (markup or change) if name in _MARKUP else change, markup=markup)
+            for name, field in fields.items()
+            if name not in named
+        }
+        if any(item is not fields[name] for name, item in changed.items()):
             result = msgspec.structs.replace(value, **changed)
     elif isinstance(value, Mapping):
-        mapped = {name: _each(item, change) for name, item in value.items()}
+        mapped = {name: _each(item, change, markup=markup) for name, item in value.items()}
         result = mapped if any(mapped[name] is not item for name, item in value.items()) else value
     elif isinstance(value, list | tuple):
-        items = [_each(item, change) for item in value]
+        items = [_each(item, change, markup=markup) for item in value]
         if any(new is not old for new, old in zip(items, value, strict=True)):
             result = tuple(items) if isinstance(value, tuple) else items
     return result  # type: ignore[return-value]

@@ -235,6 +235,38 @@ watch = libvirt.Domain("watch", memory=512, description=note, kernel=pulumi.Outp
     assert run("plan", project, "--detailed-exitcode") == 0
 
 
+def test_options_of_its_devices_hold_afterwards(project, old, capsys):
+    program = project / "__main__.py"
+    ignoring = 'opts=pulumi.ResourceOptions.merge(on, pulumi.ResourceOptions(ignore_changes=["networkInterfaces"])),'
+    program.write_text(program.read_text().replace('["10.20.0.10"]}], opts=on,', '["10.20.0.10"]}], ' + ignoring))
+    assert ignoring in program.read_text()
+    assert run("import", project, "--from-pulumi", _export(project), "--yes") == 0
+    assert run("plan", project, "--detailed-exitcode") == 0
+    old.define_domain(old.domain(VM).xml.replace('network="lan-6666666"', 'network="elsewhere"'))
+    assert "elsewhere" in old.domain(VM).xml
+    assert run("plan", project, "--detailed-exitcode") == 0
+
+
+def test_a_name_that_holds_its_identity_stays_the_name_of_the_resource(project, old, capsys):
+    program = project / "__main__.py"
+    program.write_text(
+        program.read_text()
+        + """
+def more(id):
+    opts = pulumi.ResourceOptions.merge(on, pulumi.ResourceOptions(protect=True))
+    libvirt.Volume(f"extra-{id}", pool=pool.name, size=1 << 20, opts=opts)
+web.id.apply(more)
+"""
+    )
+    assert run("import", project, "--from-pulumi", _export(project), "--yes") == 0
+    assert run("apply", project, "--yes") == 0
+    assert run("plan", project, "--detailed-exitcode") == 0
+    program.write_text(program.read_text().replace("web.id.apply(more)", ""))
+    capsys.readouterr()
+    assert run("apply", project, "--yes", "--allow-data-loss") != 0
+    assert "protect" in capsys.readouterr().err
+
+
 def test_disks_can_be_taken_away_and_seeds_changed(project, old, capsys):
     assert run("import", project, "--from-pulumi", _export(project), "--yes") == 0
     program = project / "__main__.py"

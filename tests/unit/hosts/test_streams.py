@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from vmstack.hosts.link import Link
+from vmstack.errors import HostUnreachableError
 from vmstack.hosts.streams import StreamLine
-from vmstack.hosts.volumes import VolumeCalls
 
 
 class Connection:
@@ -46,12 +45,18 @@ def opened() -> list[Connection]:
 
 
 @pytest.fixture
-def line(opened: list[Connection]) -> StreamLine:
+def other() -> Connection:
+    """The connection for everything else."""
+    return Connection()
+
+
+@pytest.fixture
+def line(opened: list[Connection], other: Connection) -> StreamLine:
     def open_connection() -> Connection:
         opened.append(Connection())
         return opened[-1]
 
-    return StreamLine(open_connection)
+    return StreamLine(open_connection, lost=lambda: not other.alive, uri="test:///")
 
 
 def test_calls_and_ends_take_turns(line: StreamLine, opened: list[Connection]) -> None:
@@ -65,9 +70,7 @@ def test_calls_and_ends_take_turns(line: StreamLine, opened: list[Connection]) -
     assert [one.most for one in opened] == [1]
 
 
-def test_it_opens_when_the_first_stream_is_there_and_again_after_a_break(
-    line: StreamLine, opened: list[Connection]
-) -> None:
+def test_it_opens_when_the_first_stream_is_there_and_never_again(line: StreamLine, opened: list[Connection]) -> None:
     assert opened == []
     assert line.alive()
     with line.pool_calls("a") as (_, first):
@@ -76,11 +79,44 @@ def test_it_opens_when_the_first_stream_is_there_and_again_after_a_break(
         assert again is first
     opened[0].alive = False
     assert not line.alive()
-    with line.pool_calls("a") as (connection, other):
-        assert other is not first  # a handle is of its connection
-        assert connection is opened[1]
+    with line.calls() as connection:
+        assert connection is opened[0]  # whose calls fail
     line.close()
-    assert opened[1].closed
+    assert opened[0].closed
+    with pytest.raises(HostUnreachableError), line.calls():
+        pass
+    assert len(opened) == 1
+
+
+def test_nothing_is_done_over_it_when_the_other_connection_is_lost(
+    line: StreamLine, other: Connection, opened: list[Connection]
+) -> None:
+    other.alive = False
+    for _ in range(2):
+        with pytest.raises(HostUnreachableError, match="the connection to test:/// was lost"), line.calls():
+            pass
+    assert opened == []
+
+
+def test_a_host_that_does_not_answer_is_waited_for_once(other: Connection) -> None:
+    asked: list[int] = []
+
+    def open_connection() -> Connection:
+        asked.append(1)
+        raise HostUnreachableError("no answer")
+
+    line = StreamLine(open_connection, lost=lambda: not other.alive, uri="test:///")
+    for _ in range(3):
+        with pytest.raises(HostUnreachableError, match="no answer"), line.calls():
+            pass
+    assert len(asked) == 1
+
+
+def test_a_stream_may_end_inside_a_call_of_the_same_thread(line: StreamLine) -> None:
+    ended: list[int] = []
+    with line.calls():
+        line.end(lambda: ended.append(1))
+    assert ended == [1]
 
 
 def test_a_failing_call_leaves_the_turn_to_others(line: StreamLine) -> None:
@@ -88,69 +124,3 @@ def test_a_failing_call_leaves_the_turn_to_others(line: StreamLine) -> None:
         raise ValueError("x")
     with line.calls() as connection:
         assert connection.isAlive()
-
-
-class Stream:
-    def send(self, data: bytes) -> int:
-        return len(data)
-
-    def finish(self) -> None:
-        pass
-
-
-class Store(Connection):
-    """One that has one pool, whose volumes know where they were found."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.uploads: list[str] = []
-
-    def storagePoolLookupByName(self, name: str) -> "Store":
-        return self
-
-    def storagePoolLookupByUUIDString(self, uuid: str) -> "Store":
-        return self
-
-    def UUIDString(self) -> str:
-        return "00000000-0000-4000-8000-000000000001"
-
-    def createXML(self, xml: str, flags: int) -> "Volume":
-        return Volume(self, "made")
-
-    def storageVolLookupByName(self, name: str) -> "Volume":
-        return Volume(self, "found")
-
-    def newStream(self, flags: int) -> Stream:
-        return Stream()
-
-    def domainEventRegisterAny(self, *arguments: object) -> int:
-        return 0
-
-
-class Volume:
-    def __init__(self, store: Store, how: str) -> None:
-        self._store = store
-        self._how = how
-
-    def connect(self) -> Store:
-        return self._store
-
-    def upload(self, stream: Stream, offset: int, length: int, flags: int) -> None:
-        self._store.uploads.append(self._how)
-
-
-@pytest.mark.parametrize(("breaks", "uploads"), [(False, [["made"]]), (True, [[], ["found"]])])
-def test_a_new_volume_is_looked_up_only_after_a_break(breaks: bool, uploads: list[list[str]]) -> None:
-    stores: list[Store] = []
-
-    def open_connection() -> Store:
-        stores.append(Store())
-        return stores[-1]
-
-    calls = VolumeCalls(Link(Store(), open_another=open_connection, uri="test:///", readonly=False))
-    calls.create_volume(
-        "p", "<volume><name>a</name><allocation>0</allocation><target><format type='raw'/></target></volume>"
-    )
-    stores[0].alive = not breaks
-    calls.upload_volume("p", "a", chunks=[b"x"], length=1)
-    assert [store.uploads for store in stores] == uploads
