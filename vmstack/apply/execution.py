@@ -28,7 +28,7 @@ from vmstack.hosts.driver import Driver
 from vmstack.hosts.execute import EffectResult, Supply, execute
 from vmstack.hosts.expectations import Guards
 from vmstack.model.base import Data
-from vmstack.model.effects import AwaitLease, AwaitReady, CopyVolume, CreateVolume, StartPool
+from vmstack.model.effects import AwaitLease, AwaitReady, CopyVolume, CreateVolume, StartDomain, StartPool
 from vmstack.model.identity import Key
 from vmstack.model.ownership import EntryState
 from vmstack.model.plan import Step
@@ -220,6 +220,8 @@ class Execution:
         except VmstackError as error:
             _name_object(error, step)
             failure = self._disown(step, error) if isinstance(error, ExistsError) else error
+            if step.undo is not None:
+                failure = self._put_back(step.undo, step, failure)
         except Abandoned:
             failure = None
         except Exception as error:  # noqa: BLE001 - whatever it is, it must end this step and no other
@@ -229,6 +231,16 @@ class Execution:
             self._inbox.put(_Died(error=error))
             return
         self._inbox.put(_Ended(step=step, seconds=monotonic() - began, result=result, error=failure))
+
+    def _put_back(self, undo: StartDomain, step: Step, error: VmstackError) -> VmstackError:
+        """Put right what was done for a step that failed. Returns what went wrong in all."""
+        try:
+            execute(undo, self._drivers[step.host], supply=self._supply, report=self._reporter(step))
+        except VmstackError as failure:
+            _name_object(failure, step)
+            return ErrorGroup([error, failure])
+        error.details = (*error.details, "the guest was started again, as it was before")
+        return error
 
     def _disown(self, step: Step, error: ExistsError) -> VmstackError:
         """Take a volume out of the ledger that is there already, and not by this stack: else it would pass for ours.

@@ -255,7 +255,9 @@ def tell_result(
         }
         events.write("outputs", f"Outputs: {len(shown)}", outputs=shown)
     if error is not None:
+        places = {(change.host, change.key): change.place for change in result.plan.changes}
         for failure in result.failed:
+            failure.error.place = failure.error.place or places.get((failure.step.host, failure.step.key))
             for line in render_failure(failure.error, terminal):
                 terminal.tell(line)
         return report_failure(error, terminal)

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from vmstack.errors import Place
 from vmstack.model.base import Data
-from vmstack.model.effects import AnyEffect
+from vmstack.model.effects import AnyEffect, StartDomain
 from vmstack.model.facts import Gap
 from vmstack.model.graph import Output
 from vmstack.model.identity import Key, StackId
@@ -101,7 +101,8 @@ class Step(Data, frozen=True, kw_only=True):
     """One effect on one host. `id` is unique and stable; `needs` are ids of steps that must have succeeded.
 
     `flush` asks that the marks be durable before any step that needs this one runs. `guards` must hold right before
-    the effect; where one does not, the step fails and nothing is done.
+    the effect; where one does not, the step fails and nothing is done. `undo` puts right what earlier steps did for
+    this one, when its effect is refused.
     """
 
     id: str
@@ -112,6 +113,7 @@ class Step(Data, frozen=True, kw_only=True):
     marks: tuple[LedgerMark, ...] = ()
     flush: bool = False
     guards: tuple[Expectation, ...] = ()
+    undo: StartDomain | None = None
 
 
 class Intent(Data, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from vmstack.errors import ConflictError, Place, VmstackError, raise_all
-from vmstack.model.effects import AnyEffect
+from vmstack.model.effects import AnyEffect, StartDomain
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ImageFacts, ObservedDomain, ObservedNetwork, ObservedPool, ObservedVolume
 from vmstack.model.ownership import LedgerEntry
@@ -42,6 +42,7 @@ class _DraftStep:
     marks: tuple[LedgerMark, ...]
     flush: bool
     guards: tuple[Expectation, ...]
+    undo: StartDomain | None
 
 
 class Draft:
@@ -103,11 +104,14 @@ class Draft:
         marks: Iterable[LedgerMark] = (),
         flush: bool = False,
         guards: Iterable[Expectation] = (),
+        undo: StartDomain | None = None,
     ) -> str:
         """Add a step and return its id. `needs` are ids (`None` is skipped), `after` are resources to wait for."""
         id_ = step_id(key, verb, host=host)
         wanted = tuple(dict.fromkeys(need for need in needs if need is not None))
-        self._steps[id_] = _DraftStep(id_, host, key, effect, wanted, tuple(after), tuple(marks), flush, tuple(guards))
+        self._steps[id_] = _DraftStep(
+            id_, host, key, effect, wanted, tuple(after), tuple(marks), flush, tuple(guards), undo
+        )
         return id_
 
     def explain(self, key: Key, *, host: str, reason: str, disruption: Disruption = Disruption.NONE) -> None:
@@ -241,6 +245,7 @@ class Draft:
             marks=step.marks,
             flush=step.flush,
             guards=step.guards,
+            undo=step.undo,
         )
 
 

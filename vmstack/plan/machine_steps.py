@@ -139,7 +139,15 @@ class _Chain:
         self._after = context.needs(Kind.VM, decision.spec.name)
         self.last: tuple[str, ...] = tuple(step for step in first if step is not None)
 
-    def add(self, verb: str, effect: AnyEffect, *, after: tuple[Key, ...] = (), needs: tuple[str, ...] = ()) -> str:
+    def add(
+        self,
+        verb: str,
+        effect: AnyEffect,
+        *,
+        after: tuple[Key, ...] = (),
+        needs: tuple[str, ...] = (),
+        undo: StartDomain | None = None,
+    ) -> str:
         decision = self._decision
         id_ = self._draft.step(
             decision.key,
@@ -148,6 +156,7 @@ class _Chain:
             host=decision.host,
             needs=(*self.last, *needs),
             after=(*self._after, *after),
+            undo=undo,
         )
         self.last = (id_,)
         self._after = ()  # what comes later waits through the first step
@@ -223,7 +232,10 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
         chain.add("rename", RenameDomain(uuid=found.uuid, name=found.name, new_name=name), after=after)
     if decision.remade and found.persistent:
         chain.add("undefine", UndefineDomain(uuid=found.uuid, name=name))
-    chain.add("define", DefineDomain(uuid=spec.uuid, name=name, xml=xml), after=after)
+    # Only the host can tell whether it takes the definition, and a guest that ran must not stay off when it does not.
+    back = decision.stops and found.persistent and not decision.remade and found.state in ("running", "paused")
+    undo = StartDomain(uuid=found.uuid, name=name) if back else None
+    chain.add("define", DefineDomain(uuid=spec.uuid, name=name, xml=xml), after=after, undo=undo)
 
 
 def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain, *, handovers: Handovers) -> None:

@@ -110,6 +110,22 @@ def test_step_that_fails_stops_what_needs_it_and_nothing_else(stack: Stack) -> N
     stack.is_converged()
 
 
+def test_guest_whose_new_definition_is_refused_runs_on(stack: Stack) -> None:
+    """Only libvirt knows how many vcpus a machine type takes."""
+    stack.write(PROGRAM)
+    stack.edit("running=False)", "vcpus=1, shutdown_timeout=1, power_off_after_timeout=True)")
+    stack.apply()
+    stack.edit("vcpus=1", "vcpus=4000")
+    run = stack.apply(code=3)
+    assert "vm.a (DefineDomain): cannot define domain" in run.err
+    assert "the guest was started again, as it was before" in run.err
+    assert "__main__.py:" in run.err
+    assert virsh("domstate", stack.name("a")).strip() == "running"
+    assert "Guests that restart: vm.a" in stack.run("plan").out
+    stack.edit("vcpus=4000", "vcpus=1")
+    stack.is_converged()
+
+
 def test_user_without_permission_is_told_how_to_get_it(stack: Stack, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)

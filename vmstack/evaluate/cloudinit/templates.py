@@ -234,8 +234,12 @@ class _Environment(ImmutableSandboxedEnvironment):
     def _unknown(self, name: str) -> InputError:
         known = self.list_templates()
         shown = [f"there is {item}" for item in known[:_MAX_SHOWN]]
-        places = ", ".join(str(folder) for folder in self._folders) or "no templates/ folder was found"
-        return InputError(f"there is no template {name!r}", details=[f"looked in {places}", *shown])
+        places = ", ".join(str(folder) for folder in self._folders)
+        return InputError(
+            f"there is no template {name!r}",
+            details=[f"looked in {places}" if places else "no templates/ folder was found", *shown],
+            resolution="templates are files in a folder templates/ beside the stack program, or above it",
+        )
 
 
 @jinja2.pass_context
