@@ -96,13 +96,12 @@ class Wire:
         return domain
 
 
-_PARSER = etree.XMLParser(remove_blank_text=True, resolve_entities=False, no_network=True)
-
-
 def parse(xml: str, *, root: str) -> etree._Element:
     """Parse as libvirt does: anything malformed, or with another root, is an error."""
+    # One for each call, as in `parse_xml`: connections are used by many threads.
+    parser = etree.XMLParser(remove_blank_text=True, resolve_entities=False, no_network=True)
     try:
-        element = etree.fromstring(xml.encode(), _PARSER)
+        element = etree.fromstring(xml.encode(), parser)
     except etree.XMLSyntaxError as error:
         raise HostError(f"XML error: {error}") from None
     if element.tag != root:
