@@ -248,11 +248,12 @@ def measure_fleet(bench: Bench) -> None:
         rounds = [(spend(plan), spend(validate)) for _ in range(bench.runs + 1)][1:]
     finally:
         run(command("destroy", "--yes", "--allow-data-loss"))
-    for index, title in enumerate(("wall", "CPU")):
+    # The processor's time says how much work it is, by however many processes; what people wait for has the limit.
+    for index, title, limit in ((0, "wall", 1.0), (1, "CPU", None)):
         ours, theirs = (statistics.median(pair[side][index] for pair in rounds) for side in (0, 1))
         bench.record(
             f"no-op plan, {bench.count} of each, {title}", ours=ours, theirs=theirs, against="evaluation",
-            limit="+1.0 s", holds=ours - theirs <= 1.0,
+            limit="none" if limit is None else f"+{limit} s", holds=limit is None or ours - theirs <= limit,
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from vmstack.hosts.connection import connect
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.ledger import HostLedger
 from vmstack.hosts.lock import break_lock, read_lock
+from vmstack.hosts.lookout import Lookout
 from vmstack.hosts.observe import observe
 from vmstack.images.store import ImageStore
 from vmstack.model.base import Data
@@ -78,9 +79,32 @@ def connected(desired: DesiredGraph, *, open_host: Connect) -> Iterator[dict[str
             driver.close()
 
 
-def observe_stack(desired: DesiredGraph, drivers: Mapping[str, Driver]) -> Observed:
-    """Read from every host what concerns the stack. Changes nothing."""
-    return observe(drivers, stack=desired.stack, scopes=scope_of(desired))
+@contextmanager
+def reading_ahead() -> Iterator[Lookout | None]:
+    """Have the hosts read by another process while the program is evaluated, for a plan alone; `None` where it cannot.
+
+    What is to be changed must be read under the stack's lock, and so not before it.
+    """
+
+    def open_one(spec: HostSpec) -> Driver:
+        return connect(spec, readonly=True, at_once=1)
+
+    lookout = Lookout.post(open_one)
+    try:
+        yield lookout
+    finally:
+        if lookout is not None:
+            lookout.dismiss()
+
+
+def observe_stack(desired: DesiredGraph, drivers: Mapping[str, Driver], *, lookout: Lookout | None = None) -> Observed:
+    """Read from every host what concerns the stack, unless the lookout has. Changes nothing."""
+    scopes = scope_of(desired)
+    hosts = hosts_of(desired)
+    seen = {} if lookout is None else lookout.snapshots(hosts, scopes=scopes)
+    rest = {host: driver for host, driver in drivers.items() if host not in seen}
+    observed = observe(rest, stack=desired.stack, scopes=scopes) if rest else Observed(hosts={})
+    return Observed(hosts={host: seen.get(host) or observed.hosts[host] for host in sorted(drivers)})
 
 
 def resolve_images(
@@ -131,10 +155,11 @@ def plan_stack(
     need_files: bool,
     progress: ImageProgress,
     seen: Callable[[Observed], None] | None = None,
+    lookout: Lookout | None = None,
 ) -> Planned:
     """Observe, place, find images and plan. Destroying needs no image. `seen` is told what was observed, before a plan
-    is made from it or fails."""
-    observed = observe_stack(desired, drivers)
+    is made from it or fails. What the `lookout` has seen is not read again."""
+    observed = observe_stack(desired, drivers, lookout=lookout)
     if seen is not None:
         seen(observed)
     placed = settle(place(desired, observed), observed)

@@ -66,26 +66,28 @@ def show_plan(
 ) -> int:
     """Plan over read-only connections and print the result."""
     code = EXIT_ERROR if expect_no_changes else EXIT_DIFFERENCES if detailed_exitcode else EXIT_DONE
-    desired = study(target, curious=not policy.destroy).desired
-    check_hosts(desired)
-    store = image_store()
-    with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
-        adoption = None
-        if not policy.destroy and takes_over(desired):
-            from vmstack.apply.adoption import adopt_named  # loads what most runs do not need
+    with pipeline.reading_ahead() as lookout:
+        desired = study(target, curious=not policy.destroy, notice=None if lookout is None else lookout.send).desired
+        check_hosts(desired)
+        store = image_store()
+        with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
+            adoption = None
+            if not policy.destroy and takes_over(desired):
+                from vmstack.apply.adoption import adopt_named  # loads what most runs do not need
 
-            adoption = adopt_named(desired, drivers, store=store, progress=ImageProgress(terminal))
-        if adoption is not None:
-            return _show_adoption(adoption, terminal, json=json, code=code)
-        planned = pipeline.plan_stack(
-            desired,
-            drivers,
-            policy=policy,
-            store=store,
-            need_files=False,
-            progress=ImageProgress(terminal),
-            seen=lambda observed: tell_locks(observed, terminal),
-        )
+                adoption = adopt_named(desired, drivers, store=store, progress=ImageProgress(terminal))
+            if adoption is not None:
+                return _show_adoption(adoption, terminal, json=json, code=code)
+            planned = pipeline.plan_stack(
+                desired,
+                drivers,
+                policy=policy,
+                store=store,
+                need_files=False,
+                progress=ImageProgress(terminal),
+                seen=lambda observed: tell_locks(observed, terminal),
+                lookout=lookout,
+            )
     check_resources(desired, policy=policy)
     tell_plan(planned.plan, terminal, json=json, destroy=policy.destroy)
     if planned.plan.empty and planned.plan.whole:

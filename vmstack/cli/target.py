@@ -9,6 +9,7 @@ from vmstack.cli.terminal import open_terminal
 
 if TYPE_CHECKING:
     from vmstack.apply.learning import Evaluate, Learnt
+    from vmstack.evaluate.recorder import Notice
     from vmstack.model.facts import Facts
     from vmstack.model.graph import DesiredGraph
 
@@ -23,8 +24,8 @@ class Target:
     connect: str | None = None
 
 
-def evaluator(target: Target) -> "Evaluate":
-    """What evaluates the stack program with the facts that it is given."""
+def evaluator(target: Target, *, notice: "Notice | None" = None) -> "Evaluate":
+    """What evaluates the stack program with the facts that it is given; `notice` is told of the hosts that it uses."""
     from vmstack.cli.configuring import ask_hidden
     from vmstack.evaluate.program import evaluate
 
@@ -33,7 +34,13 @@ def evaluator(target: Target) -> "Evaluate":
 
     def run(facts: "Facts") -> "DesiredGraph":
         return evaluate(
-            target.folder, stack=target.stack, config=target.config, connect=target.connect, ask=ask, facts=facts
+            target.folder,
+            stack=target.stack,
+            config=target.config,
+            connect=target.connect,
+            ask=ask,
+            facts=facts,
+            notice=notice,
         )
 
     return run
@@ -46,17 +53,20 @@ def load(target: Target) -> "DesiredGraph":
     return evaluator(target)(Facts())
 
 
-def study(target: Target, *, facts: "Facts | None" = None, curious: bool = True) -> "Learnt":
+def study(
+    target: Target, *, facts: "Facts | None" = None, curious: bool = True, notice: "Notice | None" = None
+) -> "Learnt":
     """Evaluate the stack program with what the hosts know of what it asks for. Changes nothing on them.
 
-    Unless `curious`, they are asked only what the program cannot go on without.
+    Unless `curious`, they are asked only what the program cannot go on without. `notice` is told early which hosts the
+    program uses.
     """
     from vmstack.apply.learning import learn
     from vmstack.apply.pipeline import connect_to_host
     from vmstack.model.facts import Facts
 
     return learn(
-        evaluator(target),
+        evaluator(target, notice=notice),
         open_host=connect_to_host(readonly=True),
         open_agent=connect_to_host(readonly=False),
         facts=facts or Facts(),

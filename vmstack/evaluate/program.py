@@ -1,9 +1,10 @@
 """Evaluating a stack program: a project folder in, a desired graph out, and no host touched."""
 
 import contextvars
+import functools
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Final
@@ -16,7 +17,7 @@ from vmstack.evaluate.config.secrets import Ask
 from vmstack.evaluate.failures import check_wanted, explain_failure, place_failure
 from vmstack.evaluate.isolation import PulumiWantedError, execute, isolated, tripwire
 from vmstack.evaluate.project import Project, read_project
-from vmstack.evaluate.recorder import Recorder
+from vmstack.evaluate.recorder import Notice, Recorder
 from vmstack.evaluate.session import SESSION
 from vmstack.model.facts import Facts
 from vmstack.model.graph import DesiredGraph
@@ -35,19 +36,24 @@ def evaluate(
     connect: str | None = None,
     ask: Ask | None = None,
     facts: Facts = _NO_FACTS,
+    notice: Notice | None = None,
 ) -> DesiredGraph:
     """Run the stack program of a project folder and return what it wants, whole or not at all.
 
     `stack` chooses the stack, `config` overrides its configuration, `connect` the URI of the only host, `ask` gets the
-    passphrase of encrypted configuration where the environment has none, `facts` are what hosts told so far. Raises
-    `FactsWantedError` where the program cannot go on without asking one, and `InputError`, `ConflictError` or
-    `ProgramError` (or a group of them); no text of theirs holds a secret of the configuration.
+    passphrase of encrypted configuration where the environment has none, `facts` are what hosts told so far, `notice`
+    is told early which hosts the program uses. Raises `FactsWantedError` where the program cannot go on without asking
+    one, and `InputError`, `ConflictError` or `ProgramError` (or a group of them); no text of theirs holds a secret of
+    the configuration.
     """
     origin = Path.cwd()
     project = read_project(folder, stack=stack, overrides=config, ask=ask)
     redactor = Redactor(project.hidden)
     try:
-        graph = contextvars.copy_context().run(_evaluate, project, origin=origin, connect=connect, facts=facts)
+        recorder = functools.partial(
+            Recorder, project.stack, folder=project.main.parent, origin=origin, connect=connect, notice=notice
+        )
+        graph = contextvars.copy_context().run(_evaluate, project, recorder=recorder, facts=facts)
         check_graph(graph)
     except VmstackError as error:
         redactor.clean_error(error)
@@ -56,25 +62,17 @@ def evaluate(
     return graph if warnings == graph.warnings else msgspec.structs.replace(graph, warnings=warnings)
 
 
-def _evaluate(project: Project, *, origin: Path, connect: str | None, facts: Facts) -> DesiredGraph:
+def _evaluate(project: Project, *, recorder: Callable[..., Recorder], facts: Facts) -> DesiredGraph:
     """Pulumi takes longer to import than most programs to run, so it is set up only for those that import it."""
     if "pulumi" not in sys.modules and not _IMPORTS_PULUMI.search(project.main.read_bytes()):
         try:
-            return _attempt(project, origin=origin, connect=connect, with_pulumi=False)
+            return _attempt(project, recorder=recorder(), with_pulumi=False)
         except PulumiWantedError:
             pass  # a module of the program or a library imports it: start over, with the runtime
-    return _attempt(project, origin=origin, connect=connect, with_pulumi=True, facts=facts)
+    return _attempt(project, recorder=recorder(facts=facts), with_pulumi=True)
 
 
-def _attempt(
-    project: Project,
-    *,
-    origin: Path,
-    connect: str | None,
-    with_pulumi: bool,
-    facts: Facts = _NO_FACTS,
-) -> DesiredGraph:
-    recorder = Recorder(project.stack, folder=project.main.parent, origin=origin, connect=connect, facts=facts)
+def _attempt(project: Project, *, recorder: Recorder, with_pulumi: bool) -> DesiredGraph:
     token = SESSION.set(recorder)
     try:
         with isolated(project.main.parent, main=project.main, libraries=project.libraries):

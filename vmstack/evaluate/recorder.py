@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -11,10 +11,16 @@ from vmstack.errors import ConflictError, Place, VmstackError, raise_all
 from vmstack.model.facts import Answer, Facts, Gap, Question
 from vmstack.model.graph import DesiredGraph, Options, Output, Resource
 from vmstack.model.identity import Key, StackId
-from vmstack.model.specs import Spec
+from vmstack.model.specs import HostSpec, Spec
 
 if TYPE_CHECKING:
     from vmstack.evaluate.cloudinit.cache import SeedCache
+
+
+class Notice(Protocol):
+    """Who wants to know early which hosts a program uses."""
+
+    def __call__(self, host: HostSpec, *, stack: StackId) -> None: ...
 
 
 @dataclasses.dataclass(slots=True, frozen=True)
@@ -53,11 +59,19 @@ class Recorder:
     """Collects the resources of one evaluation. Not thread-safe: a stack program is one thread.
 
     `folder` is the project's; `origin` is where the user stood. `connect` overrides the URI of the only host.
-    `facts` are what hosts told so far; `uris` are hosts that the program has named besides its native ones.
+    `facts` are what hosts told so far; `uris` are hosts that the program has named besides its native ones. `notice` is
+    told of each host that the program uses, as soon as it does.
     """
 
     def __init__(
-        self, stack: StackId, *, folder: Path, origin: Path, connect: str | None, facts: Facts = _NO_FACTS
+        self,
+        stack: StackId,
+        *,
+        folder: Path,
+        origin: Path,
+        connect: str | None,
+        facts: Facts = _NO_FACTS,
+        notice: Notice | None = None,
     ) -> None:
         self.stack = stack
         self.folder = folder
@@ -74,6 +88,8 @@ class Recorder:
         self.attached: dict[str, tuple[str, Place | None]] = {}
         self.seeds: SeedCache | None = None
         self._noted: list[VmstackError] = []
+        self._notice = notice
+        self._noticed: set[str] = set()
 
     def add(self, entry: Entry) -> None:
         """Record a resource; raises `ConflictError` when its key is taken."""
@@ -89,6 +105,13 @@ class Recorder:
                 f"{key} is defined twice{first}",
                 resolution="give one of them another name; VMs also make volumes named <vm>-<disk>",
             )
+
+    def notice_host(self, host: HostSpec) -> None:
+        """The program uses this host; may be said again and again."""
+        if self._notice is not None and host.uri not in self._noticed:
+            self._noticed.add(host.uri)
+            spec = msgspec.structs.replace(host, uri=self.connect) if self.connect else host
+            self._notice(spec, stack=self.stack)
 
     def only_host(self) -> object | None:
         """Return the single host made so far, which resources without `host=` are on."""

@@ -10,7 +10,7 @@ from vmstack.errors import HostUnreachableError, PermissionDeniedError, VmstackE
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.events import start_event_loop
 from vmstack.hosts.libvirt_driver import LibvirtDriver
-from vmstack.hosts.link import Link
+from vmstack.hosts.link import CALLS_AT_ONCE, Link
 from vmstack.hosts.uris import check_uri, is_local
 from vmstack.model.specs import HostSpec
 
@@ -32,8 +32,10 @@ _DENIED: Final = frozenset(
 )
 
 
-def connect(spec: HostSpec, *, readonly: bool) -> Driver:
+def connect(spec: HostSpec, *, readonly: bool, at_once: int = CALLS_AT_ONCE) -> Driver:
     """Open the host's connection; `readonly` ones cannot change anything, by libvirt's own word.
+
+    Bulk reads make `at_once` calls at the same time.
 
     Raises `InputError` for a URI that is not admitted, `PermissionDeniedError` and `HostUnreachableError`.
     """
@@ -45,7 +47,7 @@ def connect(spec: HostSpec, *, readonly: bool) -> Driver:
     def open_connection() -> Any:
         return _open_watched(spec, readonly=readonly)
 
-    link = Link(open_connection(), open_another=open_connection, uri=spec.uri, readonly=readonly)
+    link = Link(open_connection(), open_another=open_connection, uri=spec.uri, readonly=readonly, at_once=at_once)
     return LibvirtDriver(link)
 
 

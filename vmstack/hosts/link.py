@@ -17,20 +17,29 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 # libvirtd serves 5 calls of one client at a time (max_client_requests); some more keep that queue full.
-_THREADS: Final = 8
+CALLS_AT_ONCE: Final = 8
 
 
 class Link:
     """A libvirt connection and its helpers. `uri` names the host to people, `connection` is libvirt's own object."""
 
-    def __init__(self, connection: Any, *, open_another: Callable[[], Any], uri: str, readonly: bool) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        *,
+        open_another: Callable[[], Any],
+        uri: str,
+        readonly: bool,
+        at_once: int = CALLS_AT_ONCE,
+    ) -> None:
         self.connection = connection
         self.streams = StreamLine(open_another, lost=lambda: not self._alive(), uri=uri)
         self.uri = uri
         self.readonly = readonly
         self.events = DomainEvents(connection)
         self.closed = threading.Event()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="libvirt-read")
+        self._at_once = at_once
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="libvirt-read")
         # Volumes, by pool and name, that this link made just now for streams and that hold nothing.
         self.blank: dict[tuple[str, str], Any] = {}
         self._pools: dict[str, Any] = {}
@@ -88,7 +97,7 @@ class Link:
         An item whose object went away meanwhile (`NotFoundError`) is left out; any other error is raised.
         """
         todo = list(items)
-        size = max(1, -(-len(todo) // (_THREADS * 4)))
+        size = max(1, -(-len(todo) // (self._at_once * 4)))
         slices = [todo[start : start + size] for start in range(0, len(todo), size)]
         return [
             result

@@ -30,6 +30,7 @@ from vmstack.xmlio.volume import read_volume
 
 # A fleet's hosts are read at the same time; beyond this many the local processor is the limit.
 _HOSTS_AT_ONCE: Final = 16
+_KINDS_AT_ONCE: Final = 5
 _NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
 _Record = TypeVar("_Record", DomainRecord, NetworkRecord, PoolRecord, VolumeRecord)
 
@@ -52,13 +53,15 @@ def observe(drivers: Mapping[str, Driver], *, stack: StackId, scopes: Mapping[st
     return Observed(hosts=hosts)
 
 
-def observe_host(host: str, driver: Driver, *, stack: StackId, scope: Scope) -> HostSnapshot:
-    """Read one host.
+def observe_host(
+    host: str, driver: Driver, *, stack: StackId, scope: Scope, at_once: int = _KINDS_AT_ONCE
+) -> HostSnapshot:
+    """Read one host, so many kinds of objects at once.
 
     Volumes are read of the pools in scope and of those that the stack's ledger names. The XML and the fingerprint of
     domains and networks are kept only of the stack's own and of those in scope.
     """
-    with ThreadPoolExecutor(5, thread_name_prefix=f"observe-{host}") as threads:
+    with ThreadPoolExecutor(at_once, thread_name_prefix=f"observe-{host}") as threads:
         facts = threads.submit(driver.facts)
         domains = threads.submit(driver.domains)
         networks = threads.submit(driver.networks)

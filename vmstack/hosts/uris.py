@@ -88,6 +88,11 @@ def is_local(uri: str) -> bool:
     return not parts.hostname and parts.scheme in ("qemu", "qemu+unix")
 
 
+def runs_ssh(uri: str) -> bool:
+    """Tell whether libvirt logs in by ssh to reach the URI."""
+    return urlsplit(uri).scheme.partition("+")[2] in ("ssh", "libssh", "libssh2")
+
+
 def _check_authority(parts: SplitResult) -> None:
     if parts.password is not None or ":" in parts.netloc.rpartition("@")[0]:
         raise InputError(

@@ -11,7 +11,7 @@ from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, Graph
 from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
 
 
-class DiskConfig(Data, frozen=True, kw_only=True):
+class DiskConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A disk. `serial` is its identity; `target` (vda, sda, ...) is only a slot.
 
     `kind` is libvirt's type of its source: of a file and a block device `path` is known, of a network disk `url`.
@@ -33,7 +33,7 @@ class DiskConfig(Data, frozen=True, kw_only=True):
     device: str = "disk"
 
 
-class NicConfig(Data, frozen=True, kw_only=True):
+class NicConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     """An interface, found by its MAC. `network` is a libvirt network's name, `device` an interface of the host that it
     is straight on, in a `mode` of macvtap."""
 
@@ -46,7 +46,7 @@ class NicConfig(Data, frozen=True, kw_only=True):
     mtu: int | None = None
 
 
-class DomainConfig(Data, frozen=True, kw_only=True):
+class DomainConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A domain. `vcpus` is the current count, `max_vcpus` the maximum; memory is in KiB likewise.
 
     `pcie_ports` counts the spare `pcie-root-port` controllers that a designed domain asks for; it is written at
@@ -91,7 +91,7 @@ class DomainConfig(Data, frozen=True, kw_only=True):
     pcie_ports: int | None = None
 
 
-class SubnetConfig(Data, frozen=True, kw_only=True):
+class SubnetConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     family: Literal["ipv4", "ipv6"]
     gateway: str
     prefix: int
@@ -99,7 +99,7 @@ class SubnetConfig(Data, frozen=True, kw_only=True):
     reservations: tuple[Reservation, ...] = ()
 
 
-class NetworkConfig(Data, frozen=True, kw_only=True):
+class NetworkConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A network. `forward` is libvirt's forward mode; `None` is an isolated network.
 
     `dns_enabled` of `None` says nothing, which means on. `domain_local` means nothing without a domain.
@@ -121,7 +121,7 @@ class NetworkConfig(Data, frozen=True, kw_only=True):
     dns_hosts: tuple[DnsHost, ...] = ()
 
 
-class PoolConfig(Data, frozen=True, kw_only=True):
+class PoolConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A pool. `group` is the volume group of a logical one, `devices` are the paths of what it is on."""
 
     name: str
@@ -132,7 +132,7 @@ class PoolConfig(Data, frozen=True, kw_only=True):
     devices: tuple[str, ...] = ()
 
 
-class VolumeConfig(Data, frozen=True, kw_only=True):
+class VolumeConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A volume. `capacity` and `allocation` are bytes; `path` is absent in a config that is to be created."""
 
     name: str

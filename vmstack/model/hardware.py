@@ -8,7 +8,7 @@ from typing import Literal
 from vmstack.model.base import Data
 
 
-class GraphicsSpec(Data, frozen=True, kw_only=True):
+class GraphicsSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A display. `listen` is an address of the host; never a wildcard unless the program says so.
 
     `how` is `none` for a display that only libvirt's own connections reach, `socket` for a UNIX socket of libvirt's
@@ -21,7 +21,7 @@ class GraphicsSpec(Data, frozen=True, kw_only=True):
     websocket: int | None = None
 
 
-class TpmSpec(Data, frozen=True, kw_only=True):
+class TpmSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A TPM. `device` is a passed-through one's path; `secret` is the UUID of the libvirt secret that encrypts its
     state. `version` and `persistent_state` belong to an emulated one."""
 
@@ -33,7 +33,7 @@ class TpmSpec(Data, frozen=True, kw_only=True):
     secret: str | None = None
 
 
-class ConsoleSpec(Data, frozen=True, kw_only=True):
+class ConsoleSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A serial port (`port` counts from 0) or a paravirtual console, which the guest counts in their order.
 
     `path` is that of a device, file, pipe or socket on the host; `host` and `service` are where a TCP one listens.
@@ -47,7 +47,7 @@ class ConsoleSpec(Data, frozen=True, kw_only=True):
     service: str | None = None
 
 
-class FilesystemSpec(Data, frozen=True, kw_only=True):
+class FilesystemSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A directory of the host that the guest mounts by its tag `target` (9p)."""
 
     source: str
@@ -56,7 +56,7 @@ class FilesystemSpec(Data, frozen=True, kw_only=True):
     readonly: bool = True
 
 
-class MediumSpec(Data, frozen=True, kw_only=True):
+class MediumSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A disk that is no volume of vmstack's: a file or block device of the host, or an image behind a URL.
 
     `name` is its serial. `place` is its position among all disks. It is never made, changed or deleted.
@@ -73,21 +73,21 @@ class MediumSpec(Data, frozen=True, kw_only=True):
     place: int = 0
 
 
-class MetadataSpec(Data, frozen=True, kw_only=True):
+class MetadataSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """An element of other people's in `<metadata>`: libvirt keeps one for each namespace. `xml` is canonical (C14N)."""
 
     namespace: str
     xml: str
 
 
-class FwCfgSpec(Data, frozen=True, kw_only=True):
+class FwCfgSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A file of the host that the firmware shows to the guest under a name (QEMU's fw_cfg)."""
 
     name: str
     path: str
 
 
-class HardwareSpec(Data, frozen=True, kw_only=True):
+class HardwareSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """What a VM is besides its size, disks, NICs and display, all of it optional.
 
     `loader` is the firmware's file on the host; `nvram` keeps its variables, made from `nvram_template`. `boot` are

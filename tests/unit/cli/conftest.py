@@ -23,5 +23,5 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def host(monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     """The one host of all stacks; every command gets a fresh connection to it."""
     fake = FakeHost()
-    monkeypatch.setattr(pipeline, "connect", lambda spec, *, readonly: fake.connect(faults=fake.faults))
+    monkeypatch.setattr(pipeline, "connect", lambda spec, *, readonly, at_once=1: fake.connect(faults=fake.faults))
     return fake

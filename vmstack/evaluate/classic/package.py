@@ -19,6 +19,7 @@ from vmstack.evaluate.recorder import Entry, Recorder
 from vmstack.model.facts import Gap
 from vmstack.model.graph import Output
 from vmstack.model.identity import Key, Kind, derive_uuid
+from vmstack.model.specs import HostSpec
 from vmstack.model.text import check_name
 
 _DECLARE: Final = {
@@ -167,11 +168,15 @@ class Classic:
         if provider_urn:
             provider = self._scene.providers.get(provider_urn)
             if provider is not None:
-                return provider.uri
+                return self._used(provider.uri)
         uri = find_default_uri(self._config)
         if not uri:
             raise InputError(
                 "its provider has no URI",
                 resolution=f"set libvirt:uri in the stack's configuration, or {URI_VARIABLE}, or pass a provider",
             )
+        return self._used(uri)
+
+    def _used(self, uri: str) -> str:
+        self._scene.recorder.notice_host(HostSpec(name=uri, uri=uri))
         return uri

@@ -35,11 +35,9 @@ class Host(Native):
                     resolution="leave out --connect",
                 )
             self.uri = check_text(recorder.connect, field="--connect")
-        self.record(
-            HostSpec(name=self.name, uri=self.uri, insecure=check_flag(insecure, field="insecure")),
-            needs=(),
-            wishes=read_options(opts, reference="a host"),
-        )
+        spec = HostSpec(name=self.name, uri=self.uri, insecure=check_flag(insecure, field="insecure"))
+        self.record(spec, needs=(), wishes=read_options(opts, reference="a host"))
+        recorder.notice_host(spec)
         recorder.hosts.append(self)
 
 
