@@ -12,7 +12,7 @@ import pulumi_libvirt as libvirt
 
 def say(event):
     async def tell(args):
-        seen = {"event": event, "name": args.name, "id": args.id}
+        seen = {"event": event, "name": args.name, "id": args.id, "old": bool(args.old_inputs or args.old_outputs)}
         seen["in"] = dict(args.new_inputs or args.old_inputs or {})
         seen["out"] = sorted(args.new_outputs or args.old_outputs or {})
         with open("%(log)s", "a") as log:
@@ -20,7 +20,7 @@ def say(event):
         print("from a hook")
         if "%(fails)s" == event:
             raise ValueError("enough of this")
-    return pulumi.ResourceHook(event, tell, pulumi.ResourceHookOptions(ignore_errors=%(tolerant)s))
+    return pulumi.ResourceHook(event, tell, pulumi.ResourceHookOptions(on_dry_run=True, ignore_errors=%(tolerant)s))
 
 events = ["before_create", "after_create", "before_update", "after_update", "before_delete", "after_delete"]
 hooks = pulumi.ResourceHookBinding(**{event: [say(event)] for event in events})
@@ -67,9 +67,9 @@ def test_hooks_run_around_what_is_done(stack, told, capsys):  # noqa: F811
     assert read() == []
     write(size=2)
     assert run("apply", stack, "--yes") == 0
-    assert [(one["event"], one["in"]["size"]) for one in read()] == [
-        ("before_update", 2 << 20),
-        ("after_update", 2 << 20),
+    assert [(one["event"], one["in"]["size"], one["old"]) for one in read()] == [
+        ("before_update", 2 << 20, False),
+        ("after_update", 2 << 20, False),
     ]
     assert run("destroy", stack, "--yes", "--allow-data-loss") == 0
     assert [one["event"] for one in read()] == ["before_delete", "after_delete"]
@@ -105,3 +105,13 @@ def test_a_tolerant_hook_that_fails_is_a_note(stack, told, capsys):  # noqa: F81
     output = capsys.readouterr()
     assert "the hook 'before_create' (before_create) failed: enough of this" in output.out + output.err
     assert [one["event"] for one in read()] == ["before_create", "after_create"]
+
+
+def test_what_leaves_the_program_takes_its_hooks_with_it(stack, told):  # noqa: F811
+    _, read = told
+    assert run("apply", stack, "--yes") == 0
+    read()
+    program = stack / "__main__.py"
+    program.write_text(program.read_text().partition("libvirt.Volume(")[0])
+    assert run("apply", stack, "--yes", "--allow-data-loss") == 0
+    assert read() == []
