@@ -275,6 +275,21 @@ def doctor(
     return examine(connect, open_terminal(no_color=no_color), json=json)
 
 
+@app.command()
+def explain(
+    field: Annotated[str | None, typer.Argument(help="A field, such as vcpus or disks.cache.")] = None,
+    json: AsJson = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the whole table as the page of the documentation.")
+    ] = False,
+    no_color: NoColor = False,
+) -> int:
+    """Say what a change of a field does to a guest, by the guest's state; without one, list the fields."""
+    from vmstack.cli.explaining import explain as print_rows
+
+    return print_rows(field, open_terminal(no_color=no_color), json=json, markdown=markdown)
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 def ssh(
     vm: Annotated[str, typer.Argument(help="The VM, such as web-0.")],

@@ -26,6 +26,7 @@ from vmstack.plan.gates import (
 )
 from vmstack.plan.held import check_held
 from vmstack.plan.hooks import with_hooks
+from vmstack.plan.host_limits import check_limits
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
@@ -60,6 +61,7 @@ def make_plan(
     context, decided = _decide_all(desired, observed, policy=policy, images=images)
     draft, machines, volumes = context.draft, decided.machines, decided.volumes
     check_capacity(machines.values(), context=context)
+    check_limits(machines.values(), context=context)
     check_files(machines.values(), context=context)
     check_saved_states(machines.values(), volumes=volumes, context=context)
     check_replacements(volumes, context=context)
