@@ -122,6 +122,8 @@ def execute(
             return EffectResult(guest=guest, notes=notes)
         case effects.AwaitLease():
             domain.await_lease(effect)
+        case effects.AwaitHealthy():
+            domain.await_healthy(effect)
         case _ as unreachable:
             assert_never(unreachable)
     return EffectResult()

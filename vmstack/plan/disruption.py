@@ -35,6 +35,8 @@ class Case(enum.StrEnum):
     IGNITION = "another file that the firmware shows at first boot"
     NETWORK_REPLACE = "the network under a NIC made anew"
     DEFINITION = "anything else of the definition"
+    DEFERRED = "what needs a restart, put off to the guest's next start"
+    PENDING = "what its definition has already, and the running guest lacks"
     REMADE = "the definition made anew, because the program asks for it"
     POWER_ON = "the guest started"
     POWER_OFF = "the guest shut down"
@@ -69,6 +71,8 @@ TABLE: Final[dict[Case, Row]] = {
     Case.IGNITION: Row(Disruption.NEXT_BOOT, Disruption.NEXT_BOOT, Disruption.NONE),
     Case.NETWORK_REPLACE: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
     Case.DEFINITION: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
+    Case.DEFERRED: Row(Disruption.NEXT_BOOT, Disruption.NEXT_BOOT, Disruption.NONE),
+    Case.PENDING: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
     Case.REMADE: Row(Disruption.RESTART, Disruption.RESTART, Disruption.NONE),
     Case.POWER_ON: Row(Disruption.NONE, Disruption.NONE, Disruption.NONE),
     Case.POWER_OFF: Row(Disruption.STOP, Disruption.STOP, Disruption.NONE),

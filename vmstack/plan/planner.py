@@ -38,6 +38,8 @@ from vmstack.plan.pools import plan_pools
 from vmstack.plan.premises import check_premises
 from vmstack.plan.remains import Wanted, wanted_slots
 from vmstack.plan.remaking import find_followers
+from vmstack.plan.restart_gates import check_deferred, check_taken
+from vmstack.plan.rolling import plan_rolls
 from vmstack.plan.seed_plan import decide_ignitions, decide_seeds, plan_seeds, reseeded_volumes
 from vmstack.plan.settling import settle
 from vmstack.plan.space import check_space
@@ -63,6 +65,7 @@ def make_plan(
     check_saved_states(machines.values(), volumes=volumes, context=context)
     check_replacements(volumes, context=context)
     check_remade(machines.values(), context=context)
+    check_deferred(machines.values(), context=context)
     draft.raise_errors()
 
     for warning in desired.warnings:
@@ -81,8 +84,11 @@ def make_plan(
     if not context.whole:
         check_held(wanted, context=context)
     draft.raise_errors()
+    steps, rolls = plan_rolls(draft.steps(), machines, context=context)
+    check_taken(machines.values(), steps, context=context)
+    draft.raise_errors()
 
-    plan = _close(context, desired, observed, kept=kept)
+    plan = msgspec.structs.replace(_close(context, desired, observed, kept=kept), steps=steps, rolls=rolls)
     check_plan(plan)
     return plan
 
@@ -171,6 +177,7 @@ def open_context(
 
 
 def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept: Mapping[str, int]) -> Plan:
+    """The plan but for its steps."""
     draft, catalog = context.draft, context.catalog
     ledgers_before = [snapshot.ledger for snapshot in observed.hosts.values() if snapshot.ledger is not None]
     outputs = {} if context.policy.destroy else kept_outputs(desired.outputs, ledgers=ledgers_before)
@@ -194,7 +201,6 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
     return Plan(
         stack=desired.stack,
         changes=tuple(_masked(change, context=context) for change in draft.changes()),
-        steps=draft.steps(),
         intents=intents,
         expectations=draft.expectations(),
         outputs=outputs,
