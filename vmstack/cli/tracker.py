@@ -21,6 +21,7 @@ _DOING: Final = {
     "SetMemory": "setting memory", "AttachDevice": "attaching device", "DetachDevice": "detaching device",
     "ResizeDisk": "growing disk", "UndefineDomain": "undefining domain", "AwaitReady": "booting, waiting until ready",
     "AwaitLease": "booting, waiting for an address", "AwaitHealthy": "checking its health",
+    "RunHook": "running a hook of the program",
 }  # fmt: skip
 _VERBS: Final = {
     Operation.CREATE: ("Creating...", "Creation complete"),

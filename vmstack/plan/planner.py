@@ -25,6 +25,7 @@ from vmstack.plan.gates import (
     check_slots,
 )
 from vmstack.plan.held import check_held
+from vmstack.plan.hooks import with_hooks
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
@@ -84,11 +85,12 @@ def make_plan(
     if not context.whole:
         check_held(wanted, context=context)
     draft.raise_errors()
-    steps, rolls = plan_rolls(draft.steps(), machines, context=context)
-    check_taken(machines.values(), steps, context=context)
-    draft.raise_errors()
 
-    plan = msgspec.structs.replace(_close(context, desired, observed, kept=kept), steps=steps, rolls=rolls)
+    hooks = {resource.key: resource.options.hooks for resource in desired.resources if resource.options.hooks}
+    plan = with_hooks(_close(context, desired, observed, kept=kept), hooks=hooks)
+    check_taken(machines.values(), plan.steps, context=context)
+    plan = plan_rolls(plan, machines, context=context)
+    draft.raise_errors()
     check_plan(plan)
     return plan
 
@@ -177,7 +179,6 @@ def open_context(
 
 
 def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept: Mapping[str, int]) -> Plan:
-    """The plan but for its steps."""
     draft, catalog = context.draft, context.catalog
     ledgers_before = [snapshot.ledger for snapshot in observed.hosts.values() if snapshot.ledger is not None]
     outputs = {} if context.policy.destroy else kept_outputs(desired.outputs, ledgers=ledgers_before)
@@ -201,6 +202,7 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
     return Plan(
         stack=desired.stack,
         changes=tuple(_masked(change, context=context) for change in draft.changes()),
+        steps=draft.steps(),
         intents=intents,
         expectations=draft.expectations(),
         outputs=outputs,

@@ -6,8 +6,9 @@ from vmstack.errors import RefusedError
 from vmstack.model.effects import DeleteVolume, StopNetwork
 from vmstack.model.identity import Key, Kind
 from vmstack.model.plan import Disruption, Step
+from vmstack.plan.changes.row import Case
+from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
-from vmstack.plan.disruption import Case, disruption_of
 from vmstack.plan.machines import MachineDecision
 
 
@@ -20,7 +21,11 @@ def check_deferred(machines: Iterable[MachineDecision], *, context: Context) -> 
         if found is None or found.state == "crashed":
             continue
         state = machine.state
-        paths = [one.path for one in machine.differences if disruption_of(one.case, state=state) is Disruption.RESTART]
+        paths = [
+            one.path
+            for one in machine.differences
+            if disruption_of(one.path, case=one.case, state=state) is Disruption.RESTART
+        ]
         context.draft.errors.append(
             RefusedError(
                 f'{machine.key} is not to be restarted (restart="defer"), and this cannot wait for its next start: '

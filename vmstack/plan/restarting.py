@@ -10,7 +10,8 @@ from typing import Final
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.plan import Disruption
 from vmstack.model.specs import VmSpec
-from vmstack.plan.disruption import Case, VmState, disruption_of
+from vmstack.plan.changes.row import Case, VmState
+from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.domain_diff import Difference
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_diff import Search
@@ -39,6 +40,6 @@ def settle_restart(
 
 
 def _deferred(item: Difference, *, state: VmState) -> Difference:
-    needs_restart = disruption_of(item.case, state=state) is Disruption.RESTART
+    needs_restart = disruption_of(item.path, case=item.case, state=state) is Disruption.RESTART
     waits = needs_restart and item.case not in _NOW and item.path != "label"
     return item._replace(case=Case.DEFERRED) if waits else item

@@ -13,7 +13,7 @@ import msgspec
 
 from vmstack.errors import RefusedError
 from vmstack.model.identity import Kind
-from vmstack.model.plan import Roll, Step
+from vmstack.model.plan import Plan, Roll, Step
 from vmstack.model.specs import GroupSpec
 from vmstack.plan.context import Context
 from vmstack.plan.draft import in_order
@@ -39,14 +39,12 @@ class _Group:
         return bool(self.restarting) and len(self.restarting) + len(self.down) > self.limit
 
 
-def plan_rolls(
-    steps: tuple[Step, ...], machines: Mapping[str, MachineDecision], *, context: Context
-) -> tuple[tuple[Step, ...], tuple[Roll, ...]]:
-    """The steps in the order that rolling asks for, and the rolls. What cannot be rolled is an error of the draft."""
+def plan_rolls(plan: Plan, machines: Mapping[str, MachineDecision], *, context: Context) -> Plan:
+    """The plan with its steps in the order that rolling asks for. What cannot be rolled is an error of the draft."""
     groups = [group for group in _groups(machines.values()) if group.needs_rolling]
     if not groups:
-        return steps, ()
-    chart = _Chart(steps)
+        return plan
+    chart = _Chart(plan.steps)
     rolls: list[Roll] = []
     for group in groups:
         units = {machine.key: chart.between(chart.own(machine)) for machine in group.restarting}
@@ -59,7 +57,7 @@ def plan_rolls(
             chart.hold_back(unit, until=up_first)
         ordered = tuple(chart.sort(unit) for unit in units.values())
         rolls.append(Roll(group=group.spec.name, limit=group.limit, keys=tuple(units), units=ordered))
-    return in_order(chart.steps.values()), tuple(rolls)
+    return msgspec.structs.replace(plan, steps=in_order(chart.steps.values()), rolls=tuple(rolls))
 
 
 def _groups(machines: Iterable[MachineDecision]) -> Iterator[_Group]:
