@@ -29,6 +29,7 @@ from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.pending import tell_pending
 from vmstack.plan.remaking import asked_anew, named_changes, why_named
+from vmstack.plan.restarting import settle_restart
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.styling import Styled, hardened, is_written_whole, kept_word, style, whole_target
 from vmstack.plan.volume_fate import Fate, VolumeFate
@@ -99,6 +100,12 @@ class MachineDecision:
         """Whether a running guest is shut down in this plan."""
         active = self.observed is not None and self.observed.active
         return active and (self.mode is Mode.RESTART or self.move in (PowerMove.STOP, PowerMove.START))
+
+    @property
+    def defines_first(self) -> bool:
+        """Whether the new definition is there before the guest is shut down, so that it still runs when the host
+        refuses that. What is removed with its definition has it made anew after that."""
+        return self.stops and self.mode is Mode.RESTART and not self.remade
 
     @property
     def loses(self) -> tuple[str, ...]:
@@ -289,6 +296,7 @@ def _decide_existing(
     remade = bool(asked or named)
     reasons += why_named(named)
     search = Search((*search.found, *(Difference(*item, Case.REMADE) for item in asked)), search.waiting)
+    search = settle_restart(search, spec=spec, domain=found, wants_running=wants_running, ignored=ignored)
     mode, define = _mode(search.found, found, state=state, wants_running=wants_running, remade=remade)
     move = _move(found, state=state, wants_running=wants_running, mode=mode)
     anew = rerooted or (seed is not None and seed.reseeds) or (mode is Mode.RESTART and wants_running)
@@ -335,7 +343,7 @@ def _mode(
     if not domain.persistent:
         return Mode.LIVE, True
     if found:
-        written = (Case.SEED, Case.IGNITION)
+        written = (Case.SEED, Case.IGNITION, Case.DEFERRED)
         return Mode.LIVE, any(item.case in written or item.path.startswith("metadata[") for item in found)
     return Mode.KEEP, False
 

@@ -40,6 +40,8 @@ from vmstack.plan.pools import plan_pools
 from vmstack.plan.premises import check_premises
 from vmstack.plan.remains import Wanted, wanted_slots
 from vmstack.plan.remaking import find_followers
+from vmstack.plan.restart_gates import check_deferred, check_taken
+from vmstack.plan.rolling import plan_rolls
 from vmstack.plan.seed_plan import decide_ignitions, decide_seeds, plan_seeds, reseeded_volumes
 from vmstack.plan.settling import settle
 from vmstack.plan.space import check_space
@@ -66,6 +68,7 @@ def make_plan(
     check_saved_states(machines.values(), volumes=volumes, context=context)
     check_replacements(volumes, context=context)
     check_remade(machines.values(), context=context)
+    check_deferred(machines.values(), context=context)
     draft.raise_errors()
 
     for warning in desired.warnings:
@@ -87,6 +90,9 @@ def make_plan(
 
     hooks = {resource.key: resource.options.hooks for resource in desired.resources if resource.options.hooks}
     plan = with_hooks(_close(context, desired, observed, kept=kept), hooks=hooks)
+    check_taken(machines.values(), plan.steps, context=context)
+    plan = plan_rolls(plan, machines, context=context)
+    draft.raise_errors()
     check_plan(plan)
     return plan
 
