@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 __all__ = [
+    "Boot",
+    "Clock",
     "CloudInit",
+    "Cpu",
     "Disk",
     "DnsForwarder",
     "DnsSrv",
@@ -18,16 +21,21 @@ __all__ = [
     "Image",
     "Network",
     "Nic",
+    "NumaCell",
     "Reservation",
     "RollingGroup",
     "StoragePool",
+    "Tpm",
     "VirtualMachine",
     "Volume",
 ]
 
 if TYPE_CHECKING:
     from vmstack.evaluate.native import (
+        Boot,
+        Clock,
         CloudInit,
+        Cpu,
         Disk,
         DnsForwarder,
         DnsSrv,
@@ -37,9 +45,11 @@ if TYPE_CHECKING:
         Image,
         Network,
         Nic,
+        NumaCell,
         Reservation,
         RollingGroup,
         StoragePool,
+        Tpm,
         VirtualMachine,
         Volume,
     )

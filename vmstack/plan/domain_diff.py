@@ -50,14 +50,29 @@ SCALARS: Final = {
     "video": "video",
     "tpm": "tpm",
     "ignition": "fw_cfg",
+    "title": "title",
+    "cpu_model": "cpu_model",
+    "topology": "topology",
+    "cpu_shares": "shares",
+    "cpu_quota": "quota",
+    "cpu_period": "period",
+    "hugepages": "hugepages",
+    "clock": "clock",
+    "hyperv": "hyperv",
+    "on_reboot": "on_reboot",
+    "on_crash": "on_crash",
+    "secure_boot": "secure_boot",
 }
 # What libvirt or somebody else may have put there where the program says nothing.
 _OPTIONAL: Final = (
     "description", "cloud_init_marker", "graphics", "serial_log", "virtio_console", "emulator", "loader", "nvram",
-    "nvram_template", "kernel", "initrd", "cmdline", "boot", "video", "tpm", "ignition",
+    "nvram_template", "kernel", "initrd", "cmdline", "boot", "video", "tpm", "ignition", "title", "cpu_model",
+    "topology", "cpu_shares", "cpu_quota", "cpu_period", "hugepages", "clock", "hyperv", "on_reboot",
+    "on_crash", "secure_boot",
 )  # fmt: skip
 # Lists of things that are known by a key, so that those of others can stay.
-_KEYED: Final = ("consoles", "filesystems", "metadata")
+_KEYED: Final = ("consoles", "filesystems", "metadata", "cpu_features", "pins", "numa", "timers")
+_TUNED: Final = frozenset({"cpu_shares", "cpu_quota", "cpu_period"})
 _DISK_FIELDS: Final = {
     "volume": "path", "url": "url", "format": "format", "bus": "bus", "cache": "cache", "discard": "discard",
     "readonly": "readonly", "wwn": "wwn",
@@ -181,7 +196,8 @@ def differences(
             before, after = found_items.get(key), wanted_items.get(key)
             if before != after:
                 path = f"{name}[{key}]"
-                yield Difference(path, show(before), show(after), only_case(path))
+                case = _tuning(after) if name == "pins" else only_case(path)
+                yield Difference(path, show(before), show(after), case)
     for channel in target.channels:
         if channel not in observed.channels:
             yield Difference(f"channels[{channel}]", None, "present", only_case("channels[]"))
@@ -330,7 +346,14 @@ def _scalar_case(path: str, wanted: object, *, running: DomainConfig) -> Case:
         return Case.VCPUS_UP if wanted <= running.max_vcpus else Case.VCPUS_BEYOND
     if path == "memory" and isinstance(wanted, int):
         return Case.MEMORY_WITHIN if wanted <= running.max_memory_kib else Case.MEMORY_BEYOND
+    if path in _TUNED:
+        return _tuning(wanted)
     return Case.DEFINITION if path == "label" else only_case(path)
+
+
+def _tuning(wanted: object) -> Case:
+    """What the host enforces is set while the guest runs; libvirt has no call that takes it away again."""
+    return Case.DEFINITION if wanted is None else Case.TUNED
 
 
 def _shown(path: str, value: object) -> object:

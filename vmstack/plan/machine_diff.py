@@ -66,7 +66,7 @@ def _fixable(item: Difference, *, target: DomainConfig, live: DomainConfig) -> b
         return True
     if item.case is Case.MEMORY_WITHIN:
         return live.memory_kib < target.memory_kib
-    return item.case is Case.HOT_PLUG
+    return item.case in (Case.HOT_PLUG, Case.TUNED)
 
 
 def _plug(found: list[Difference], *, target: DomainConfig, ports: int, active: bool) -> list[Difference]:

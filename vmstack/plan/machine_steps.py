@@ -13,16 +13,19 @@ from vmstack.model.effects import (
     AwaitReady,
     DefineDomain,
     DetachDevice,
+    PinVcpu,
     PowerOffDomain,
     RenameDomain,
     ResumeDomain,
     SetDescription,
     SetDomainAutostart,
     SetMemory,
+    SetTitle,
     SetVcpus,
     ShutdownDomain,
     StampDomain,
     StartDomain,
+    TuneDomain,
     UndefineDomain,
 )
 from vmstack.model.identity import Key, Kind
@@ -282,6 +285,9 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
     if "description" in paths:
         effect = SetDescription(uuid=uuid, name=name, description=target.description, live=True)
         chain.add("description", effect)
+    if "title" in paths:
+        chain.add("title", SetTitle(uuid=uuid, name=name, title=target.title, live=True))
+    _tune(decision, found, chain)
     for disk in target.disks:
         if disk.serial in added:
             attach = AttachDevice(uuid=uuid, name=name, device=disk.serial or "", xml=write_disk(disk), live=True)
@@ -290,6 +296,19 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
         if nic.mac in added:
             attach = AttachDevice(uuid=uuid, name=name, device=nic.mac, xml=write_nic(nic), live=True)
             chain.add(f"attach:{nic.mac}", attach, needs=handovers.before(decision, nics=(nic,)))
+
+
+def _tune(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
+    """Set the limits that the host enforces."""
+    paths = {item.path for item in decision.differences if item.case is Case.TUNED}
+    limits = {"cpu_shares": "cpu_shares", "cpu_period": "vcpu_period", "cpu_quota": "vcpu_quota"}
+    values = {name: getattr(decision.target, path[4:]) for path, name in limits.items() if path in paths}
+    if values:
+        chain.add("tune", TuneDomain(uuid=found.uuid, name=found.name, values=values, live=True))
+    for pin in decision.target.pins:
+        if f"pins[{pin.vcpu}]" in paths:
+            effect = PinVcpu(uuid=found.uuid, name=found.name, vcpu=pin.vcpu, cpus=pin.cpus, live=True)
+            chain.add(f"pin:{pin.vcpu}", effect)
 
 
 def _end(decision: MachineDecision, chain: _Chain, *, handovers: Handovers, context: Context) -> None:

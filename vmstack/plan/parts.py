@@ -1,9 +1,11 @@
 """Parts of a domain that are known by a key of their own, and how values of a domain are shown to people."""
 
+from vmstack.model.compute import CellSpec, CpuFeatureSpec, PinSpec, TimerSpec, TopologySpec
 from vmstack.model.configs import DomainConfig
 from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
+from vmstack.model.sizes import KIB, format_size
 
-Keyed = ConsoleSpec | FilesystemSpec | MetadataSpec
+Keyed = ConsoleSpec | FilesystemSpec | MetadataSpec | CpuFeatureSpec | PinSpec | CellSpec | TimerSpec
 
 
 def keyed(config: DomainConfig, name: str) -> dict[str, Keyed]:
@@ -20,11 +22,24 @@ def _key(item: Keyed) -> str:
             return item.target
         case MetadataSpec():
             return item.namespace
+        case CpuFeatureSpec() | TimerSpec():
+            return item.name
+        case PinSpec():
+            return str(item.vcpu)
+        case CellSpec():
+            return str(item.id)
 
 
 def place_of(item: Keyed) -> tuple[str, int]:
     """What items are sorted by: serial ports count, whatever libvirt names them."""
-    return (item.target, item.port) if isinstance(item, ConsoleSpec) else (_key(item), 0)
+    match item:
+        case ConsoleSpec():
+            return item.target, item.port
+        case PinSpec():
+            return "", item.vcpu
+        case CellSpec():
+            return "", item.id
+    return _key(item), 0
 
 
 def show(value: object) -> object:
@@ -47,6 +62,23 @@ def show(value: object) -> object:
             return f"{value.source} ({value.accessmode}{', read-only' if value.readonly else ''})"
         case MetadataSpec():
             return value.xml
+        case CpuFeatureSpec():
+            return value.policy
+        case PinSpec():
+            return f"CPUs {value.cpus}"
+        case CellSpec():
+            return f"vcpus {value.cpus}, {format_size(value.memory_kib * KIB)}"
+        case TimerSpec():
+            there = {None: None, True: "present", False: "absent"}[value.present]
+            return ", ".join(part for part in (there, value.tickpolicy) if part) or "as the hypervisor has it"
+        case TopologySpec():
+            counts = (
+                (value.sockets, "sockets"),
+                (value.dies, "dies"),
+                (value.cores, "cores"),
+                (value.threads, "threads"),
+            )
+            return ", ".join(f"{count} {name if count != 1 else name[:-1]}" for count, name in counts)
         case tuple():
             return ", ".join(str(item) for item in value)
     return value

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from vmstack.errors import DocumentError
+from vmstack.model.compute import ComputeSpec
 from vmstack.model.configs import DomainConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Adopted, Stamp
@@ -48,7 +49,7 @@ def style(design: DomainConfig, *, stylesheet: str | None, path: str, found: Obs
     plain = write_domain(design, stamp=Stamp(path=path, digest="-"))
     styled = transform(plain, stylesheet, what=f"domain {design.name}")
     try:
-        config = read_domain(styled)
+        config = _as_said(read_domain(styled), read_domain(plain), design)
     except DocumentError as error:
         raise DocumentError(
             f"the XSLT stylesheet of domain {design.name} makes a definition that cannot be read",
@@ -71,6 +72,13 @@ def style(design: DomainConfig, *, stylesheet: str | None, path: str, found: Obs
         word,
         tuple(unique[path] for path in sorted(unique)),
     )
+
+
+def _as_said(styled: DomainConfig, plain: DomainConfig, design: DomainConfig) -> DomainConfig:
+    """The config of a styled definition without what every definition gets and the stylesheet leaves alone."""
+    names = ComputeSpec.__struct_fields__
+    kept = {name: getattr(design, name) for name in names if getattr(styled, name) == getattr(plain, name)}
+    return msgspec.structs.replace(styled, **kept)
 
 
 def kept_word(found: ObservedDomain) -> str | None:

@@ -15,6 +15,7 @@ from lxml import etree
 
 from vmstack.model import configs
 from vmstack.model.base import Data
+from vmstack.model.compute import CellSpec, CpuFeatureSpec, PinSpec, TimerSpec, TopologySpec
 from vmstack.model.configs import DomainConfig, NetworkConfig, PoolConfig, VolumeConfig
 from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
 from vmstack.model.ownership import Stamp
@@ -25,6 +26,7 @@ from vmstack.xmlio.pool import read_pool, write_pool
 from vmstack.xmlio.stamp import read_stamp
 from vmstack.xmlio.volume import read_volume, write_volume
 
+_GIVEN = ("clock", "timers", "on_reboot", "on_crash")
 CASES = Path(__file__).parents[2] / "cases" / "xml"
 SCHEMAS = Path("/usr/share/libvirt/schemas")
 SCHEMA_FILES = {"domain": "domain.rng", "network": "network.rng", "pool": "storagepool.rng", "volume": "storagevol.rng"}
@@ -103,6 +105,9 @@ def test_write(path: Path) -> None:
         # An empty drive names a format too.
         disks = tuple(msgspec.structs.replace(disk, format=disk.format or "raw") for disk in config.disks)
         config = msgspec.structs.replace(config, disks=disks, video=config.video or back.video)
+        # Every new domain has a clock, timers and answers to its guest's power events.
+        given = {name: getattr(back, name) for name in _GIVEN if getattr(config, name) in (None, ())}
+        config = msgspec.structs.replace(config, **given)
     assert back == config
     assert read_stamp(written) == wanted.stamp
 
@@ -152,7 +157,19 @@ def config_structs() -> list[type[msgspec.Struct]]:
         for found in vars(configs).values()
         if isinstance(found, type) and issubclass(found, Data) and found.__module__ == configs.__name__
     ]
-    shared = (ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec)
+    shared = (
+        TopologySpec,
+        CpuFeatureSpec,
+        PinSpec,
+        CellSpec,
+        TimerSpec,
+        ConsoleSpec,
+        FilesystemSpec,
+        FwCfgSpec,
+        GraphicsSpec,
+        MetadataSpec,
+        TpmSpec,
+    )
     return [*own, DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route, *shared]
 
 

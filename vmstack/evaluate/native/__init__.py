@@ -1,6 +1,7 @@
 """The vocabulary of stack programs."""
 
 from vmstack.evaluate.native.cloud_init import CloudInit
+from vmstack.evaluate.native.compute import Boot, Clock, Cpu, NumaCell, Tpm
 from vmstack.evaluate.native.devices import Disk, Graphics, Nic
 from vmstack.evaluate.native.hosts import Host
 from vmstack.evaluate.native.images import Image
@@ -11,7 +12,10 @@ from vmstack.evaluate.native.storage import StoragePool, Volume
 from vmstack.evaluate.native.upkeep import HealthCheck, RollingGroup
 
 __all__ = [
+    "Boot",
+    "Clock",
     "CloudInit",
+    "Cpu",
     "Disk",
     "DnsForwarder",
     "DnsSrv",
@@ -21,9 +25,11 @@ __all__ = [
     "Image",
     "Network",
     "Nic",
+    "NumaCell",
     "Reservation",
     "RollingGroup",
     "StoragePool",
+    "Tpm",
     "VirtualMachine",
     "Volume",
 ]

@@ -34,6 +34,7 @@ class Case(enum.StrEnum):
     VCPUS_BEYOND = "vcpus up, beyond the running maximum"
     MEMORY_WITHIN = "memory within the running maximum"
     MEMORY_BEYOND = "memory beyond the running maximum"
+    TUNED = "a limit that the host enforces, set"
     NOTE = "what only libvirt and people read"
     HOT_PLUG = "a device added, with a free port"
     COLD_PLUG = "a device added, without a free port or on a bus that cannot hot-plug"
