@@ -69,7 +69,6 @@ CHANGES: Final = (
     Change(field="pins[]", before="cpu=Cpu(pins={{0: '0'}})", after="", expect=RUN),
     Change(field="numa[]", before="vcpus=2", after=f"vcpus=2, {NUMA}", expect=RUN),
     Change(field="hugepages", before="", after="hugepages=True", expect={"stopped": "none"}),
-    Change(field="hyperv", before="", after="hyperv=['relaxed']", expect={"stopped": "none"}),
     Change(field="clock", before="", after="clock=Clock(offset='localtime')", expect=RUN),
     Change(
         field="timers[]",
@@ -85,6 +84,12 @@ CHANGES: Final = (
         before="boot=Boot(kernel='/vmlinuz', cmdline='a')",
         after="boot=Boot(kernel='/vmlinuz', cmdline='b')",
         expect={"stopped": "none"},
+    ),
+    Change(
+        field="vcpus",
+        before="vcpus=1, max_vcpus=2, firmware='uefi', secure_boot=True",
+        after="vcpus=2, max_vcpus=2, firmware='uefi', secure_boot=True",
+        expect={"running": "live", "stopped": "none"},
     ),
     Change(field="tpm", before="", after="tpm=Tpm(model='tpm-crb')", expect=RUN),
     Change(field="title", before="", after="title='one'", expect=note()),

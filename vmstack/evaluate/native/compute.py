@@ -198,6 +198,7 @@ def compute_spec(
     numa: Sequence[NumaCell],
     hugepages: bool | str,
     hyperv: Sequence[str],
+    secure_boot: bool,
     title: str | None,
     on_reboot: object,
     on_crash: object,
@@ -229,6 +230,7 @@ def compute_spec(
         clock=None if when is None else when.offset,
         timers=() if when is None else when.timers,
         hyperv=switches,
+        secure_boot=True if secure_boot else None,
         on_reboot=None if on_reboot is None else check_choice(on_reboot, field="on_reboot", allowed=_REBOOTS),
         on_crash=None if on_crash is None else check_choice(on_crash, field="on_crash", allowed=_CRASHES),
     )

@@ -102,6 +102,7 @@ class VirtualMachine(Native):
         domain_type: Literal["kvm", "qemu"] | None = None,
         machine: str | None = None,
         firmware: Literal["bios", "uefi"] = "bios",
+        secure_boot: bool = False,
         graphics: Graphics | None = None,
         serial_log: str | None = None,
         description: str | None = None,
@@ -163,6 +164,7 @@ class VirtualMachine(Native):
                 numa=numa,
                 hugepages=hugepages,
                 hyperv=hyperv,
+                secure_boot=_check_secure_boot(secure_boot, firmware=firmware),
                 title=title,
                 on_reboot=on_reboot,
                 on_crash=on_crash,
@@ -351,6 +353,13 @@ def _choose_host(host: object, *, pool: StoragePool | None, networks: Sequence[o
         if isinstance(network, Network):
             return network.host
     return choose_host(host, recorder=vm.recorder)
+
+
+def _check_secure_boot(value: object, *, firmware: str) -> bool:
+    wanted = check_flag(value, field="secure_boot")
+    if wanted and firmware != "uefi":
+        raise InputError("secure_boot: only UEFI has it", resolution='say firmware="uefi", too')
+    return wanted
 
 
 def _cpu_mode(
