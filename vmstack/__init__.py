@@ -21,6 +21,7 @@ __all__ = [
     "StoragePool",
     "VirtualMachine",
     "Volume",
+    "policy",
 ]
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         StoragePool,
         VirtualMachine,
         Volume,
+        policy,
     )
 
 

@@ -15,6 +15,7 @@ from vmstack.model.specs import HostSpec, Spec
 
 if TYPE_CHECKING:
     from vmstack.evaluate.cloudinit.cache import SeedCache
+    from vmstack.evaluate.policies import Policy
 
 
 class Notice(Protocol):
@@ -87,6 +88,7 @@ class Recorder:
         self.hosts: list[object] = []
         self.attached: dict[str, tuple[str, Place | None]] = {}
         self.seeds: SeedCache | None = None
+        self.policies: list[Policy] = []
         self._noted: list[VmstackError] = []
         self._notice = notice
         self._noticed: set[str] = set()

@@ -145,7 +145,7 @@ class Payload(Data, frozen=True, kw_only=True):
 
 
 class Diagnostic(Data, frozen=True, kw_only=True):
-    severity: Literal["warning", "note"]
+    severity: Literal["warning", "note", "error"]
     text: str
     key: Key | None = None
     place: Place | None = None

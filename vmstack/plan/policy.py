@@ -1,5 +1,7 @@
 """What a run of the planner is allowed to do."""
 
+import msgspec
+
 from vmstack.model.base import Data
 
 
@@ -30,3 +32,10 @@ class PlanPolicy(Data, frozen=True, kw_only=True):
     allow_data_loss: bool = False
     selection: Selection = Selection()
     replace: tuple[str, ...] = ()
+
+
+def later_policy(policy: PlanPolicy) -> PlanPolicy:
+    """The policy for what follows on an apply of the same run: nothing is made anew twice, and what a pattern named may
+    be gone."""
+    selection = msgspec.structs.replace(policy.selection, strict=False)
+    return msgspec.structs.replace(policy, selection=selection, replace=())

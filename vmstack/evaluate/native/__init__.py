@@ -8,6 +8,7 @@ from vmstack.evaluate.native.machine import VirtualMachine
 from vmstack.evaluate.native.networks import Network, Reservation
 from vmstack.evaluate.native.services import DnsForwarder, DnsSrv
 from vmstack.evaluate.native.storage import StoragePool, Volume
+from vmstack.evaluate.policies import policy
 
 __all__ = [
     "CloudInit",
@@ -23,4 +24,5 @@ __all__ = [
     "StoragePool",
     "VirtualMachine",
     "Volume",
+    "policy",
 ]
