@@ -35,6 +35,7 @@ from vmstack.errors import (
     VmstackError,
     raise_all,
 )
+from vmstack.evaluate.hooks import Hooks
 from vmstack.hosts.driver import Driver
 from vmstack.images.store import ImageStore
 from vmstack.model.graph import DesiredGraph
@@ -97,8 +98,11 @@ def _apply(
     lock_timeout: float,
     judge: Judge,
 ) -> int:
-    wave = _Wave(policy=policy, consent=consent, json=json, pace=pace, lock_timeout=lock_timeout, judge=judge)
-    learnt = study(target, curious=not policy.destroy, heed=judge.heed)
+    hooks = Hooks()
+    wave = _Wave(
+        policy=policy, consent=consent, json=json, pace=pace, lock_timeout=lock_timeout, judge=judge, hooks=hooks
+    )
+    learnt = study(target, curious=not policy.destroy, heed=judge.heed, hooks=hooks)
     result = wave.run(learnt.desired, terminal, first=True)
     if result is None:
         terminal.tell("Cancelled; nothing was changed.")
@@ -106,7 +110,7 @@ def _apply(
     results = [result]
     try:
         while not policy.destroy and follows(learnt.desired, results[-1]) and len(results) < _WAVES:
-            later = study(target, facts=learnt.facts, heed=judge.heed)
+            later = study(target, facts=learnt.facts, heed=judge.heed, hooks=hooks)
             check_refinement(later.desired, earlier=learnt.desired)
             if later.desired == learnt.desired:
                 break  # the hosts know no more than before
@@ -137,6 +141,7 @@ class _Wave:
     pace: Pace
     lock_timeout: float
     judge: Judge
+    hooks: Hooks
 
     def run(self, desired: DesiredGraph, terminal: Terminal, *, first: bool) -> ApplyResult | None:
         """Return what was done; `None` when the user said no. A later wave only asks about what no one could expect."""
@@ -196,7 +201,7 @@ class _Wave:
             return apply_plan(
                 plan,
                 drivers,
-                supply=PayloadSupply(plan.payload, store=store),
+                supply=PayloadSupply(plan.payload, store=store, hooks=self.hooks),
                 run=describe_run(),
                 operation=operation,
                 lock_timeout=self.lock_timeout,

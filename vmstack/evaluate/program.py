@@ -17,6 +17,7 @@ from vmstack.evaluate.config.limits import limits_of
 from vmstack.evaluate.config.redaction import Redactor
 from vmstack.evaluate.config.secrets import Ask
 from vmstack.evaluate.failures import check_wanted, explain_failure, place_failure
+from vmstack.evaluate.hooks import Hooks
 from vmstack.evaluate.isolation import PulumiWantedError, execute, isolated, tripwire
 from vmstack.evaluate.policies import NO_POLICIES, Policies, Policy
 from vmstack.evaluate.project import Project, read_project
@@ -53,21 +54,28 @@ def evaluate(
     facts: Facts = _NO_FACTS,
     notice: Notice | None = None,
     heed: Heed | None = None,
+    hooks: Hooks | None = None,
 ) -> DesiredGraph:
     """Run the stack program of a project folder and return what it wants, whole or not at all.
 
     `stack` chooses the stack, `config` overrides its configuration, `connect` the URI of the only host, `ask` gets the
     passphrase of encrypted configuration where the environment has none, `facts` are what hosts told so far, `notice`
-    is told early which hosts the program uses, `heed` what the stack says of its plans. Raises `FactsWantedError` where
-    the program cannot go on without asking one, and `InputError`, `ConflictError` or `ProgramError` (or a group of
-    them); no text of theirs holds a secret of the configuration.
+    is told early which hosts the program uses, `heed` what the stack says of its plans, `hooks` get its functions for
+    apply. Raises `FactsWantedError` where the program cannot go on without asking one, and `InputError`,
+    `ConflictError` or `ProgramError` (or a group of them); no text of theirs holds a secret of the configuration.
     """
     origin = Path.cwd()
     project = read_project(folder, stack=stack, overrides=config, ask=ask)
     redactor = Redactor(project.hidden)
     try:
         recorder = functools.partial(
-            Recorder, project.stack, folder=project.main.parent, origin=origin, connect=connect, notice=notice
+            Recorder,
+            project.stack,
+            folder=project.main.parent,
+            origin=origin,
+            connect=connect,
+            notice=notice,
+            hooks=hooks,
         )
         limits = limits_of(project.config)
         scene = contextvars.copy_context()

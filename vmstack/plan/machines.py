@@ -15,10 +15,11 @@ from vmstack.model.ownership import Stamp
 from vmstack.model.plan import Disruption
 from vmstack.model.specs import DiskSpec, Power, VmSpec
 from vmstack.plan.adopted import adopted_of, as_found
+from vmstack.plan.changes.row import Case, VmState
+from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_disk, design_domain
 from vmstack.plan.digest import digest_of
-from vmstack.plan.disruption import Case, VmState, disruption_of
 from vmstack.plan.domain_diff import Difference, leftovers, settle_target, written_fields
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.machine_diff import Search, find_differences
@@ -26,6 +27,7 @@ from vmstack.plan.machine_remarks import remark, remark_leases
 from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
 from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
+from vmstack.plan.pending import tell_pending
 from vmstack.plan.remaking import asked_anew, named_changes, why_named
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.styling import Styled, hardened, is_written_whole, kept_word, style, whole_target
@@ -295,7 +297,7 @@ def _decide_existing(
     pending = stamp.ready == "pending" and found.active and not waits_for_boot
     awaits = wants_running and spec.reports and (move is PowerMove.START or pending)
     if search.waiting and mode is not Mode.RESTART:
-        context.draft.note(f"pending restart: the running guest has another {', '.join(search.waiting)}", key=key)
+        context.draft.note(f"pending restart: {', '.join(map(tell_pending, search.waiting))}", key=key)
     resumes_saved = mode is Mode.DEFINE or move is PowerMove.START
     remark(spec, found, target=target, stamp=stamp, resumes_saved=resumes_saved, context=context)
     autostart_differs = found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored)
@@ -327,7 +329,7 @@ def _mode(
     """The mode, and whether a live one also writes the definition anew."""
     if not domain.active:
         return (Mode.DEFINE if found else Mode.KEEP), False
-    classes = [disruption_of(item.case, state=state) for item in found]
+    classes = [disruption_of(item.path, case=item.case, state=state) for item in found]
     if remade or Disruption.RESTART in classes or (found and not wants_running):
         return Mode.RESTART, False
     if not domain.persistent:
