@@ -39,7 +39,7 @@ from vmstack.model.graph import DesiredGraph, Options, Output
 from vmstack.model.identity import Key, Kind, StackId, base_volume_name, derive_uuid
 from vmstack.model.observed import ImageFacts
 from vmstack.model.ownership import EntryState, Ledger, RunRecord
-from vmstack.model.plan import Payload
+from vmstack.model.plan import Payload, Plan
 from vmstack.model.specs import (
     DiskSpec,
     DnsHost,
@@ -92,7 +92,11 @@ class _Supply:
 def converge(fake: FakeHost, desired: DesiredGraph, *, images: dict[str, ImageFacts] | None = None) -> None:
     """Plan and apply."""
     policy = PlanPolicy(allow_empty=True, allow_data_loss=True)
-    plan = make_plan(desired, look(fake, desired), policy=policy, images=images or IMAGES)
+    deliver(make_plan(desired, look(fake, desired), policy=policy, images=images or IMAGES), fake)
+
+
+def deliver(plan: Plan, fake: FakeHost) -> None:
+    """Apply a plan, all of it."""
     result = apply_plan(
         plan,
         {"kvm1": fake},
