@@ -15,7 +15,7 @@ from vmstack.model.graph import DesiredGraph
 from vmstack.model.observed import Observed
 from vmstack.model.specs import NetworkSpec, PoolSpec, VmSpec, VolumeSpec
 from vmstack.plan.adoption import Adoption, plan_adoption, suppose_adoption
-from vmstack.plan.claims import Matches, adoption_scopes, match_claims
+from vmstack.plan.claims import Matches, adoption_scopes, identify, match_claims
 from vmstack.plan.index import Slot
 from vmstack.plan.placement import place
 
@@ -33,6 +33,7 @@ def adopt(
     matches = match_claims(desired, state, names=names)
     observed = observe(drivers, stack=desired.stack, scopes=adoption_scopes(desired, matches))
     place(desired, observed)
+    matches = identify(matches, desired=desired, observed=observed)
     contents = _read_seeds(matches, observed, drivers=drivers)
     supposed = suppose_adoption(desired, observed, matches=matches, contents=contents)
     images = resolve_images(supposed.desired, supposed.observed, store=store, need_files=False, progress=progress)

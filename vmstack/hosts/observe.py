@@ -82,11 +82,11 @@ def observe_host(
             host=host,
             facts=facts.result(),
             domains=tuple(
-                observed_domain(record, stack=stack, deep=record.uuid in objects, directories=directories)
+                observed_domain(record, stack=stack, deep=_is_among(record, objects), directories=directories)
                 for record in _by_name(domains.result())
             ),
             networks=tuple(
-                observed_network(record, stack=stack, deep=record.uuid in objects)
+                observed_network(record, stack=stack, deep=_is_among(record, objects))
                 for record in _by_name(networks.result())
             ),
             pools=tuple(pool for pool in (future.result() for future in furnished) if pool is not None),
@@ -203,6 +203,10 @@ def observed_volume(record: VolumeRecord, *, pool: str, keep: bool = False) -> O
         xml=record.xml if keep else "",
         fingerprint=volume_fingerprint(record, config),
     )
+
+
+def _is_among(record: DomainRecord | NetworkRecord, objects: frozenset[str]) -> bool:
+    return record.uuid in objects or record.name in objects
 
 
 def _by_name(records: list[_Record]) -> list[_Record]:

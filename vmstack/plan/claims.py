@@ -2,13 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from vmstack.errors import InputError, VmstackError, raise_all
 from vmstack.model.claims import Claim, ForeignState, Unclaimed
 from vmstack.model.graph import DesiredGraph, Resource
 from vmstack.model.identity import Key, Kind
-from vmstack.model.observed import Scope
+from vmstack.model.observed import HostSnapshot, Observed, Scope
 from vmstack.model.specs import NetworkMode, NetworkSpec, PoolSpec, VmSpec, VolumeSource, VolumeSpec
 from vmstack.plan.catalog import Catalog, catalogue
 from vmstack.plan.scope import scope_of
@@ -88,13 +90,44 @@ def adoption_scopes(desired: DesiredGraph, matches: Matches) -> dict[str, Scope]
         resource = catalog.resources[key]
         host = host_of(resource, catalog=catalog)
         scope = scopes[host]
-        pool = claim.label if key.kind is Kind.POOL else claim.pool
+        pools = {claim.label if key.kind is Kind.POOL else claim.pool}
+        if key.kind is Kind.VOLUME and not claim.id.startswith("/"):
+            pools.add(claim.id.rpartition("/")[0] or None)
         scopes[host] = Scope(
-            pools=scope.pools | ({pool} if pool is not None else set()),
+            pools=scope.pools | {pool for pool in pools if pool is not None},
             objects=scope.objects | ({claim.id} if key.kind in (Kind.VM, Kind.NETWORK) else set()),
         )
     disks = frozenset(claim.pool for claim in matches.seeds.values() if claim.pool is not None)
     return {host: Scope(pools=scope.pools | disks, objects=scope.objects) for host, scope in scopes.items()}
+
+
+def identify(matches: Matches, *, desired: DesiredGraph, observed: Observed) -> Matches:
+    """The matches with the ids that libvirt gives, where people wrote names.
+
+    An id may be the name of a domain, network or pool, and `pool/volume` or a name in the program's pool for a volume.
+    What no host has keeps the id that it was given, which is then of nothing.
+    """
+    catalog = catalogue(desired)
+    found = {
+        key: msgspec.structs.replace(claim, id=_identify(claim, observed.hosts[host_of(resource, catalog=catalog)]))
+        for key, claim in matches.claims.items()
+        if (resource := catalog.resources[key])
+    }
+    return replace(matches, claims=found)
+
+
+def _identify(claim: Claim, snapshot: HostSnapshot) -> str:
+    if claim.kind is Kind.VOLUME:
+        pool, _, label = claim.id.rpartition("/")
+        slot = (pool or claim.pool, label)
+        volumes = (volume for one in snapshot.pools for volume in one.volumes or ())
+        paths = (volume.config.path for volume in volumes if (volume.pool, volume.name) == slot)
+        return claim.id if claim.id.startswith("/") else next((path for path in paths if path), claim.id)
+    objects = {Kind.VM: snapshot.domains, Kind.NETWORK: snapshot.networks, Kind.POOL: snapshot.pools}[claim.kind]
+    uuids = {item.uuid for item in objects}
+    if claim.id.lower() in uuids:
+        return claim.id.lower()
+    return next((item.uuid for item in objects if item.name == claim.id), claim.id)
 
 
 def host_of(resource: Resource, *, catalog: Catalog) -> str:

@@ -253,8 +253,11 @@ def _decide_existing(
     target = settle_target(styled.config, observed=found.config, owned=owned, ignored=ignored, nic_names=names)
     _check_rename(target, found, key=key, context=context)
     drop_disks, drop_nics, extras = _leftovers(target, found, owned=owned, ignored=ignored)
-    for what in extras:
-        context.draft.note(f"{what} was added outside vmstack and is kept", key=key)
+    known = adopted_of(found)
+    for path, what in extras:
+        if known is not None and path in known.left:
+            continue
+        context.draft.note(f"{path} ({what}) was added outside vmstack and is kept", key=key)
     under = _disturbances(spec, found, around=around)
     search = find_differences(target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names)
     whole = None
@@ -289,6 +292,8 @@ def _decide_existing(
     search = Search((*search.found, *(Difference(*item, Case.REMADE) for item in asked)), search.waiting)
     mode, define = _mode(search.found, found, state=state, wants_running=wants_running, remade=remade)
     move = _move(found, state=state, wants_running=wants_running, mode=mode)
+    if is_ignored("power", ignored=ignored) and mode is not Mode.RESTART:
+        move = PowerMove.NONE  # a guest that somebody paused stays so, too
     anew = rerooted or (seed is not None and seed.reseeds) or (mode is Mode.RESTART and wants_running)
     stamp = msgspec.structs.replace(stamp, **readiness_after(found.stamp, spec=spec, anew=anew))
     waits_for_boot = seed_waits_for_boot(target, found) and mode is not Mode.RESTART
@@ -369,7 +374,7 @@ def _disturbances(spec: VmSpec, found: ObservedDomain, *, around: Surroundings) 
 
 def _leftovers(
     target: DomainConfig, found: ObservedDomain, *, owned: frozenset[str], ignored: frozenset[str]
-) -> tuple[tuple[DiskConfig, ...], tuple[NicConfig, ...], tuple[str, ...]]:
+) -> tuple[tuple[DiskConfig, ...], tuple[NicConfig, ...], tuple[tuple[str, str], ...]]:
     """Devices to remove and devices of other people, of the persistent and the live definition together."""
     disks: dict[str | None, DiskConfig] = {}
     nics: dict[str, NicConfig] = {}
@@ -380,8 +385,7 @@ def _leftovers(
             disks |= {disk.serial: disk for disk in removed_disks}
             nics |= {nic.mac: nic for nic in removed_nics}
             extras |= {extra.path: extra.what for extra in others}
-    shown = tuple(f"{path} ({what})" for path, what in sorted(extras.items()))
-    return tuple(disks.values()), tuple(nics.values()), shown
+    return tuple(disks.values()), tuple(nics.values()), tuple(sorted(extras.items()))
 
 
 def _name_is_free(spec: VmSpec, found: ObservedDomain | None, *, key: Key, context: Context) -> bool:
