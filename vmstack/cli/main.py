@@ -136,8 +136,14 @@ def destroy(
 
 @app.command(name="import")
 def import_(
-    folder: Folder = None,
-    elsewhere: FolderOption = None,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KIND NAME ID",
+            help="A vm, network, pool or volume: its name in the program, and its name, UUID or path in libvirt.",
+        ),
+    ] = None,
+    folder: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -153,19 +159,25 @@ def import_(
     ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Only show what would be taken over.")] = False,
     yes: Yes = False,
+    json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,
     no_color: NoColor = False,
 ) -> int:
-    """Take over what another tool made, without touching a guest."""
-    from vmstack.cli.importing import Source, import_objects
+    """Take over what another tool made, without touching a guest: one object, or all of a state.
 
+    With --from-pulumi and --from-tfstate, the one argument may be the stack's folder.
+    """
+    from vmstack.cli.importing import Source, import_objects, read_arguments
+
+    argument, single = read_arguments(what)
     return import_objects(
-        target_of(folder_of(folder, elsewhere), stack, config, connect),
+        target_of(folder_of(argument, folder), stack, config, connect),
         open_terminal(no_color=no_color),
-        source=Source(pulumi=from_pulumi, tfstate=from_tfstate),
+        source=Source(pulumi=from_pulumi, tfstate=from_tfstate, single=single),
         names=parse_names(map),
         preview=preview,
         yes=yes,
+        json=json,
         lock_timeout=lock_timeout,
     )
 

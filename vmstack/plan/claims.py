@@ -11,7 +11,7 @@ from vmstack.model.claims import Claim, ForeignState, Unclaimed
 from vmstack.model.graph import DesiredGraph, Resource
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import HostSnapshot, Observed, Scope
-from vmstack.model.specs import NetworkMode, NetworkSpec, PoolSpec, VmSpec, VolumeSource, VolumeSpec
+from vmstack.model.specs import NetworkMode, NetworkSpec, PoolSpec, Spec, VmSpec, VolumeSource, VolumeSpec
 from vmstack.plan.catalog import Catalog, catalogue
 from vmstack.plan.scope import scope_of
 
@@ -95,7 +95,7 @@ def adoption_scopes(desired: DesiredGraph, matches: Matches) -> dict[str, Scope]
             pools.add(claim.id.rpartition("/")[0] or None)
         scopes[host] = Scope(
             pools=scope.pools | {pool for pool in pools if pool is not None},
-            objects=scope.objects | ({claim.id} if key.kind in (Kind.VM, Kind.NETWORK) else set()),
+            objects=scope.objects | ({claim.id, claim.id.lower()} if key.kind in (Kind.VM, Kind.NETWORK) else set()),
         )
     disks = frozenset(claim.pool for claim in matches.seeds.values() if claim.pool is not None)
     return {host: Scope(pools=scope.pools | disks, objects=scope.objects) for host, scope in scopes.items()}
@@ -123,11 +123,14 @@ def _identify(claim: Claim, snapshot: HostSnapshot) -> str:
         volumes = (volume for one in snapshot.pools for volume in one.volumes or ())
         paths = (volume.config.path for volume in volumes if (volume.pool, volume.name) == slot)
         return claim.id if claim.id.startswith("/") else next((path for path in paths if path), claim.id)
-    objects = {Kind.VM: snapshot.domains, Kind.NETWORK: snapshot.networks, Kind.POOL: snapshot.pools}[claim.kind]
-    uuids = {item.uuid for item in objects}
-    if claim.id.lower() in uuids:
+    objects = {
+        Kind.VM: [(item.uuid, item.name) for item in snapshot.domains],
+        Kind.NETWORK: [(item.uuid, item.name) for item in snapshot.networks],
+        Kind.POOL: [(item.uuid, item.name) for item in snapshot.pools],
+    }[claim.kind]
+    if any(uuid == claim.id.lower() for uuid, _ in objects):
         return claim.id.lower()
-    return next((item.uuid for item in objects if item.name == claim.id), claim.id)
+    return next((uuid for uuid, name in objects if name == claim.id), claim.id)
 
 
 def host_of(resource: Resource, *, catalog: Catalog) -> str:
@@ -140,16 +143,18 @@ def host_of(resource: Resource, *, catalog: Catalog) -> str:
     raise InputError(f"{resource.key} is no object of a host")
 
 
-def _is_made(resource: Resource) -> bool:
-    """Whether the stack makes it: what the program only refers to stays other people's."""
-    spec = resource.spec
+def is_reference(spec: Spec) -> bool:
+    """Whether the program only refers to it: then it stays other people's."""
     if isinstance(spec, PoolSpec):
-        return not spec.existing
+        return spec.existing
     if isinstance(spec, NetworkSpec):
-        return spec.mode is not NetworkMode.EXISTING
-    if isinstance(spec, VolumeSpec):
-        return spec.source is not VolumeSource.EXISTING
-    return isinstance(spec, VmSpec)
+        return spec.mode is NetworkMode.EXISTING
+    return isinstance(spec, VolumeSpec) and spec.source is VolumeSource.EXISTING
+
+
+def _is_made(resource: Resource) -> bool:
+    spec = resource.spec
+    return isinstance(spec, PoolSpec | NetworkSpec | VolumeSpec | VmSpec) and not is_reference(spec)
 
 
 def _label(resource: Resource, *, catalog: Catalog) -> tuple[str, str | None]:

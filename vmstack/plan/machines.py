@@ -14,6 +14,7 @@ from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Stamp
 from vmstack.model.plan import Disruption
 from vmstack.model.specs import DiskSpec, Power, VmSpec
+from vmstack.model.text import import_command
 from vmstack.plan.adopted import adopted_of, as_found
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_disk, design_domain
@@ -400,7 +401,8 @@ def _name_is_free(spec: VmSpec, found: ObservedDomain | None, *, key: Key, conte
             ConflictError(
                 f"{key}: a domain {holder.name!r} ({holder.uuid}) exists on host {spec.host}, "
                 + ("and it is another VM of this stack" if owner else "and this stack did not make it"),
-                resolution="give the VM another name in the program, or rename or remove that domain on the host",
+                resolution="give the VM another name in the program, rename or remove that domain on the host, "
+                f"or take it over: {import_command('vm', spec.name, id=holder.name)}",
                 place=context.catalog.place(Kind.VM, spec.name),
             )
         )

@@ -316,7 +316,11 @@ class Takeover:
             return True
         if entry is None and slot not in index.others:
             return False
-        owner = f"is {entry.role}.{entry.name} of this stack" if entry is not None else "is of another stack"
+        owner = (
+            f"is {entry.role}.{entry.name} of this stack"
+            if entry is not None
+            else f"is of the stack {index.owners[slot]}"
+        )
         self.errors.append(
             RefusedError(
                 f"{key}: {what} on host {index.host} {owner} already",
