@@ -28,7 +28,7 @@ from vmstack.cli.options import (
     target_of,
 )
 from vmstack.cli.terminal import open_terminal
-from vmstack.errors import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED, VmstackError
+from vmstack.errors import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED, InputError, VmstackError
 
 app = typer.Typer(
     name="vmstack",
@@ -179,6 +179,54 @@ def import_(
         yes=yes,
         json=json,
         lock_timeout=lock_timeout,
+    )
+
+
+@app.command()
+def discover(
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="With --generate: where to write the project.")
+    ] = None,
+    folder: FolderOption = None,
+    stack: StackName = None,
+    config: Config = None,
+    host: Annotated[str | None, typer.Option("--host", metavar="URI", help="The libvirt to look at.")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow transports and options of the URI that are refused otherwise.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--generate", help="Write a stack program that takes over what is nobody's.")
+    ] = False,
+    select: Annotated[
+        list[str] | None,
+        typer.Option("--select", metavar="GLOB", help="With --generate: only what is called so; repeatable."),
+    ] = None,
+    json: AsJson = False,
+    no_color: NoColor = False,
+) -> int:
+    """List what is on a host and whose it is; with --generate, write a stack program for what is nobody's."""
+    from vmstack.cli import discovering
+
+    terminal = open_terminal(no_color=no_color)
+    if not write:
+        if directory is not None or select:
+            raise InputError("DIR and --select belong to --generate", resolution="add --generate, or leave them out")
+        return discovering.discover(
+            target_of(folder or Path(), stack, config, None),
+            terminal,
+            named=folder is not None,
+            uri=host,
+            insecure=insecure,
+            json=json,
+        )
+    return discovering.generate(
+        folder_of(directory, folder),
+        terminal,
+        stack=stack,
+        uri=host,
+        insecure=insecure,
+        select=tuple(select or ()),
+        json=json,
     )
 
 

@@ -20,7 +20,7 @@ from vmstack.model.identity import Key, Kind
 from vmstack.model.specs import ImageFormat, PoolSpec, VolumeSource, VolumeSpec
 
 # Directories of the system: a pool there would list, and could delete, what the host lives on.
-_SYSTEM_FOLDERS: Final = frozenset(
+SYSTEM_FOLDERS: Final = frozenset(
     f"/{name}" for name in ("", "bin", "boot", "dev", "etc", "home", "lib", "lib64", "opt", "proc", "root", "run",
                             "sbin", "srv", "sys", "tmp", "usr", "var", "var/lib", "var/lib/libvirt")
 )  # fmt: skip
@@ -64,7 +64,7 @@ class StoragePool(Native):
         self.host = choose_host(host, recorder=self.recorder)
         self.label = self.name if label is None else check_label(label, field="label")
         self._path = None if path is None and existing else check_host_path(path, field="path")
-        if not existing and self._path in _SYSTEM_FOLDERS:
+        if not existing and self._path in SYSTEM_FOLDERS:
             raise InputError(
                 f"path: {self._path} is a directory of the system",
                 resolution="give the pool a directory of its own, such as /var/lib/libvirt/web",
