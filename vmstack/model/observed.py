@@ -120,10 +120,12 @@ class Observed(Data, frozen=True, kw_only=True):
 
 class Scope(Data, frozen=True, kw_only=True):
     """What to read in depth on a host: the libvirt names of pools whose volumes matter (the ledger's come too), and
-    the UUIDs of domains and networks that are to become the stack's."""
+    the UUIDs or names of domains and networks that are to become the stack's. `everything`: all of them.
+    """
 
     pools: frozenset[str] = frozenset()
     objects: frozenset[str] = frozenset()
+    everything: bool = False
 
 
 class ImageFacts(Data, frozen=True, kw_only=True):
