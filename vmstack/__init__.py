@@ -23,6 +23,7 @@ __all__ = [
     "StoragePool",
     "VirtualMachine",
     "Volume",
+    "policy",
 ]
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         StoragePool,
         VirtualMachine,
         Volume,
+        policy,
     )
 
 

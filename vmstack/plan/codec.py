@@ -45,6 +45,7 @@ def encode_plan(plan: Plan) -> bytes:
             for name, output in sorted(plan.outputs.items())
         },
         "outputs_differ": plan.stored_outputs_differ,
+        "partial": plan.partial,
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 

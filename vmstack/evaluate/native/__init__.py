@@ -9,6 +9,7 @@ from vmstack.evaluate.native.networks import Network, Reservation
 from vmstack.evaluate.native.services import DnsForwarder, DnsSrv
 from vmstack.evaluate.native.storage import StoragePool, Volume
 from vmstack.evaluate.native.upkeep import HealthCheck, RollingGroup
+from vmstack.evaluate.policies import policy
 
 __all__ = [
     "CloudInit",
@@ -26,4 +27,5 @@ __all__ = [
     "StoragePool",
     "VirtualMachine",
     "Volume",
+    "policy",
 ]
