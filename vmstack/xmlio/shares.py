@@ -23,12 +23,24 @@ def read_filesystems(devices: Element) -> tuple[FilesystemSpec, ...]:
         if path and tag:
             mode = element.get("accessmode") or "passthrough"
             readonly = element.find("readonly") is not None
-            found.append(FilesystemSpec(source=path, target=tag, accessmode=mode, readonly=readonly))
+            driver = element.find("driver")
+            fast = driver is not None and driver.get("type") == "virtiofs"
+            found.append(
+                FilesystemSpec(
+                    source=path,
+                    target=tag,
+                    accessmode=mode,
+                    readonly=readonly,
+                    driver="virtiofs" if fast else None,
+                )
+            )
     return tuple(sorted(found, key=lambda item: item.target))
 
 
 def build_filesystem(spec: FilesystemSpec) -> Element:
     filesystem = new_root("filesystem", type="mount", accessmode=spec.accessmode)
+    if spec.driver is not None:
+        add(filesystem, "driver", type=spec.driver)
     add(filesystem, "source", dir=spec.source)
     add(filesystem, "target", dir=spec.target)
     if spec.readonly:
