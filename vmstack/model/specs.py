@@ -259,8 +259,8 @@ class NicSpec(Data, frozen=True, kw_only=True):
     """A VM's NIC: on a network of the stack, or (`bridge`) on a bridge of the host without a network of libvirt's, or
     (`device`) straight on an interface of the host, in a mode of macvtap.
 
-    `addresses` are the fixed ones (reserved or static), without prefix. `link` False: the cable is out. `filter` names a
-    network filter of libvirt's, with its parameters by name. `portgroup` is one of the network's.
+    `addresses` are the fixed ones (reserved or static), without prefix. `link` False: the cable is out. `filter` names
+    a network filter of libvirt's, with its parameters by name. `portgroup` is one of the network's.
     """
 
     name: str

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from vmstack.model.effects import (
     AnyEffect,
-    AttachDevice,
     AwaitLease,
     AwaitReady,
     DefineDomain,
@@ -16,6 +15,7 @@ from vmstack.model.effects import (
     SetDescription,
     SetDomainAutostart,
     SetMemory,
+    SetPassword,
     SetVcpus,
     ShutdownDomain,
     StampDomain,
@@ -24,17 +24,18 @@ from vmstack.model.effects import (
 )
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
-from vmstack.plan.adopted import adopted_of, real_disk
-from vmstack.plan.changes.row import Case
+from vmstack.plan.adopted import adopted_of
 from vmstack.plan.context import Context
+from vmstack.plan.device_steps import changing_devices, coming_devices, leaving_devices
 from vmstack.plan.draft import freed, step_id
 from vmstack.plan.handovers import Handovers
 from vmstack.plan.machine_changes import describe_machine
 from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
 from vmstack.plan.networks import NetworkDecision
+from vmstack.plan.passwords import PATH, mark_in, unmarked
 from vmstack.plan.styling import write_whole
 from vmstack.plan.volume_fate import Fate
-from vmstack.xmlio.domain import patch_domain, write_disk, write_nic
+from vmstack.xmlio.domain import patch_domain
 from vmstack.xmlio.stamp import write_stamp
 
 # What frees a device of the old definition: the id of the step after which nothing of ours uses it any more.
@@ -162,6 +163,10 @@ class _Chain:
         self._after = ()  # what comes later waits through the first step
         return id_
 
+    def carry_password(self, mark: str) -> None:
+        """Have the plan carry the password that a step sets."""
+        self._draft.passwords[mark] = self._decision.spec.password or ""
+
     def detach(self, device: str, xml: str, *, found: ObservedDomain) -> None:
         """Take a device out of the running guest. Nothing has to be made before, and others may wait for it."""
         after, self._after = self._after, ()
@@ -175,9 +180,10 @@ def _create(decision: MachineDecision, *, handovers: Handovers, context: Context
     draft.expect_absent(host, "domain", id=spec.uuid, name=spec.label)
     chain = _Chain(decision, context=context)
     config = decision.whole or decision.target
-    xml = write_whole(config, stamp=decision.stamp, stylesheet=spec.hardware.stylesheet)
+    xml = write_whole(config, stamp=unmarked(decision.stamp), stylesheet=spec.hardware.stylesheet)
     free = freed(Kind.VM, spec.label, host=host)
     chain.add("define", DefineDomain(uuid=spec.uuid, name=spec.label, xml=xml), after=(free,))
+    _set_password(decision, chain, live=False)
     _end(decision, chain, handovers=handovers, context=context)
 
 
@@ -206,12 +212,14 @@ def _change(decision: MachineDecision, *, releases: Releases, handovers: Handove
 
 def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
     spec = decision.spec
+    anew = decision.remade or (_password_differs(decision) and decision.mode is not Mode.LIVE)
+    stamp = unmarked(decision.stamp) if anew else decision.stamp
     disks = frozenset(disk.serial for disk in decision.drop_disks if disk.serial is not None)
     nics = frozenset(nic.mac for nic in decision.drop_nics)
     if decision.whole is not None:
         xml = write_whole(
             decision.whole,
-            stamp=decision.stamp,
+            stamp=stamp,
             stylesheet=spec.hardware.stylesheet,
             held=found.xml,
             dropped=disks | nics,
@@ -221,9 +229,10 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
         xml = patch_domain(
             found.xml,
             config=decision.target,
-            stamp=decision.stamp,
+            stamp=stamp,
             drop_disks=disks,
             drop_nics=nics,
+            dropped=frozenset(item.path for item in decision.differences if item.after is None),
             adopted=adopted_of(found),
         )
     name, after = decision.target.name, (freed(Kind.VM, decision.target.name, host=decision.host),)
@@ -236,17 +245,32 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
     back = decision.stops and found.persistent and not decision.remade and found.state in ("running", "paused")
     undo = StartDomain(uuid=found.uuid, name=name) if back else None
     chain.add("define", DefineDomain(uuid=spec.uuid, name=name, xml=xml), after=after, undo=undo)
+    if anew:
+        _set_password(decision, chain, live=False)
+
+
+def _password_differs(decision: MachineDecision) -> bool:
+    return any(item.path == PATH for item in decision.differences)
+
+
+def _set_password(decision: MachineDecision, chain: _Chain, *, live: bool) -> None:
+    """Set the display's password, and note it only then: who is killed in between sets it again."""
+    mark, name = mark_in(decision.stamp), decision.target.name
+    if mark is None and not _password_differs(decision):
+        return
+    if mark is not None:
+        chain.carry_password(mark)
+    chain.add("password", SetPassword(uuid=decision.spec.uuid, name=name, password=mark, live=live))
+    if not live:
+        stamp = StampDomain(uuid=decision.spec.uuid, name=name, stamp_xml=write_stamp(decision.stamp), live=False)
+        chain.add("stamp", stamp)
 
 
 def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain, *, handovers: Handovers) -> None:
     uuid, name, target = found.uuid, found.name, decision.target
     paths = {item.path for item in decision.differences}
-    added = {item.device for item in decision.differences if item.case is Case.HOT_PLUG}
-    for disk in decision.drop_disks:
-        xml = write_disk(real_disk(disk, adopted=adopted_of(found)))
-        chain.detach(disk.serial or disk.target, xml, found=found)
-    for nic in decision.drop_nics:
-        chain.detach(nic.mac, write_nic(nic), found=found)
+    for device, xml in leaving_devices(decision, found):
+        chain.detach(device, xml, found=found)
     if "vcpus" in paths:
         chain.add("vcpus", SetVcpus(uuid=uuid, name=name, vcpus=target.vcpus, live=True))
     if "memory" in paths:
@@ -254,14 +278,10 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
     if "description" in paths:
         effect = SetDescription(uuid=uuid, name=name, description=target.description, live=True)
         chain.add("description", effect)
-    for disk in target.disks:
-        if disk.serial in added:
-            attach = AttachDevice(uuid=uuid, name=name, device=disk.serial or "", xml=write_disk(disk), live=True)
-            chain.add(f"attach:{disk.serial}", attach, needs=handovers.before(decision, disks=(disk,)))
-    for nic in target.nics:
-        if nic.mac in added:
-            attach = AttachDevice(uuid=uuid, name=name, device=nic.mac, xml=write_nic(nic), live=True)
-            chain.add(f"attach:{nic.mac}", attach, needs=handovers.before(decision, nics=(nic,)))
+    if _password_differs(decision):
+        _set_password(decision, chain, live=True)
+    for step in (*changing_devices(decision, found), *coming_devices(decision, found, handovers=handovers)):
+        chain.add(step.verb, step.effect, needs=step.needs)
 
 
 def _end(decision: MachineDecision, chain: _Chain, *, handovers: Handovers, context: Context) -> None:

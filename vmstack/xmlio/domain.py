@@ -177,9 +177,9 @@ def patch_domain(
     Where the config equals what the XML says nothing is touched, so `patch_domain(x, config=read_domain(x))` is `x`.
     A value of `None` removes what the XML says, but for type, arch, machine and CPU mode, which stay. A machine alias
     (`q35`) never replaces one of its versions. Disks are matched by serial and keep their slot, NICs by MAC; those not
-    in the config stay unless their serial or MAC is dropped. Channels, host devices, the small devices of `peripherals`,
-    I/O threads and shared memory that the config does not have stay unless they are `dropped`, by the paths of the plan
-    (`channels[name]`, `host_devices[pci:address]`, `rng`). `pcie_ports` counts only for
+    in the config stay unless their serial or MAC is dropped. Channels, host devices, the small devices of
+    `peripherals`, I/O threads and shared memory that the config does not have stay unless they are `dropped`, by the
+    paths of the plan (`channels[name]`, `host_devices[pci:address]`, `rng`). `pcie_ports` counts only for
     another kind of machine, which gets buses of its own: its old controllers and addresses go.
     A stamp of `None` leaves the stamp that is there. Disks that are `adopted` have their logical names as serials in
     `config` and `drop_disks`, and keep the serials that they really have.

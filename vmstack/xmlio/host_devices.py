@@ -46,7 +46,7 @@ def build_host_device(spec: HostDeviceSpec) -> Element:
 
 
 def patch_host_devices(devices: Element, wanted: Iterable[HostDeviceSpec], *, drop: Container[str]) -> None:
-    """Add the devices that are not there; of those that are, only the ones to `drop` go (`host_devices[kind:where]`)."""
+    """Add the devices that are not there; of those that are, only the ones to `drop` go (`host_devices[name]`)."""
     missing = {spec.name: spec for spec in wanted}
     for element in devices.findall("hostdev"):
         found = _read(element)

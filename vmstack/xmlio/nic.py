@@ -26,9 +26,7 @@ _NIC: Final = Table(
     Field("filter", "filterref/@filter"),
     Field("portgroup", "source/@portgroup"),
 )
-_BANDWIDTH: Final = Table(
-    "bandwidth", *(Field(name, f"@{name}", INTEGER) for name in ("average", "peak", "burst"))
-)
+_BANDWIDTH: Final = Table("bandwidth", *(Field(name, f"@{name}", INTEGER) for name in ("average", "peak", "burst")))
 
 
 def read_nic(xml: str | Element) -> NicConfig:

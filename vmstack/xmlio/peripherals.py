@@ -1,4 +1,4 @@
-"""Small devices of which a machine has one: random numbers, watchdog, balloon, vsock, and the one that tells of a crash.
+"""Small devices of which a machine has one: random numbers, watchdog, balloon, vsock, panic notifier.
 
 Formats: https://libvirt.org/formatdomain.html#devices
 """
@@ -51,9 +51,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         RngSpec,
         RngSpec(),
     ),
-    "watchdog": Kind(
-        "watchdog", Table("watchdog", Field("model", "@model"), Field("action", "@action")), WatchdogSpec
-    ),
+    "watchdog": Kind("watchdog", Table("watchdog", Field("model", "@model"), Field("action", "@action")), WatchdogSpec),
     "vsock": Kind("vsock", Table("vsock", Field("model", "@model")), VsockSpec),
 }
 
@@ -96,9 +94,7 @@ def write_peripheral(name: str, spec: Data) -> str:
     return serialise(build_peripheral(name, spec))
 
 
-def patch_peripherals(
-    devices: Element, *, before: DomainConfig, after: DomainConfig, drop: Container[str]
-) -> None:
+def patch_peripherals(devices: Element, *, before: DomainConfig, after: DomainConfig, drop: Container[str]) -> None:
     """Bring the first of each kind to the config. One to `drop` becomes the usual one, or goes.
 
     A device that changes is built anew: what else it said belonged to the old one.
@@ -107,7 +103,8 @@ def patch_peripherals(
         old, new = getattr(before, name), getattr(after, name)
         if old == new or (new is None and name not in drop):
             continue
-        _exchange(devices, kind.tag, None if (new or kind.usual) is None else build_peripheral(name, new or kind.usual))
+        spec = new or kind.usual
+        _exchange(devices, kind.tag, None if spec is None else build_peripheral(name, spec))
     if before.panic != after.panic and (after.panic is not None or "panic" in drop):
         _exchange(devices, "panic", None if after.panic is None else new_root("panic", model=after.panic))
 

@@ -6,7 +6,7 @@ from lxml import etree
 
 from vmstack.model.hardware import FilesystemSpec, MetadataSpec, TpmSpec
 from vmstack.xmlio.canonical import canonicalise
-from vmstack.xmlio.safe import Element, add, parse_xml, replace_children, set_attribute
+from vmstack.xmlio.safe import Element, add, parse_xml, replace_children, serialise, set_attribute
 from vmstack.xmlio.stamp import NAMESPACE
 from vmstack.xmlio.table import new_root
 
@@ -35,6 +35,11 @@ def read_filesystems(devices: Element) -> tuple[FilesystemSpec, ...]:
                 )
             )
     return tuple(sorted(found, key=lambda item: item.target))
+
+
+def write_filesystem(spec: FilesystemSpec) -> str:
+    """Write a shared directory, as for attaching it."""
+    return serialise(build_filesystem(spec))
 
 
 def build_filesystem(spec: FilesystemSpec) -> Element:
