@@ -16,6 +16,7 @@ from vmstack.hosts.execute_storage import StorageEffects
 from vmstack.model import effects
 from vmstack.model.base import Data
 from vmstack.model.effects import AnyEffect
+from vmstack.model.hooks import Hook
 from vmstack.model.readiness import GuestReport
 
 Report = Callable[[str, int, int], None]
@@ -32,6 +33,9 @@ class Supply(Protocol):
 
     def password(self, name: str) -> str:
         """The password of that name."""
+
+    def run_hook(self, hook: Hook) -> tuple[str, ...]:
+        """Run a function of the program; returns notes. Raises `ProgramError` when it fails."""
 
 
 class EffectResult(Data, frozen=True, kw_only=True):
@@ -136,6 +140,8 @@ def execute(
             return EffectResult(guest=guest, notes=notes)
         case effects.AwaitLease():
             domain.await_lease(effect)
+        case effects.RunHook():
+            return EffectResult(notes=supply.run_hook(effect.hook))
         case _ as unreachable:
             assert_never(unreachable)
     return EffectResult()

@@ -9,24 +9,8 @@ from vmstack.plan.device_cases import can_hot_plug, can_hot_unplug, takes_port
 from vmstack.plan.domain_diff import Difference, differences, disk_path, nic_path, nic_place
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_state import boot_disk
+from vmstack.plan.pending import Pending, pending_restart
 
-# libvirt rewrites these in the XML of a running guest, or they say nothing about the guest itself.
-_LIVE_NOISE: Final = frozenset(
-    {
-        "cpu_mode",
-        "graphics",
-        "description",
-        "label",
-        "firmware",
-        "serial_log",
-        "loader",
-        "nvram",
-        "nvram_template",
-        "consoles",
-        "metadata",
-        "tpm",
-    }
-)
 # What is put right in place where only the running guest has it otherwise.
 _IN_PLACE: Final = frozenset({
     Case.VCPUS_UP, Case.HOT_PLUG, Case.DEVICE_UPDATE, Case.MEDIUM, Case.IO_LIMITS, Case.IO_THREADS,
@@ -37,7 +21,7 @@ class Search(NamedTuple):
     """`found` must be acted upon; `waiting` are fields that the running guest gets only at its next start."""
 
     found: tuple[Difference, ...]
-    waiting: tuple[str, ...]
+    waiting: tuple[Pending, ...]
 
 
 def find_differences(
@@ -53,17 +37,15 @@ def find_differences(
     """Compare with the persistent definition and, where the guest runs, with the live one."""
     live = (domain.live or domain.config) if domain.active else None
     found = list(differences(target, domain.config, nic_names=nic_names, live=live))
-    waiting: list[str] = []
     if live is not None:
         known = {item.path for item in found}
-        for item in differences(target, live, nic_names=nic_names, live=live):
-            if item.path in known:
-                continue
-            if not is_ignored(item.path, ignored=ignored) and _fixable(item, target=target, live=live):
-                found.append(item)
-            elif _matters(item):
-                waiting.append(item.path)
-    if live is not None:
+        found += [
+            item
+            for item in differences(target, live, nic_names=nic_names, live=live)
+            if item.path not in known
+            and not is_ignored(item.path, ignored=ignored)
+            and _fixable(item, target=target, live=live)
+        ]
         found = _plug(found, target=target, live=live, ports=domain.free_ports or 0)
     for disk in drop_disks:
         found.append(
@@ -72,7 +54,9 @@ def find_differences(
     for nic in drop_nics:
         before = nic_place(nic)
         found.append(Difference(nic_path(nic, names=nic_names), before, None, Case.HOT_UNPLUG, nic.mac))
-    return Search(tuple(sorted((*found, *under), key=_path)), tuple(sorted(set(waiting))))
+    known = {item.path for item in found}
+    waiting = tuple(item for item in pending_restart(domain, nic_names=nic_names) if item.path not in known)
+    return Search(tuple(sorted((*found, *under), key=_path)), waiting)
 
 
 def _path(item: Difference) -> str:
@@ -87,12 +71,6 @@ def _fixable(item: Difference, *, target: DomainConfig, live: DomainConfig) -> b
     if item.case is Case.MEMORY_WITHIN:
         return live.memory_kib < target.memory_kib
     return item.case in _IN_PLACE
-
-
-def _matters(item: Difference) -> bool:
-    if item.case is Case.MEMORY_WITHIN or item.path.endswith(".mtu"):
-        return False
-    return item.path.partition("[")[0] not in _LIVE_NOISE
 
 
 def _plug(found: list[Difference], *, target: DomainConfig, live: DomainConfig, ports: int) -> list[Difference]:

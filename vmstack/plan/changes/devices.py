@@ -2,11 +2,19 @@
 
 from typing import Final
 
-from vmstack.plan.changes.row import LIVE, NEXT_BOOT, REFUSED, RESTART, Case, Row
+from vmstack.plan.changes.row import (
+    LIVE,
+    LIVE_UNLESS_SAVED,
+    NEXT_BOOT_UNLESS_SAVED,
+    REFUSED,
+    RESTART,
+    RESTART_UNLESS_SAVED,
+    Case,
+    Row,
+)
 
+_SAVED: Final = "Its saved state needs its disks as they were when it was saved."
 _COLD: Final = "on a bus that cannot hot-plug, or without a free PCIe port"
-
-
 _REPLUG: Final = "The guest is asked to let go of it, and gets the other one in its place."
 
 
@@ -40,15 +48,30 @@ def _disk(owner: str) -> tuple[Row, ...]:
             when="added, on virtio with a free PCIe port, or on SCSI beside another SCSI disk",
         ),
         Row(owner, Case.COLD_PLUG, RESTART, "It is plugged in while the guest is off.", when=f"added, {_COLD}"),
-        Row(owner, Case.HOT_UNPLUG, LIVE, "The guest is asked to let go of it.", when="removed, on virtio or SCSI"),
+        Row(
+            owner,
+            Case.HOT_UNPLUG,
+            LIVE_UNLESS_SAVED,
+            "The guest is asked to let go of it.",
+            when="removed, on virtio or SCSI",
+            refusal=_SAVED,
+        ),
         Row(
             owner,
             Case.COLD_UNPLUG,
-            RESTART,
+            RESTART_UNLESS_SAVED,
             "It is taken out while the guest is off.",
             when="removed, the boot disk or on a bus that cannot hot-plug",
+            refusal=_SAVED,
         ),
-        *_medium(f"{owner}.volume", "QEMU opens another file for it at its start."),
+        Row(
+            f"{owner}.volume",
+            Case.DEFINITION,
+            RESTART_UNLESS_SAVED,
+            "QEMU opens another file for it at its start.",
+            refusal=_SAVED,
+        ),
+        _medium(f"{owner}.volume", "")[1],
         *_medium(f"{owner}.url", "QEMU opens another image for it at its start."),
         *_medium(f"{owner}.kind", "How QEMU opens it is fixed when it starts."),
         *_medium(f"{owner}.format", "QEMU is told the format when it opens the file."),
@@ -107,14 +130,21 @@ ROWS: Final = (
         when="more",
     ),
     Row("disks[].capacity", Case.REFUSED, REFUSED, "What a file system put at the end would be cut off.", when="less"),
-    Row("disks[].content", Case.VOLUME_UNDER, RESTART, "A volume it has as a disk is made anew, with the guest off."),
+    Row(
+        "disks[].content",
+        Case.VOLUME_UNDER,
+        RESTART_UNLESS_SAVED,
+        "A volume it has as a disk is made anew, with the guest off.",
+        refusal=_SAVED,
+    ),
     *_disk("cloud_init"),
     Row(
         "cloud_init",
         Case.SEED,
-        NEXT_BOOT,
+        NEXT_BOOT_UNLESS_SAVED,
         "The new content is there at the next start; on_seed_change says whether cloud-init runs again.",
         when="other content",
+        refusal=_SAVED,
     ),
     Row("nics[]", Case.HOT_PLUG, LIVE, "It is plugged in.", when="added, a virtio or e1000e one with a free PCIe port"),
     Row(

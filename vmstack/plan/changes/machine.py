@@ -4,7 +4,7 @@ from typing import Final
 
 from vmstack.plan.changes.row import (
     LIVE,
-    NEXT_BOOT,
+    NEXT_BOOT_UNLESS_SAVED,
     NOTHING,
     REFUSED,
     RESTART,
@@ -83,8 +83,9 @@ ROWS: Final = (
     Row(
         "ignition",
         Case.IGNITION,
-        NEXT_BOOT,
+        NEXT_BOOT_UNLESS_SAVED,
         "The new file is shown from the next start on; only a first boot reads it.",
+        refusal="Its saved state needs the file that it was saved with.",
     ),
     Row("description", Case.NOTE, NOTHING, "Only people read it; it changes at once."),
     Row("metadata[]", Case.NOTE, NOTHING, "Only people and tools read it; it changes at once."),
@@ -92,7 +93,8 @@ ROWS: Final = (
         "label",
         Case.DEFINITION,
         Classes(Outcome.RESTART, Outcome.RESTART, Outcome.NONE, Outcome.REFUSED),
-        "libvirt renames a domain only while it is off; a saved state is kept by the name, so that it would be lost.",
+        "libvirt renames a domain only while it is off.",
+        refusal="Its saved state is kept by its name, so that it would be lost.",
     ),
     Row(
         "label",
@@ -144,8 +146,8 @@ ROWS: Final = (
     Row(
         "*",
         Case.REMADE,
-        RESTART,
-        "Its definition is removed and made anew, which leaves its volumes alone.",
+        RESTART._replace(saved=Outcome.DATA_LOSS),
+        "Its definition is removed and made anew, which leaves its volumes alone; a saved state goes with it.",
         when="replace_on_changes, replacement_trigger or replace_with ask for it",
     ),
 )

@@ -98,6 +98,11 @@ def same(outcome: Outcome) -> Classes:
 LIVE = Classes(Outcome.LIVE, Outcome.LIVE, Outcome.NONE, Outcome.NEXT_BOOT)
 NEXT_BOOT = Classes(Outcome.NEXT_BOOT, Outcome.NEXT_BOOT, Outcome.NONE, Outcome.NEXT_BOOT)
 RESTART = Classes(Outcome.RESTART, Outcome.RESTART, Outcome.NONE, Outcome.NEXT_BOOT)
+# The saved memory knows what was on these disks: without them libvirt cannot resume it, and with other ones it would
+# overwrite them with what it remembers.
+LIVE_UNLESS_SAVED = LIVE._replace(saved=Outcome.REFUSED)
+NEXT_BOOT_UNLESS_SAVED = NEXT_BOOT._replace(saved=Outcome.REFUSED)
+RESTART_UNLESS_SAVED = RESTART._replace(saved=Outcome.REFUSED)
 NOTHING = same(Outcome.NONE)
 REFUSED = same(Outcome.REFUSED)
 DATA_LOSS = same(Outcome.DATA_LOSS)
@@ -107,6 +112,7 @@ class Row(NamedTuple):
     """One row: the field as paths name it with the keys left out (`disks[].cache`; `*` is any field).
 
     `when` is the circumstance that chooses this row (empty where there is no other), `why` the reason, as a sentence.
+    `refusal` is why it is refused where it is for some states only.
     """
 
     field: str
@@ -114,6 +120,7 @@ class Row(NamedTuple):
     classes: Classes
     why: str
     when: str = ""
+    refusal: str = ""
 
     def disruption(self, state: VmState) -> Disruption:
         """The class of a change that is planned. Raises `ValueError` for one that is to be refused."""
