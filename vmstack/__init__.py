@@ -19,6 +19,7 @@ __all__ = [
     "DnsSrv",
     "Filesystem",
     "Graphics",
+    "HealthCheck",
     "Host",
     "Image",
     "IoTune",
@@ -28,11 +29,13 @@ __all__ = [
     "Passthrough",
     "Reservation",
     "Rng",
+    "RollingGroup",
     "StoragePool",
     "VirtualMachine",
     "Volume",
     "Vsock",
     "Watchdog",
+    "policy",
 ]
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
         DnsSrv,
         Filesystem,
         Graphics,
+        HealthCheck,
         Host,
         Image,
         IoTune,
@@ -57,11 +61,13 @@ if TYPE_CHECKING:
         Passthrough,
         Reservation,
         Rng,
+        RollingGroup,
         StoragePool,
         VirtualMachine,
         Volume,
         Vsock,
         Watchdog,
+        policy,
     )
 
 

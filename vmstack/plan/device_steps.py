@@ -29,11 +29,13 @@ class DeviceStep(NamedTuple):
 
 def leaving_devices(decision: MachineDecision, found: ObservedDomain) -> Iterator[tuple[str, str]]:
     """What the guest is asked to let go of, first what goes for good: what it is known by, and its XML."""
-    adopted = adopted_of(found)
+    adopted, now = adopted_of(found), _devices(decision, Case.HOT_UNPLUG)
     for disk in decision.drop_disks:
-        yield disk.serial or disk.target, write_disk(real_disk(disk, adopted=adopted))
+        if disk.serial in now:
+            yield disk.serial or disk.target, write_disk(real_disk(disk, adopted=adopted))
     for nic in decision.drop_nics:
-        yield nic.mac, write_nic(nic)
+        if nic.mac in now:
+            yield nic.mac, write_nic(nic)
     dropped = {disk.serial for disk in decision.drop_disks} | {nic.mac for nic in decision.drop_nics}
     for case in (Case.HOT_UNPLUG, Case.REPLUG):
         for device in _devices(decision, case):

@@ -227,7 +227,9 @@ def differences(
             yield Difference(path, _file(old.path), _file(disk.path), Case.SEED, disk.serial)
         for field, name in _DISK_FIELDS.items():
             before, after = getattr(old, name), getattr(disk, name)
-            if before != after and not (disk.serial == SEED_SERIAL and name in ("path", "discard", "cache")):
+            seeded = disk.serial == SEED_SERIAL and name in ("path", "discard", "cache")
+            empty = name == "format" and disk.path is None and disk.url is None  # nothing has no format
+            if before != after and not seeded and not empty:
                 yield _disk_part(field, before, after, disk=disk, old=old)
         if disk.kind != old.kind and disk.path == old.path and {disk.kind, old.kind} <= _KINDS:
             yield _disk_part("kind", old.kind, disk.kind, disk=disk, old=old)

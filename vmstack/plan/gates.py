@@ -20,7 +20,7 @@ from vmstack.plan.volume_fate import Fate, VolumeFate
 def check_empty(context: Context) -> None:
     """Refuse to delete everything because a program is empty. Raises `RefusedError`."""
     policy = context.policy
-    if policy.destroy or policy.allow_empty or any(key.kind is not Kind.HOST for key in context.catalog.resources):
+    if policy.destroy or policy.allow_empty or any(key.kind is not Kind.HOST for key in context.order):
         return
     held = [
         host

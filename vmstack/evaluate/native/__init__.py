@@ -19,6 +19,8 @@ from vmstack.evaluate.native.peripherals import (
 )
 from vmstack.evaluate.native.services import DnsForwarder, DnsSrv
 from vmstack.evaluate.native.storage import StoragePool, Volume
+from vmstack.evaluate.native.upkeep import HealthCheck, RollingGroup
+from vmstack.evaluate.policies import policy
 
 __all__ = [
     "Balloon",
@@ -32,6 +34,7 @@ __all__ = [
     "DnsSrv",
     "Filesystem",
     "Graphics",
+    "HealthCheck",
     "Host",
     "Image",
     "IoTune",
@@ -41,9 +44,11 @@ __all__ = [
     "Passthrough",
     "Reservation",
     "Rng",
+    "RollingGroup",
     "StoragePool",
     "VirtualMachine",
     "Volume",
     "Vsock",
     "Watchdog",
+    "policy",
 ]
