@@ -57,6 +57,9 @@ class TestSupply:
     def seed(self, digest: str) -> bytes:
         return build_seed(self._payload.seeds[digest])
 
+    def password(self, name: str) -> str:
+        return self._payload.passwords[name]
+
 
 @dataclass
 class World:

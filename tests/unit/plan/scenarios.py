@@ -91,6 +91,9 @@ class _Supply:
     def seed(self, digest: str) -> bytes:
         return build_seed(self._payload.seeds[digest])
 
+    def password(self, name: str) -> str:
+        return self._payload.passwords[name]
+
 
 def converge(fake: FakeHost, desired: DesiredGraph, *, images: dict[str, ImageFacts] | None = None) -> None:
     """Plan and apply."""
