@@ -14,7 +14,7 @@ from vmstack.model.specs import HostSpec
 
 CASES = Path(__file__).parents[2] / "cases" / "found"
 _SIZE = "64M"
-_RUNNING = ("debian", "nics", "scsi", "kcli", "terraform", "xp")
+_RUNNING = ("debian", "kcli", "xp")
 _PAUSED = "pxe"
 _OVERLAYS = {"kcli_0.img": "debian12.qcow2", "terraform.qcow2": "debian12.qcow2", "over.snap1": "over.qcow2"}
 _RAW = ("Windows 10.img", "vmlinuz", "initrd")
