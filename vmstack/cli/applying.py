@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from vmstack.apply import pipeline
-from vmstack.apply.frontier import Limits
+from vmstack.apply.frontier import Limits as Pace
 from vmstack.apply.interruption import Interruption, obey_signals
 from vmstack.apply.learning import check_refinement, follows, surprises
 from vmstack.apply.result import ApplyResult
@@ -18,6 +18,7 @@ from vmstack.apply.runner import apply_plan
 from vmstack.apply.supply import PayloadSupply
 from vmstack.cli.changes import render_outputs
 from vmstack.cli.failures import render_failure, report_failure
+from vmstack.cli.judging import Judge
 from vmstack.cli.known_hosts import remember_guests
 from vmstack.cli.planning import check_hosts, check_resources, image_store, takes_over, tell_plan
 from vmstack.cli.progress import ImageProgress, JsonProgress, following, tell_failure
@@ -32,14 +33,17 @@ from vmstack.errors import (
     PartialApplyError,
     RefusedError,
     VmstackError,
+    raise_all,
 )
+from vmstack.evaluate.hooks import Hooks
 from vmstack.hosts.driver import Driver
 from vmstack.images.store import ImageStore
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.ownership import RunRecord
 from vmstack.model.plan import Disruption, Plan
 from vmstack.plan.adoption import Adoption
-from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.limits import NO_LIMITS, Limits
+from vmstack.plan.policy import PlanPolicy, later_policy
 
 _CONSENT: Final = "yes"
 # A value that is known in one wave may be needed for the next. Programs have chains of two or three.
@@ -63,6 +67,7 @@ def apply_stack(
     json: bool,
     parallelism: int,
     lock_timeout: float,
+    limits: Limits = NO_LIMITS,
 ) -> int:
     """Plan, ask, apply, and tell how it ended. With `json`, failures are told on `out` as well, as a line each."""
     try:
@@ -72,8 +77,9 @@ def apply_stack(
             policy=policy,
             consent=consent,
             json=json,
-            limits=Limits(host=parallelism, pool=parallelism),
+            pace=Pace(host=parallelism, pool=parallelism),
             lock_timeout=lock_timeout,
+            judge=Judge(limits),
         )
     except VmstackError as error:
         if json:
@@ -88,11 +94,15 @@ def _apply(
     policy: PlanPolicy,
     consent: Consent,
     json: bool,
-    limits: Limits,
+    pace: Pace,
     lock_timeout: float,
+    judge: Judge,
 ) -> int:
-    wave = _Wave(policy=policy, consent=consent, json=json, limits=limits, lock_timeout=lock_timeout)
-    learnt = study(target, curious=not policy.destroy)
+    hooks = Hooks()
+    wave = _Wave(
+        policy=policy, consent=consent, json=json, pace=pace, lock_timeout=lock_timeout, judge=judge, hooks=hooks
+    )
+    learnt = study(target, curious=not policy.destroy, heed=judge.heed, hooks=hooks)
     result = wave.run(learnt.desired, terminal, first=True)
     if result is None:
         terminal.tell("Cancelled; nothing was changed.")
@@ -100,7 +110,7 @@ def _apply(
     results = [result]
     try:
         while not policy.destroy and follows(learnt.desired, results[-1]) and len(results) < _WAVES:
-            later = study(target, facts=learnt.facts)
+            later = study(target, facts=learnt.facts, heed=judge.heed, hooks=hooks)
             check_refinement(later.desired, earlier=learnt.desired)
             if later.desired == learnt.desired:
                 break  # the hosts know no more than before
@@ -128,8 +138,10 @@ class _Wave:
     policy: PlanPolicy
     consent: Consent
     json: bool
-    limits: Limits
+    pace: Pace
     lock_timeout: float
+    judge: Judge
+    hooks: Hooks
 
     def run(self, desired: DesiredGraph, terminal: Terminal, *, first: bool) -> ApplyResult | None:
         """Return what was done; `None` when the user said no. A later wave only asks about what no one could expect."""
@@ -145,12 +157,19 @@ class _Wave:
                     if taken is None or not taken.complete:
                         return taken
             planned = pipeline.plan_stack(
-                desired, drivers, policy=self.policy, store=store, need_files=True, progress=ImageProgress(terminal)
+                desired,
+                drivers,
+                policy=self.policy if first else later_policy(self.policy),
+                store=store,
+                need_files=True,
+                progress=ImageProgress(terminal),
             )
             check_resources(desired, policy=self.policy)
-            plan = planned.plan
+            judgement = self.judge.judge(planned.plan, desired=planned.desired, destroys=self.policy.destroy)
+            plan = judgement.plan
             if not self.json:
                 tell_plan(plan, terminal, json=False, destroy=self.policy.destroy)
+            raise_all(judgement.refusals)
             if not plan.empty:
                 check_consent(plan, terminal, consent=self.consent, json=self.json)
                 asks = not self.consent.yes and (first or surprises(plan))
@@ -182,13 +201,13 @@ class _Wave:
             return apply_plan(
                 plan,
                 drivers,
-                supply=PayloadSupply(plan.payload, store=store),
+                supply=PayloadSupply(plan.payload, store=store, hooks=self.hooks),
                 run=describe_run(),
                 operation=operation,
                 lock_timeout=self.lock_timeout,
                 listener=listener,
                 interruption=interruption,
-                limits=self.limits,
+                limits=self.pace,
             )
 
 

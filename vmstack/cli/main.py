@@ -16,15 +16,23 @@ from vmstack.cli.options import (
     AsJson,
     Config,
     ConnectTo,
+    Dependents,
+    Excludes,
     Folder,
     FolderOption,
     LockTimeout,
+    MaxDeletes,
+    MaxDisruption,
     NoColor,
     Parallelism,
+    Replacements,
     StackName,
+    Targets,
     Yes,
     folder_of,
+    limits_of,
     parse_names,
+    selection_of,
     target_of,
 )
 from vmstack.cli.terminal import open_terminal
@@ -60,6 +68,12 @@ def plan(
     destroy: Annotated[bool, typer.Option("--destroy", help="Plan to destroy all that the stack holds.")] = False,
     allow_data_loss: AllowDataLoss = False,
     allow_empty: AllowEmpty = False,
+    target: Targets = None,
+    exclude: Excludes = None,
+    target_dependents: Dependents = False,
+    replace: Replacements = None,
+    max_disruption: MaxDisruption = None,
+    max_deletes: MaxDeletes = None,
 ) -> int:
     """Show what apply would do; changes nothing."""
     from vmstack.cli.planning import show_plan
@@ -68,7 +82,14 @@ def plan(
     return show_plan(
         target_of(folder_of(folder, elsewhere), stack, config, connect),
         open_terminal(no_color=no_color),
-        policy=PlanPolicy(destroy=destroy, allow_empty=allow_empty, allow_data_loss=allow_data_loss),
+        policy=PlanPolicy(
+            destroy=destroy,
+            allow_empty=allow_empty,
+            allow_data_loss=allow_data_loss,
+            selection=selection_of(target, exclude, dependents=target_dependents),
+            replace=tuple(replace or ()),
+        ),
+        limits=limits_of(max_disruption, max_deletes),
         json=json,
         detailed_exitcode=detailed_exitcode,
         expect_no_changes=expect_no_changes,
@@ -87,6 +108,12 @@ def apply(
     yes: Yes = False,
     allow_data_loss: AllowDataLoss = False,
     allow_empty: AllowEmpty = False,
+    target: Targets = None,
+    exclude: Excludes = None,
+    target_dependents: Dependents = False,
+    replace: Replacements = None,
+    max_disruption: MaxDisruption = None,
+    max_deletes: MaxDeletes = None,
     parallelism: Parallelism = 8,
     lock_timeout: LockTimeout = 0.0,
 ) -> int:
@@ -97,7 +124,13 @@ def apply(
     return apply_stack(
         target_of(folder_of(folder, elsewhere), stack, config, connect),
         open_terminal(no_color=no_color),
-        policy=PlanPolicy(allow_empty=allow_empty, allow_data_loss=allow_data_loss),
+        policy=PlanPolicy(
+            allow_empty=allow_empty,
+            allow_data_loss=allow_data_loss,
+            selection=selection_of(target, exclude, dependents=target_dependents),
+            replace=tuple(replace or ()),
+        ),
+        limits=limits_of(max_disruption, max_deletes),
         consent=Consent(yes=yes, data_loss=allow_data_loss),
         json=json,
         parallelism=parallelism,
@@ -116,6 +149,10 @@ def destroy(
     no_color: NoColor = False,
     yes: Yes = False,
     allow_data_loss: AllowDataLoss = False,
+    target: Targets = None,
+    exclude: Excludes = None,
+    max_disruption: MaxDisruption = None,
+    max_deletes: MaxDeletes = None,
     parallelism: Parallelism = 8,
     lock_timeout: LockTimeout = 0.0,
 ) -> int:
@@ -126,7 +163,8 @@ def destroy(
     return apply_stack(
         target_of(folder_of(folder, elsewhere), stack, config, connect),
         open_terminal(no_color=no_color),
-        policy=PlanPolicy(destroy=True, allow_data_loss=allow_data_loss),
+        policy=PlanPolicy(destroy=True, allow_data_loss=allow_data_loss, selection=selection_of(target, exclude)),
+        limits=limits_of(max_disruption, max_deletes),
         consent=Consent(yes=yes, data_loss=allow_data_loss),
         json=json,
         parallelism=parallelism,
@@ -333,6 +371,21 @@ def doctor(
     from vmstack.cli.doctor import examine
 
     return examine(connect, open_terminal(no_color=no_color), json=json)
+
+
+@app.command()
+def explain(
+    field: Annotated[str | None, typer.Argument(help="A field, such as vcpus or disks.cache.")] = None,
+    json: AsJson = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the whole table as the page of the documentation.")
+    ] = False,
+    no_color: NoColor = False,
+) -> int:
+    """Say what a change of a field does to a guest, by the guest's state; without one, list the fields."""
+    from vmstack.cli.explaining import explain as print_rows
+
+    return print_rows(field, open_terminal(no_color=no_color), json=json, markdown=markdown)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

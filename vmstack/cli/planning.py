@@ -5,17 +5,19 @@ from pathlib import Path
 
 from vmstack.apply import pipeline
 from vmstack.cli.changes import render_diagnostics, render_plan
+from vmstack.cli.judging import Judge, tell_refusals
 from vmstack.cli.locks import tell_locks
 from vmstack.cli.progress import ImageProgress
 from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal
-from vmstack.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_ERROR, InputError
+from vmstack.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_ERROR, EXIT_REFUSED, InputError
 from vmstack.images.store import ImageStore
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.identity import Kind
 from vmstack.model.plan import Plan
 from vmstack.plan.adoption import Adoption
 from vmstack.plan.codec import encode_plan
+from vmstack.plan.limits import NO_LIMITS, Limits
 from vmstack.plan.policy import PlanPolicy
 
 
@@ -63,11 +65,17 @@ def show_plan(
     json: bool,
     detailed_exitcode: bool,
     expect_no_changes: bool,
+    limits: Limits = NO_LIMITS,
 ) -> int:
-    """Plan over read-only connections and print the result."""
+    """Plan over read-only connections and print the result.
+
+    What policies refuse is refused here, too; what is beyond the limits only where details of the end are asked for.
+    """
+    judge = Judge(limits)
     code = EXIT_ERROR if expect_no_changes else EXIT_DIFFERENCES if detailed_exitcode else EXIT_DONE
     with pipeline.reading_ahead() as lookout:
-        desired = study(target, curious=not policy.destroy, notice=None if lookout is None else lookout.send).desired
+        notice = None if lookout is None else lookout.send
+        desired = study(target, curious=not policy.destroy, notice=notice, heed=judge.heed).desired
         check_hosts(desired)
         store = image_store()
         with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
@@ -89,7 +97,11 @@ def show_plan(
                 lookout=lookout,
             )
     check_resources(desired, policy=policy)
-    tell_plan(planned.plan, terminal, json=json, destroy=policy.destroy)
+    judgement = judge.judge(planned.plan, desired=planned.desired, destroys=policy.destroy)
+    tell_plan(judgement.told() if json else judgement.plan, terminal, json=json, destroy=policy.destroy)
+    tell_refusals(judgement, terminal)
+    if judgement.refused or (judgement.beyond and detailed_exitcode):
+        return EXIT_REFUSED
     if planned.plan.empty and planned.plan.whole:
         return EXIT_DONE
     if expect_no_changes:
@@ -112,7 +124,7 @@ def _show_adoption(adoption: Adoption, terminal: Terminal, *, json: bool, code: 
 
 def tell_plan(plan: Plan, terminal: Terminal, *, json: bool, destroy: bool) -> None:
     """Print a plan for people, or as JSON."""
-    for line in render_diagnostics(plan.diagnostics, terminal):
+    for line in render_diagnostics((one for one in plan.diagnostics if one.severity != "error"), terminal):
         terminal.tell(line)
     if json:
         terminal.say(encode_plan(plan).decode().rstrip("\n"))

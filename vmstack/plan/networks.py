@@ -215,7 +215,11 @@ def styled_mark(owned: frozenset[str]) -> str | None:
 def _leaves(holder: ObservedNetwork, *, context: Context, host: str) -> bool:
     """Whether the network is ours and goes in this very plan, so that its name becomes free."""
     name = own_network_name(context.indexes[host], holder)
-    return name is not None and leaves(name, holder, host=host, context=context)
+    return (
+        name is not None
+        and not context.spares(Key(Kind.NETWORK, name))
+        and leaves(name, holder, host=host, context=context)
+    )
 
 
 def _restamps(old: Stamp | None, new: Stamp) -> bool:
