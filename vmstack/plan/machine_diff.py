@@ -6,6 +6,7 @@ from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.plan.changes.row import Case
 from vmstack.plan.domain_diff import Difference, differences, disk_path, nic_path, nic_place
+from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_state import boot_disk
 from vmstack.plan.pending import Pending, pending_restart
 
@@ -28,8 +29,9 @@ def find_differences(
     drop_nics: tuple[NicConfig, ...],
     under: tuple[Difference, ...],
     nic_names: dict[str, str],
+    ignored: frozenset[str] = frozenset(),
 ) -> Search:
-    """Compare with the persistent definition and, where the guest runs, with the live one."""
+    """Compare with the persistent definition and, where the guest runs, with the live one, but for `ignored` fields."""
     live = (domain.live or domain.config) if domain.active else None
     found = list(differences(target, domain.config, nic_names=nic_names, live=live))
     if live is not None:
@@ -37,7 +39,9 @@ def find_differences(
         found += [
             item
             for item in differences(target, live, nic_names=nic_names, live=live)
-            if item.path not in known and _fixable(item, target=target, live=live)
+            if item.path not in known
+            and not is_ignored(item.path, ignored=ignored)
+            and _fixable(item, target=target, live=live)
         ]
     ports = (domain.free_ports or 0) if live is not None else 0
     found = _plug(found, target=target, ports=ports, active=live is not None)

@@ -269,7 +269,9 @@ def _decide_existing(
             continue
         context.draft.note(f"{path} ({what}) was added outside vmstack and is kept", key=key)
     under = _disturbances(spec, found, around=around)
-    search = find_differences(target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names)
+    search = find_differences(
+        target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names, ignored=ignored
+    )
     whole = None
     stylesheet = None if is_ignored("stylesheet", ignored=ignored) else spec.hardware.stylesheet
     reasons: list[str] = []

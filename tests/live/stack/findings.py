@@ -40,7 +40,8 @@ _NETWORKS = {
     "isolated": "<network><name>$prefix-isolated</name><bridge name='${bridge}i'/>"
     "<ip address='$subnet.129' prefix='26'/></network>",
     "bridged": "<network><name>$prefix-bridged</name><forward mode='bridge'/><bridge name='br0'/></network>",
-    "macvtap": "<network><name>$prefix-macvtap</name><forward mode='private'><interface dev='eth0'/></forward></network>",
+    "macvtap": "<network><name>$prefix-macvtap</name>"
+    "<forward mode='private'><interface dev='eth0'/></forward></network>",
     "off": "<network><name>$prefix-off</name><bridge name='${bridge}o'/></network>",
 }
 

@@ -7,7 +7,7 @@ from lxml.builder import E
 
 from tests.fake.host import FakeHost
 from tests.fake.wire import text
-from tests.unit.cli.test_commands import run, stack, write_stack  # noqa: F401 - a fixture
+from tests.unit.cli.test_commands import run, write_stack
 from vmstack.hosts.ledger import HostLedger
 from vmstack.model.identity import StackId
 from vmstack.model.ownership import Ledger, LedgerEntry, Stamp
@@ -43,6 +43,13 @@ web = VirtualMachine(
 )
 pulumi.export("mac", web.mac)
 """
+
+
+@pytest.fixture
+def stack(folder, monkeypatch):
+    monkeypatch.setenv("VMSTACK_STACK", "dev")
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture
@@ -120,7 +127,8 @@ def test_one_object_after_the_other_is_taken_over(stack, old, capsys):
     assert run("import", "-C", stack, "vm", "web", "web (1)", "--yes") == 1
     assert "vmstack import pool pool vmpool" in capsys.readouterr().err
     for kind, name, id in (
-        ("pool", "pool", POOL), ("volume", "root", "web.qcow2"), ("network", "lan", "old net"), ("vm", "web", VM.upper()),
+        ("pool", "pool", POOL), ("volume", "root", "web.qcow2"), ("network", "lan", "old net"),
+        ("vm", "web", VM.upper()),
     ):  # fmt: skip
         assert run("import", "-C", stack, kind, name, id, "--preview") == 0
         assert f"{kind}.{name}" in capsys.readouterr().out
