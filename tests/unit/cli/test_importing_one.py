@@ -163,3 +163,13 @@ def test_bad_imports_of_one_object(stack, old, capsys):
         assert run("import", "-C", stack, *arguments, "--yes") == code
         assert why in capsys.readouterr().err
     assert HostLedger(old, STACK).read() is None
+
+
+def test_what_the_stack_holds_may_go_from_the_host_though_it_is_named(stack, old, capsys):
+    _write(stack, named=True)
+    assert run("apply", stack, "--yes") == 0
+    old.power_off_domain(VM)
+    old.delete_volume("vmpool", "web.qcow2")
+    capsys.readouterr()
+    assert run("plan", stack) == 5  # as any volume with data that is missing
+    assert "volume.root holds data and is missing on its host" in capsys.readouterr().err
