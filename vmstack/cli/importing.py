@@ -65,7 +65,7 @@ def import_objects(
             terminal.tell("Cancelled; nothing was changed.")
             return EXIT_ERROR
         interruption = Interruption()
-        with obey_signals(interruption), following(terminal, json=False) as listener:
+        with obey_signals(interruption), following(terminal) as listener:
             result = apply_plan(
                 plan,
                 drivers,

@@ -18,12 +18,15 @@ from vmstack.cli.options import (
     ConnectTo,
     Folder,
     FolderOption,
+    FolderOrPlan,
+    JsonInto,
     LockTimeout,
     NoColor,
     Parallelism,
     StackName,
     Yes,
     folder_of,
+    is_plan_file,
     parse_names,
     target_of,
 )
@@ -50,6 +53,7 @@ def plan(
     config: Config = None,
     connect: ConnectTo = None,
     json: AsJson = False,
+    json_into: JsonInto = None,
     no_color: NoColor = False,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are differences.")
@@ -60,6 +64,9 @@ def plan(
     destroy: Annotated[bool, typer.Option("--destroy", help="Plan to destroy all that the stack holds.")] = False,
     allow_data_loss: AllowDataLoss = False,
     allow_empty: AllowEmpty = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save the plan, for: vmstack apply FILE.")
+    ] = None,
 ) -> int:
     """Show what apply would do; changes nothing."""
     from vmstack.cli.planning import show_plan
@@ -70,19 +77,22 @@ def plan(
         open_terminal(no_color=no_color),
         policy=PlanPolicy(destroy=destroy, allow_empty=allow_empty, allow_data_loss=allow_data_loss),
         json=json,
+        json_into=json_into,
         detailed_exitcode=detailed_exitcode,
         expect_no_changes=expect_no_changes,
+        out=out,
     )
 
 
 @app.command()
 def apply(
-    folder: Folder = None,
+    folder: FolderOrPlan = None,
     elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
     json: AsJson = False,
+    json_into: JsonInto = None,
     no_color: NoColor = False,
     yes: Yes = False,
     allow_data_loss: AllowDataLoss = False,
@@ -90,16 +100,32 @@ def apply(
     parallelism: Parallelism = 8,
     lock_timeout: LockTimeout = 0.0,
 ) -> int:
-    """Make the hosts what the stack program says."""
+    """Make the hosts what the stack program says, or do exactly what a saved plan says."""
     from vmstack.cli.applying import Consent, apply_stack
     from vmstack.plan.policy import PlanPolicy
 
+    if folder is not None and is_plan_file(folder):
+        from vmstack.cli.saving import apply_saved, open_approval
+
+        return apply_saved(
+            open_approval(
+                folder,
+                target=target_of(elsewhere or Path(), stack, config, connect),
+                allowed=PlanPolicy(allow_empty=allow_empty, allow_data_loss=allow_data_loss),
+            ),
+            open_terminal(no_color=no_color),
+            json=json,
+            json_into=json_into,
+            parallelism=parallelism,
+            lock_timeout=lock_timeout,
+        )
     return apply_stack(
         target_of(folder_of(folder, elsewhere), stack, config, connect),
         open_terminal(no_color=no_color),
         policy=PlanPolicy(allow_empty=allow_empty, allow_data_loss=allow_data_loss),
         consent=Consent(yes=yes, data_loss=allow_data_loss),
         json=json,
+        json_into=json_into,
         parallelism=parallelism,
         lock_timeout=lock_timeout,
     )
@@ -113,6 +139,7 @@ def destroy(
     config: Config = None,
     connect: ConnectTo = None,
     json: AsJson = False,
+    json_into: JsonInto = None,
     no_color: NoColor = False,
     yes: Yes = False,
     allow_data_loss: AllowDataLoss = False,
@@ -129,6 +156,7 @@ def destroy(
         policy=PlanPolicy(destroy=True, allow_data_loss=allow_data_loss),
         consent=Consent(yes=yes, data_loss=allow_data_loss),
         json=json,
+        json_into=json_into,
         parallelism=parallelism,
         lock_timeout=lock_timeout,
     )
@@ -172,7 +200,7 @@ def import_(
 
 @app.command()
 def show(
-    folder: Folder = None,
+    folder: FolderOrPlan = None,
     elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
@@ -180,7 +208,11 @@ def show(
     json: AsJson = False,
     no_color: NoColor = False,
 ) -> int:
-    """Show what the hosts hold of the stack."""
+    """Show what the hosts hold of the stack, or what a saved plan says."""
+    if folder is not None and is_plan_file(folder):
+        from vmstack.cli.saving import show_saved
+
+        return show_saved(folder, open_terminal(no_color=no_color), json=json)
     from vmstack.cli.showing import show_holdings
 
     return show_holdings(
