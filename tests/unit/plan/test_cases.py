@@ -14,6 +14,7 @@ import pytest
 
 from tests.unit.plan.builders import IMAGES, look
 from tests.unit.plan.scenarios import SCENARIOS, play
+from tests.unit.plan.terraform_format import check_document
 from vmstack.errors import VmstackError
 from vmstack.model.graph import DesiredGraph, Options, Output, Resource
 from vmstack.model.identity import Key, Kind, StackId
@@ -24,6 +25,7 @@ from vmstack.plan.check import check_plan
 from vmstack.plan.codec import encode_plan
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.terraform import Circumstances
 
 CASES = Path(__file__).resolve().parents[2] / "cases" / "plan"
 _SPECS: dict[Kind, type[Spec]] = {
@@ -105,6 +107,7 @@ def _judge(case: dict[str, Any]) -> dict[str, Any]:
     except VmstackError as error:
         return {"error": type(error).__name__, "exit_code": error.exit_code, "text": str(error).splitlines()}
     check_plan(plan)
+    check_document(plan, Circumstances(desired=desired, observed=observed, destroy=policy.destroy))
     assert encode_plan(make_plan(desired, observed, policy=policy, images=images)) == encode_plan(plan)
     return _expected(plan)
 
