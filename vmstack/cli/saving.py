@@ -76,7 +76,7 @@ def record(
         connect=target.connect is not None,
         salt=seal.salt,
         program=seal.prove(program_content(desired)),
-        work=seal.prove(work_content(planned.plan)),
+        work=seal.prove(work_content(planned.plan, policy=policy)),
         view=view_of(planned.plan),
         document=document,
     )
@@ -117,11 +117,15 @@ class Approval:
                 f"{self.path} is a plan of stack {self.saved.stack}, and the program here is of {desired.stack}",
                 resolution="name the folder of its program with -C",
             )
-        uris = {name: spec.uri for name, spec in hosts_of(desired).items()}
-        for name, mark in self.saved.hosts.items():
-            if uris.get(name) != mark.uri:
-                now = f"is {uris[name]} now" if name in uris else "is not in the program any more"
-                raise InputError(f"{self.path}: host {name} was {mark.uri}, and {now}", resolution=_AGAIN)
+        before = {name: mark.uri for name, mark in self.saved.hosts.items()}
+        now = {name: spec.uri for name, spec in hosts_of(desired).items()}
+        for name in sorted(before.keys() | now.keys()):
+            if before.get(name) != now.get(name):
+                raise InputError(
+                    f"{self.path} is a plan for other hosts: {name} was {before.get(name, 'not in the program')}, "
+                    f"and is {now.get(name, 'not in it any more')}",
+                    resolution=_AGAIN,
+                )
         if self.seal.prove(program_content(desired)) == self.saved.program:
             return
         if desired.questions:
@@ -187,7 +191,10 @@ class Approval:
                 )
         strangers = {one.host for one in self.saved.view.expectations} - drivers.keys()
         if strangers:
-            raise InputError(f"{self.path} names hosts that the program does not have: {', '.join(sorted(strangers))}")
+            raise InputError(
+                f"{self.path} names hosts that the program does not have: {', '.join(sorted(strangers))}",
+                resolution=_AGAIN,
+            )
 
     def _check_loss(self, plan: Plan) -> None:
         lost = [str(change.key) for change in plan.changes if change.disruption is Disruption.DATA_LOSS]

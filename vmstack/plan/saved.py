@@ -66,7 +66,7 @@ def program_content(desired: DesiredGraph) -> bytes:
     return msgspec.json.encode(plain, order="deterministic")
 
 
-def work_content(plan: Plan) -> bytes:
+def work_content(plan: Plan, *, policy: PlanPolicy) -> bytes:
     """All that apply would do and go by, for a proof. Where an image's file is does not matter: its digest is there."""
     images = {name: msgspec.structs.replace(facts, path=None) for name, facts in plan.payload.images.items()}
     plain = msgspec.structs.replace(
@@ -78,7 +78,7 @@ def work_content(plan: Plan) -> bytes:
         unchanged=0,
         payload=msgspec.structs.replace(plan.payload, images=images),
     )
-    return msgspec.json.encode(plain, order="deterministic")
+    return msgspec.json.encode((plain, policy), order="deterministic")
 
 
 def differences(saved: SavedPlan, now: SavedPlan) -> tuple[str, ...]:
