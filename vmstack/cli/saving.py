@@ -146,8 +146,7 @@ class Approval:
         Raises `StalePlanError` where the hosts moved, `InputError` where they are other machines, and `RefusedError`
         where nobody allowed the loss of data that it plans.
         """
-        self._check_hosts(drivers)
-        check_expectations(drivers, self.saved.view.expectations, stack=desired.stack)
+        self._check_moves(drivers)
         try:
             planned = make()
         except VmstackError as error:
@@ -162,6 +161,7 @@ class Approval:
             seal=self.seal,
             made=self.saved.made,
         )
+        self._check_machines({name: mark.uuid for name, mark in now.hosts.items()})
         moved = differences(self.saved, now)
         if moved:
             raise self._stale(moved, what="a plan made now would be another one")
@@ -180,21 +180,30 @@ class Approval:
     def _stale(self, details: Any, *, what: str) -> StalePlanError:
         return StalePlanError(f"{self.path} is stale: {what}", details=details, resolution=_AGAIN)
 
-    def _check_hosts(self, drivers: Mapping[str, Driver]) -> None:
-        for name, mark in self.saved.hosts.items():
-            uuid = drivers[name].facts().uuid
-            if uuid != mark.uuid:
-                raise InputError(
-                    f"{self.path}: host {name} is another machine than when the plan was made",
-                    details=[f"it was {mark.uuid or 'unknown'}, and is {uuid or 'unknown'}"],
-                    resolution=_AGAIN,
-                )
-        strangers = {one.host for one in self.saved.view.expectations} - drivers.keys()
+    def _check_moves(self, drivers: Mapping[str, Driver]) -> None:
+        """Look at the objects that the plan touches: reading these few is quick, and names what moved."""
+        expectations = self.saved.view.expectations
+        strangers = {one.host for one in expectations} - drivers.keys()
         if strangers:
             raise InputError(
                 f"{self.path} names hosts that the program does not have: {', '.join(sorted(strangers))}",
                 resolution=_AGAIN,
             )
+        try:
+            check_expectations(drivers, expectations, stack=self.saved.stack)
+        except StalePlanError:
+            # On another machine nothing is as it was, and which objects those are says little.
+            self._check_machines({name: driver.facts().uuid for name, driver in drivers.items()})
+            raise
+
+    def _check_machines(self, uuids: Mapping[str, str]) -> None:
+        for name, mark in self.saved.hosts.items():
+            if uuids[name] != mark.uuid:
+                raise InputError(
+                    f"{self.path}: host {name} is another machine than when the plan was made",
+                    details=[f"it was {mark.uuid or 'unknown'}, and is {uuids[name] or 'unknown'}"],
+                    resolution=_AGAIN,
+                )
 
     def _check_loss(self, plan: Plan) -> None:
         lost = [str(change.key) for change in plan.changes if change.disruption is Disruption.DATA_LOSS]
