@@ -13,14 +13,17 @@ __all__ = [
     "DnsForwarder",
     "DnsSrv",
     "Graphics",
+    "HealthCheck",
     "Host",
     "Image",
     "Network",
     "Nic",
     "Reservation",
+    "RollingGroup",
     "StoragePool",
     "VirtualMachine",
     "Volume",
+    "policy",
 ]
 
 if TYPE_CHECKING:
@@ -30,14 +33,17 @@ if TYPE_CHECKING:
         DnsForwarder,
         DnsSrv,
         Graphics,
+        HealthCheck,
         Host,
         Image,
         Network,
         Nic,
         Reservation,
+        RollingGroup,
         StoragePool,
         VirtualMachine,
         Volume,
+        policy,
     )
 
 

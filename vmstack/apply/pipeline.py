@@ -24,6 +24,7 @@ from vmstack.plan.placement import place
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.scope import scope_of
+from vmstack.plan.selection import choose
 from vmstack.plan.settling import settle
 
 Connect = Callable[[HostSpec], Driver]
@@ -163,10 +164,10 @@ def plan_stack(
     if seen is not None:
         seen(observed)
     placed = settle(place(desired, observed), observed)
+    chosen = choose(placed, observed, policy=policy)
+    used = placed if chosen is None else chosen.reduce(placed)
     images = (
-        {}
-        if policy.destroy
-        else resolve_images(placed, observed, store=store, need_files=need_files, progress=progress)
+        {} if policy.destroy else resolve_images(used, observed, store=store, need_files=need_files, progress=progress)
     )
     return Planned(desired=placed, observed=observed, plan=make_plan(placed, observed, policy=policy, images=images))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vmstack.apply import pipeline
-from vmstack.apply.frontier import Limits
+from vmstack.apply.frontier import Limits as Pace
 from vmstack.apply.interruption import Interruption, obey_signals
 from vmstack.apply.learning import check_refinement, follows, surprises
 from vmstack.apply.result import ApplyResult
@@ -21,6 +21,7 @@ from vmstack.apply.supply import PayloadSupply
 from vmstack.cli.changes import render_outputs
 from vmstack.cli.event_stream import EventStream, streaming
 from vmstack.cli.failures import render_failure, report_failure
+from vmstack.cli.judging import Judge
 from vmstack.cli.known_hosts import remember_guests
 from vmstack.cli.planning import check_hosts, check_resources, image_store, takes_over, tell_plan
 from vmstack.cli.progress import ImageProgress, following
@@ -35,14 +36,17 @@ from vmstack.errors import (
     PartialApplyError,
     RefusedError,
     VmstackError,
+    raise_all,
 )
+from vmstack.evaluate.hooks import Hooks
 from vmstack.hosts.driver import Driver
 from vmstack.images.store import ImageStore
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.ownership import RunRecord
 from vmstack.model.plan import Disruption, Plan
 from vmstack.plan.adoption import Adoption
-from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.limits import NO_LIMITS, Limits
+from vmstack.plan.policy import PlanPolicy, later_policy
 
 if TYPE_CHECKING:
     from vmstack.cli.saving import Approval
@@ -69,6 +73,7 @@ def apply_stack(
     json: bool,
     parallelism: int,
     lock_timeout: float,
+    limits: Limits = NO_LIMITS,
     json_into: Path | None = None,
     approval: "Approval | None" = None,
 ) -> int:
@@ -85,8 +90,9 @@ def apply_stack(
             consent=consent,
             json=json,
             events=events,
-            limits=Limits(host=parallelism, pool=parallelism),
+            pace=Pace(host=parallelism, pool=parallelism),
             lock_timeout=lock_timeout,
+            judge=Judge(limits),
             approval=approval,
         )
 
@@ -99,20 +105,24 @@ def _apply(
     consent: Consent,
     json: bool,
     events: EventStream | None,
-    limits: Limits,
+    pace: Pace,
     lock_timeout: float,
+    judge: Judge,
     approval: "Approval | None",
 ) -> int:
+    hooks = Hooks()
     wave = _Wave(
         policy=policy,
         consent=consent,
         json=json,
         events=events,
-        limits=limits,
+        pace=pace,
         lock_timeout=lock_timeout,
+        judge=judge,
+        hooks=hooks,
         approval=approval,
     )
-    learnt = study(target, curious=not policy.destroy)
+    learnt = study(target, curious=not policy.destroy, heed=judge.heed, hooks=hooks)
     if approval is not None:
         approval.check_program(learnt.desired)
     result = wave.run(learnt.desired, terminal, first=True)
@@ -122,7 +132,7 @@ def _apply(
     results = [result]
     try:
         while not policy.destroy and follows(learnt.desired, results[-1]) and len(results) < _WAVES:
-            later = study(target, facts=learnt.facts)
+            later = study(target, facts=learnt.facts, heed=judge.heed, hooks=hooks)
             check_refinement(later.desired, earlier=learnt.desired)
             if later.desired == learnt.desired:
                 break  # the hosts know no more than before
@@ -151,8 +161,10 @@ class _Wave:
     consent: Consent
     json: bool
     events: EventStream | None
-    limits: Limits
+    pace: Pace
     lock_timeout: float
+    judge: Judge
+    hooks: Hooks
     approval: "Approval | None"
 
     def run(self, desired: DesiredGraph, terminal: Terminal, *, first: bool) -> ApplyResult | None:
@@ -172,16 +184,18 @@ class _Wave:
                 pipeline.plan_stack,
                 desired,
                 drivers,
-                policy=self.policy,
+                policy=self.policy if first else later_policy(self.policy),
                 store=store,
                 need_files=True,
                 progress=ImageProgress(terminal),
             )
             planned = self.approval.plan(desired, drivers, make) if self.approval is not None and first else make()
             check_resources(desired, policy=self.policy)
-            plan = planned.plan
+            judgement = self.judge.judge(planned.plan, desired=planned.desired, destroys=self.policy.destroy)
+            plan = judgement.plan
             if not self.json:
                 tell_plan(plan, terminal, destroy=self.policy.destroy)
+            raise_all(judgement.refusals)
             if self.approval is not None and not first:
                 self.approval.check_later(plan)
             if not plan.empty and self.approval is None:
@@ -211,17 +225,18 @@ class _Wave:
         self, plan: Plan, drivers: Mapping[str, Driver], terminal: Terminal, *, store: ImageStore, operation: str
     ) -> ApplyResult:
         interruption = Interruption()
-        with obey_signals(interruption), following(terminal, quiet=self.json, events=self.events) as listener:
+        showing = following(terminal, quiet=self.json, events=self.events)
+        with obey_signals(interruption), showing as listener:
             return apply_plan(
                 plan,
                 drivers,
-                supply=PayloadSupply(plan.payload, store=store),
+                supply=PayloadSupply(plan.payload, store=store, hooks=self.hooks),
                 run=describe_run(),
                 operation=operation,
                 lock_timeout=self.lock_timeout,
                 listener=listener,
                 interruption=interruption,
-                limits=self.limits,
+                limits=self.pace,
             )
 
 

@@ -191,7 +191,7 @@ class EventStream:
 
 
 @contextmanager
-def streaming(terminal: Terminal, *, json: bool, into: Path | None) -> Iterator[EventStream | None]:
+def streaming(terminal: Terminal, *, json: bool, into: Path | None = None) -> Iterator[EventStream | None]:
     """The stream that was asked for, begun: to `out` with `json`, or to a file beside what people are shown.
 
     A failure inside is told in it, too. Raises `InputError` where the file cannot be written.

@@ -7,18 +7,20 @@ from typing import Any
 from vmstack.apply import pipeline
 from vmstack.cli.changes import render_diagnostics, render_plan
 from vmstack.cli.event_stream import EventStream, streaming
+from vmstack.cli.judging import Judge, tell_refusals
 from vmstack.cli.locks import tell_locks
 from vmstack.cli.plan_file import check_destination
 from vmstack.cli.progress import ImageProgress
 from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal
-from vmstack.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_ERROR, InputError
+from vmstack.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_ERROR, EXIT_REFUSED, InputError
 from vmstack.images.store import ImageStore
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.identity import Kind
 from vmstack.model.observed import Observed
 from vmstack.model.plan import Plan
 from vmstack.plan.adoption import Adoption
+from vmstack.plan.limits import NO_LIMITS, Limits
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.terraform import encode_document
 
@@ -67,12 +69,15 @@ def show_plan(
     json: bool,
     detailed_exitcode: bool,
     expect_no_changes: bool,
+    limits: Limits = NO_LIMITS,
     out: Path | None = None,
     json_into: Path | None = None,
 ) -> int:
-    """Plan over read-only connections and print the result, and save it in `out`, where that is given.
+    """Plan over read-only connections, print the result, and save it in `out`, where that is given; events go to the
+    file `json_into`.
 
-    Events go to the file `json_into`.
+    What policies refuse is refused here, too; what is beyond the limits only where details of the end are asked for. A
+    plan that apply would refuse is not saved.
     """
     if out is not None:
         check_destination(out)
@@ -85,6 +90,7 @@ def show_plan(
             events=events,
             detailed_exitcode=detailed_exitcode,
             expect_no_changes=expect_no_changes,
+            limits=limits,
             out=out,
         )
 
@@ -98,11 +104,14 @@ def _show_plan(
     events: EventStream | None,
     detailed_exitcode: bool,
     expect_no_changes: bool,
+    limits: Limits,
     out: Path | None,
 ) -> int:
+    judge = Judge(limits)
     code = EXIT_ERROR if expect_no_changes else EXIT_DIFFERENCES if detailed_exitcode else EXIT_DONE
     with pipeline.reading_ahead() as lookout:
-        desired = study(target, curious=not policy.destroy, notice=None if lookout is None else lookout.send).desired
+        notice = None if lookout is None else lookout.send
+        desired = study(target, curious=not policy.destroy, notice=notice, heed=judge.heed).desired
         check_hosts(desired)
         store = image_store()
         with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
@@ -131,20 +140,27 @@ def _show_plan(
                 lookout=lookout,
             )
     check_resources(desired, policy=policy)
+    judgement = judge.judge(planned.plan, desired=planned.desired, destroys=policy.destroy)
     document = None
     if json:
         from vmstack.cli.plan_document import plan_document
 
         document = plan_document(
-            planned.plan, desired=planned.desired, observed=planned.observed, target=target, destroy=policy.destroy
+            judgement.told(), desired=planned.desired, observed=planned.observed, target=target, destroy=policy.destroy
         )
-    tell_plan(planned.plan, terminal, document=document, destroy=policy.destroy)
+    tell_plan(judgement.plan, terminal, document=document, destroy=policy.destroy)
     if events is not None:
-        _stream_plan(planned.plan, events, destroy=policy.destroy)
+        _stream_plan(judgement.told(), events, destroy=policy.destroy)
+    tell_refusals(judgement, terminal)
+    if judgement.refusals and out is not None:
+        terminal.tell("The plan is not saved.")
+    if judgement.refused or (judgement.beyond and (detailed_exitcode or out is not None)):
+        return EXIT_REFUSED
     if out is not None:
-        from vmstack.cli.saving import save_plan  # loads what most runs do not need
+        from vmstack.cli.saving import Wish, save_plan  # loads what most runs do not need
 
-        save_plan(out, planned, desired=desired, target=target, policy=policy, terminal=terminal)
+        wish = Wish(desired=desired, target=target, policy=policy, limits=limits)
+        save_plan(out, planned, plan=judgement.plan, wish=wish, terminal=terminal)
     if planned.plan.empty and planned.plan.whole:
         return EXIT_DONE
     if expect_no_changes:
@@ -179,7 +195,7 @@ def _show_adoption(
 
 def tell_plan(plan: Plan, terminal: Terminal, *, destroy: bool, document: dict[str, Any] | None = None) -> None:
     """Print a plan for people, or the `document` for tools in its place."""
-    for line in render_diagnostics(plan.diagnostics, terminal):
+    for line in render_diagnostics((one for one in plan.diagnostics if one.severity != "error"), terminal):
         terminal.tell(line)
     if document is not None:
         terminal.say(encode_document(document).decode().rstrip("\n"))

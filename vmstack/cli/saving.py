@@ -30,7 +30,8 @@ from vmstack.hosts.driver import Driver
 from vmstack.hosts.expectations import check_expectations
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.plan import Disruption, Plan
-from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.limits import NO_LIMITS, Limits
+from vmstack.plan.policy import PlanPolicy, Selection
 from vmstack.plan.saved import HostMark, SavedPlan, differences, program_content, view_of, work_content
 from vmstack.plan.terraform import encode_document
 
@@ -38,30 +39,31 @@ _RFC3339: Final = "%Y-%m-%dT%H:%M:%SZ"
 _AGAIN: Final = "make a new plan, and look at it again"
 
 
-def save_plan(
-    path: Path, planned: Planned, *, desired: DesiredGraph, target: Target, policy: PlanPolicy, terminal: Terminal
-) -> None:
-    """Write what was planned from `desired`, as it was evaluated. Raises `InputError`."""
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What was asked for: the program as it was evaluated, and what the command line said."""
+
+    desired: DesiredGraph
+    target: Target
+    policy: PlanPolicy
+    limits: Limits = NO_LIMITS
+
+
+def save_plan(path: Path, planned: Planned, *, plan: Plan, wish: Wish, terminal: Terminal) -> None:
+    """Write the plan of `planned`, as it was judged. Raises `InputError`."""
     seal = Seal(salt=new_salt(), passphrase=find_passphrase())
-    saved = record(
-        planned, desired=desired, target=target, policy=policy, seal=seal, made=datetime.now(UTC).strftime(_RFC3339)
-    )
-    write_plan_file(path, saved, seal=seal)
-    elsewhere = "" if target.folder == Path() else f" -C {target.folder}"
+    made = datetime.now(UTC).strftime(_RFC3339)
+    write_plan_file(path, record(planned, plan=plan, wish=wish, seal=seal, made=made), seal=seal)
+    folder = wish.target.folder
+    elsewhere = "" if folder == Path() else f" -C {folder}"
     terminal.tell(f"Saved the plan. To do exactly this: {escape(f'vmstack apply {path}{elsewhere}')}")
 
 
-def record(
-    planned: Planned, *, desired: DesiredGraph, target: Target, policy: PlanPolicy, seal: Seal, made: str
-) -> SavedPlan:
+def record(planned: Planned, *, plan: Plan, wish: Wish, seal: Seal, made: str) -> SavedPlan:
     """What a plan file holds of a plan."""
+    desired, target, policy = wish.desired, wish.target, wish.policy
     document = plan_document(
-        planned.plan,
-        desired=planned.desired,
-        observed=planned.observed,
-        target=target,
-        destroy=policy.destroy,
-        made=made,
+        plan, desired=planned.desired, observed=planned.observed, target=target, destroy=policy.destroy, made=made
     )
     return SavedPlan(
         version=__version__,
@@ -72,12 +74,13 @@ def record(
             for name, spec in sorted(hosts_of(desired).items())
         },
         policy=policy,
+        limits=wish.limits,
         config=tuple(sorted(target.config)),
         connect=target.connect is not None,
         salt=seal.salt,
         program=seal.prove(program_content(desired)),
-        work=seal.prove(work_content(planned.plan, policy=policy)),
-        view=view_of(planned.plan),
+        work=seal.prove(work_content(plan, policy=policy, limits=wish.limits)),
+        view=view_of(plan),
         document=document,
     )
 
@@ -153,14 +156,8 @@ class Approval:
             if all(isinstance(one, ConflictError | InputError | RefusedError) for one in flatten(error)):
                 raise self._stale([one.brief for one in flatten(error)], what="it cannot be made any more") from error
             raise
-        now = record(
-            planned,
-            desired=desired,
-            target=self.target,
-            policy=self.saved.policy,
-            seal=self.seal,
-            made=self.saved.made,
-        )
+        wish = Wish(desired=desired, target=self.target, policy=self.saved.policy, limits=self.saved.limits)
+        now = record(planned, plan=planned.plan, wish=wish, seal=self.seal, made=self.saved.made)
         self._check_machines({name: mark.uuid for name, mark in now.hosts.items()})
         moved = differences(self.saved, now)
         if moved:
@@ -215,14 +212,16 @@ class Approval:
             )
 
 
-def open_approval(path: Path, *, target: Target, allowed: PlanPolicy) -> Approval:
-    """Read a plan file to apply it to the program of `target`, whose options may only repeat what the file says.
+def open_approval(path: Path, *, target: Target, policy: PlanPolicy, limits: Limits = NO_LIMITS) -> Approval:
+    """Read a plan file to apply it to the program of `target`.
 
-    `allowed` is what the command line allows. Raises `InputError` where the file is unusable or is contradicted.
+    What the command line says (`target`, `policy`, `limits`) may only repeat what the file says. Raises `InputError`
+    where the file is unusable or is contradicted.
     """
     passphrase = find_passphrase()
     saved = read_plan_file(path, passphrase=passphrase, strict=True)
-    _check_options(path, saved, target=target, allowed=allowed)
+    _check_options(path, saved, target=target)
+    _check_steering(path, saved, policy=policy, limits=limits)
     return Approval(
         path=path,
         saved=saved,
@@ -251,11 +250,12 @@ def apply_saved(
         json_into=json_into,
         parallelism=parallelism,
         lock_timeout=lock_timeout,
+        limits=approval.saved.limits,
         approval=approval,
     )
 
 
-def _check_options(path: Path, saved: SavedPlan, *, target: Target, allowed: PlanPolicy) -> None:
+def _check_options(path: Path, saved: SavedPlan, *, target: Target) -> None:
     stack, config, connect = target.stack, target.config, target.connect
     if stack is not None and stack != saved.stack.stack:
         raise InputError(
@@ -274,16 +274,22 @@ def _check_options(path: Path, saved: SavedPlan, *, target: Target, allowed: Pla
     if saved.connect != (connect is not None):
         with_or_without = "with" if saved.connect else "without"
         raise InputError(f"{path} was made {with_or_without} --connect", resolution="give the same options again")
-    beyond = [
-        option
-        for option, here, there in (
-            ("--allow-data-loss", allowed.allow_data_loss, saved.policy.allow_data_loss),
-            ("--allow-empty", allowed.allow_empty, saved.policy.allow_empty),
-        )
-        if here and not there
-    ]
-    if beyond:
+
+
+def _check_steering(path: Path, saved: SavedPlan, *, policy: PlanPolicy, limits: Limits) -> None:
+    """Each option that was given must be the file's; those that were not are as in the file."""
+    given = (
+        ("--allow-data-loss", policy.allow_data_loss, saved.policy.allow_data_loss),
+        ("--allow-empty", policy.allow_empty, saved.policy.allow_empty),
+        ("--target and --exclude", policy.selection, saved.policy.selection),
+        ("--replace", policy.replace, saved.policy.replace),
+        ("--max-disruption", limits.disruption, saved.limits.disruption),
+        ("--max-deletes", limits.deletes, saved.limits.deletes),
+    )
+    unsaid = (False, (), None, Selection())
+    others = [option for option, here, there in given if here not in unsaid and here != there]
+    if others:
         raise InputError(
-            f"{path} was made without {' and '.join(beyond)}, and nothing can be added to it",
-            resolution=f"make the plan again with {' '.join(beyond)}",
+            f"{path} was made with other values of {', '.join(others)}, or without, and cannot be changed",
+            resolution="leave that out, or make a plan with it",
         )

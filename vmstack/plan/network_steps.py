@@ -18,6 +18,8 @@ from vmstack.model.identity import Kind
 from vmstack.model.observed import ObservedNetwork
 from vmstack.model.plan import Disruption, FieldChange, Operation
 from vmstack.model.specs import DnsHost, DnsSrv
+from vmstack.plan.changes.row import Case, Noun, VmState
+from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed
 from vmstack.plan.ignore import ignored_fields, is_ignored
@@ -124,16 +126,18 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
     draft.finish(key, last)
     asked = decision.named or any(path in ASKED for path, _, _ in diff.fields)
     inhabited = found.active and _is_inhabited(decision, found, context=context)
-    disruption = Disruption.RESTART if inhabited else Disruption.NONE
+    state = VmState.RUNNING if inhabited else VmState.STOPPED
     fields = [
-        FieldChange(path=path, before=before, after=after_, disruption=disruption)
+        FieldChange(
+            path=path, before=before, after=after_, disruption=_class(path, case=Case.NETWORK_ANEW, state=state)
+        )
         for path, before, after_ in diff.fields
     ]
     draft.change(
         key,
         host=host,
         operation=Operation.REPLACE if found.active or asked else Operation.UPDATE,
-        fields=[*fields, *_update_fields(diff, disruption=disruption)],
+        fields=[*fields, *_update_fields(diff, case=Case.NETWORK_ANEW, state=state)],
         reasons=_causes(diff, named=decision.named, inhabited=inhabited) if found.active else why_named(decision.named),
         place=context.catalog.place(Kind.NETWORK, spec.name),
     )
@@ -164,7 +168,8 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
     ignored = ignored_fields(context.catalog.options(Kind.NETWORK, spec.name).ignore_changes)
     after = context.needs(Kind.NETWORK, spec.name)
     draft.expect(host, found)
-    fields = list(_update_fields(diff, disruption=Disruption.LIVE if found.active else Disruption.NONE))
+    state = VmState.RUNNING if found.active else VmState.STOPPED
+    fields = list(_update_fields(diff, case=Case.NETWORK_UPDATE, state=state))
     reasons: list[str] = []
     last: str | None = None
     if not found.persistent:
@@ -228,7 +233,7 @@ def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwor
     )
 
 
-def _update_fields(diff: NetworkDiff, *, disruption: Disruption) -> list[FieldChange]:
+def _update_fields(diff: NetworkDiff, *, case: Case, state: VmState) -> list[FieldChange]:
     """The updates as fields: a removal and an addition of one path are one change."""
     befores: dict[str, object] = {}
     afters: dict[str, object] = {}
@@ -238,9 +243,18 @@ def _update_fields(diff: NetworkDiff, *, disruption: Disruption) -> list[FieldCh
         if update.after is not None:
             afters[update.path] = _shown(update.after)
     return [
-        FieldChange(path=path, before=befores.get(path), after=afters.get(path), disruption=disruption)
+        FieldChange(
+            path=path,
+            before=befores.get(path),
+            after=afters.get(path),
+            disruption=_class(path, case=case, state=state),
+        )
         for path in sorted(befores.keys() | afters.keys())
     ]
+
+
+def _class(path: str, *, case: Case, state: VmState) -> Disruption:
+    return disruption_of(path, case=case, state=state, noun=Noun.NETWORK)
 
 
 def _shown(entry: Entry) -> str:

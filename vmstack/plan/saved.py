@@ -14,6 +14,7 @@ from vmstack.model.graph import DesiredGraph, Output, Resource
 from vmstack.model.identity import Key, StackId
 from vmstack.model.plan import Change, Expectation, Payload, Plan
 from vmstack.model.specs import ImageSpec
+from vmstack.plan.limits import Limits
 from vmstack.plan.policy import PlanPolicy
 
 # What depends on where the program stands and on when it was planned, and not on what is planned.
@@ -40,6 +41,7 @@ class SavedPlan(Data, frozen=True, kw_only=True):
     stack: StackId
     hosts: dict[str, HostMark]
     policy: PlanPolicy
+    limits: Limits
     config: tuple[str, ...]
     connect: bool
     salt: str
@@ -66,7 +68,7 @@ def program_content(desired: DesiredGraph) -> bytes:
     return msgspec.json.encode(plain, order="deterministic")
 
 
-def work_content(plan: Plan, *, policy: PlanPolicy) -> bytes:
+def work_content(plan: Plan, *, policy: PlanPolicy, limits: Limits) -> bytes:
     """All that apply would do and go by, for a proof. Where an image's file is does not matter: its digest is there."""
     images = {name: msgspec.structs.replace(facts, path=None) for name, facts in plan.payload.images.items()}
     plain = msgspec.structs.replace(
@@ -78,7 +80,7 @@ def work_content(plan: Plan, *, policy: PlanPolicy) -> bytes:
         unchanged=0,
         payload=msgspec.structs.replace(plan.payload, images=images),
     )
-    return msgspec.json.encode((plain, policy), order="deterministic")
+    return msgspec.json.encode((plain, policy, limits), order="deterministic")
 
 
 def differences(saved: SavedPlan, now: SavedPlan) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from tests.unit.plan.scenarios import CLOUD, converge
 from vmstack.apply.pipeline import Planned
 from vmstack.apply.seal import Seal, new_salt
 from vmstack.cli.plan_file import write_plan_file
-from vmstack.cli.saving import open_approval, record
+from vmstack.cli.saving import Wish, open_approval, record
 from vmstack.cli.target import Target
 from vmstack.errors import InputError, RefusedError, StalePlanError, VmstackError
 from vmstack.hosts.ledger import HostLedger
@@ -92,10 +92,10 @@ def saved(world: FakeHost, folder: Path) -> bytes:
 
 
 def save(world: FakeHost, folder: Path, *, policy: PlanPolicy) -> bytes:
-    file, seal, target = folder / "made.vmp", Seal(salt=new_salt(), passphrase=None), Target(folder=folder)
-    plan = record(
-        plan_now(world, policy), desired=AFTER, target=target, policy=policy, seal=seal, made="2026-01-01T00:00:00Z"
-    )
+    file, seal = folder / "made.vmp", Seal(salt=new_salt(), passphrase=None)
+    planned = plan_now(world, policy)
+    wish = Wish(desired=AFTER, target=Target(folder=folder), policy=policy)
+    plan = record(planned, plan=planned.plan, wish=wish, seal=seal, made="2026-01-01T00:00:00Z")
     write_plan_file(file, plan, seal=seal)
     return file.read_bytes()
 
@@ -110,7 +110,7 @@ def approve(content: bytes, host: FakeHost, folder: Path) -> Planned:
     """All that apply does before the first effect."""
     file = folder / "plan.vmp"
     file.write_bytes(content)
-    approval = open_approval(file, target=Target(folder=folder), allowed=PlanPolicy())
+    approval = open_approval(file, target=Target(folder=folder), policy=PlanPolicy())
     approval.check_program(AFTER)
     return approval.plan(AFTER, {"kvm1": host}, lambda: plan_now(host, approval.saved.policy))
 
@@ -364,6 +364,7 @@ FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], None], type[VmstackError]]
     "data loss not allowed": (_set("policy", "allow_data_loss", to=False), StalePlanError),
     "an empty program allowed": (_set("policy", "allow_empty", to=True), StalePlanError),
     "a destruction": (_set("policy", "destroy", to=True), StalePlanError),
+    "other limits": (_set("limits", to={"disruption": None, "deletes": 99}), StalePlanError),
     "another program": (_set("program", to="0" * 64), InputError),
     "other work": (_set("work", to="0" * 64), StalePlanError),
     "other salt": (_set("salt", to="00" * 16), InputError),

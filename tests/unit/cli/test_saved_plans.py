@@ -285,8 +285,9 @@ def test_options_may_repeat_what_the_file_says_and_nothing_else(stack, host, fil
         (("-c", "count=3"), "is a plan of another program"),
         (("-c", "count=2", "-c", "memory=1GiB"), "was made without -c memory"),
         (("-c", "count=2", "-s", "prod"), "and not of 'prod'"),
-        (("-c", "count=2", "--allow-data-loss"), "was made without --allow-data-loss"),
-        (("-c", "count=2", "--allow-empty"), "was made without --allow-empty"),
+        (("-c", "count=2", "--allow-data-loss"), "other values of --allow-data-loss, or without"),
+        (("-c", "count=2", "--allow-empty"), "other values of --allow-empty, or without"),
+        (("-c", "count=2", "--target", "vm.*", "--max-deletes", "1"), "--target and --exclude, --max-deletes"),
         (("-c", "count=2", "--connect", "qemu:///session"), "was made without --connect"),
     ):
         capsys.readouterr()

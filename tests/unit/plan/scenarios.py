@@ -39,7 +39,7 @@ from vmstack.model.graph import DesiredGraph, Options, Output
 from vmstack.model.identity import Key, Kind, StackId, base_volume_name, derive_uuid
 from vmstack.model.observed import ImageFacts
 from vmstack.model.ownership import EntryState, Ledger, RunRecord
-from vmstack.model.plan import Payload
+from vmstack.model.plan import Payload, Plan
 from vmstack.model.specs import (
     DiskSpec,
     DnsHost,
@@ -92,7 +92,11 @@ class _Supply:
 def converge(fake: FakeHost, desired: DesiredGraph, *, images: dict[str, ImageFacts] | None = None) -> None:
     """Plan and apply."""
     policy = PlanPolicy(allow_empty=True, allow_data_loss=True)
-    plan = make_plan(desired, look(fake, desired), policy=policy, images=images or IMAGES)
+    deliver(make_plan(desired, look(fake, desired), policy=policy, images=images or IMAGES), fake)
+
+
+def deliver(plan: Plan, fake: FakeHost) -> None:
+    """Apply a plan, all of it."""
     result = apply_plan(
         plan,
         {"kvm1": fake},
@@ -563,6 +567,10 @@ SCENARIOS: dict[str, Scenario] = {
         policy=PlanPolicy(allow_data_loss=True)),
     "replace-managed-save": Scenario("saved memory is not resumed on another disk", stopped(), stopped(),
         _managed_save, images={"debian": OTHER_IMAGE}),
+    "saved-changed": Scenario("a saved guest resumes as it was, and gets the change at its next boot",
+        stopped(vcpus=4, max_vcpus=4, cpu_mode="host-model"), stopped(), _managed_save),
+    "saved-disk-gone": Scenario("saved memory is not resumed without a disk", stopped(),
+        stopped(data(), disks=(ROOT, DATA)), _managed_save, policy=PlanPolicy(allow_data_loss=True)),
     "volume-named-as-base": Scenario("a volume and a base image of one name", graph(
         *small(), data(label=base_volume_name("debian", sha256=FACTS.sha256, format="qcow2")))),
     "volume-takes-base": Scenario("a volume of the name that our base image has", graph(pool(), data(

@@ -71,8 +71,6 @@ def _expected(plan: Plan) -> dict[str, Any]:
         del shown["address"], shown["host"]
         if step.flush:
             shown["flush"] = True
-        if step.undo is not None:
-            shown["undo"] = type(step.undo).__name__
         if step.guards:
             shown["guards"] = [f"{guard.object} {guard.name}" for guard in step.guards]
     for change in encoded["changes"]:
@@ -97,18 +95,30 @@ def _expected(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _judge(case: dict[str, Any]) -> dict[str, Any]:
+def plan_of(case: dict[str, Any]) -> Plan:
+    """The plan of a case; raises what planning it raises."""
     desired = _read_desired(case["desired"])
     observed = msgspec.convert(case["observed"], Observed)
     policy = msgspec.convert(case["policy"], PlanPolicy)
-    images = msgspec.convert(case["images"], dict[str, ImageFacts])
+    return make_plan(desired, observed, policy=policy, images=msgspec.convert(case["images"], dict[str, ImageFacts]))
+
+
+def _circumstances_of(case: dict[str, Any]) -> Circumstances:
+    return Circumstances(
+        desired=_read_desired(case["desired"]),
+        observed=msgspec.convert(case["observed"], Observed),
+        destroy=msgspec.convert(case["policy"], PlanPolicy).destroy,
+    )
+
+
+def _judge(case: dict[str, Any]) -> dict[str, Any]:
     try:
-        plan = make_plan(desired, observed, policy=policy, images=images)
+        plan = plan_of(case)
     except VmstackError as error:
         return {"error": type(error).__name__, "exit_code": error.exit_code, "text": str(error).splitlines()}
     check_plan(plan)
-    check_document(plan, Circumstances(desired=desired, observed=observed, destroy=policy.destroy))
-    assert encode_plan(make_plan(desired, observed, policy=policy, images=images)) == encode_plan(plan)
+    check_document(plan, _circumstances_of(case))
+    assert encode_plan(plan_of(case)) == encode_plan(plan)
     return _expected(plan)
 
 

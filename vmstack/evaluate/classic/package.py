@@ -13,6 +13,7 @@ from vmstack.evaluate.classic.options import refuse_replacing
 from vmstack.evaluate.classic.scene import Provider, Scene
 from vmstack.evaluate.classic.schema import PROVIDER
 from vmstack.evaluate.classic.translation import Translation
+from vmstack.evaluate.config.limits import DIGESTS
 from vmstack.evaluate.engine.registration import Answer, Registration
 from vmstack.evaluate.engine.values import Secret, reveal
 from vmstack.evaluate.recorder import Entry, Recorder
@@ -78,6 +79,11 @@ class Classic:
                     "the option import_ is not supported: no id says what is on such a disk",
                     resolution="leave it out: the disk is made anew, and changes no guest before its next start",
                 )
+            if registration.hooks and kind is Kind.SEED:
+                raise InputError(
+                    f"the hook {registration.hooks[0][1]!r} is not supported: every domain has a disk of its own of it",
+                    resolution="bind it to the domains",
+                )
             why = _NEVER_ANEW.get(kind) if kind is not None else None
             if why is not None:
                 refuse_replacing(registration, why=why)
@@ -128,7 +134,7 @@ class Classic:
         The order does not depend on the order of registration.
         """
         default = self._config.get("libvirt:uri")
-        digests = self._config.get("vmstack:sha256")
+        digests = self._config.get(DIGESTS)
         yield from Translation(self._scene, default_uri=default, digests=digests).entries()
 
     def settle_outputs(self, outputs: Mapping[str, Output]) -> dict[str, Output]:
