@@ -9,7 +9,7 @@ import typer
 from vmstack.cli.collector import relax_collector
 from vmstack.cli.config_commands import config_app
 from vmstack.cli.failures import report_bug, report_failure
-from vmstack.cli.guest_commands import add_guest_commands
+from vmstack.cli.side_commands import add_side_commands
 from vmstack.cli.options import (
     AllowDataLoss,
     AllowEmpty,
@@ -419,7 +419,7 @@ def explain(
     return print_rows(field, open_terminal(no_color=no_color), json=json, markdown=markdown)
 
 
-add_guest_commands(app)
+add_side_commands(app)
 
 # typer brings its own click or uses the installed one; either way this is the root of the errors of usage.
 _UsageError = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")

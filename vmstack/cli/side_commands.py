@@ -21,7 +21,7 @@ from vmstack.cli.terminal import open_terminal
 from vmstack.errors import EXIT_DONE
 
 
-def add_guest_commands(app: typer.Typer) -> None:
+def add_side_commands(app: typer.Typer) -> None:
     """Add them to the command line."""
     app.command(context_settings={"ignore_unknown_options": True})(ssh)
     app.command()(unlock)
