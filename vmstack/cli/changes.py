@@ -91,7 +91,7 @@ def summarise(plan: Plan, terminal: Terminal) -> str:
 def render_diagnostics(diagnostics: Iterable[Diagnostic], terminal: Terminal) -> Iterator[str]:
     """The warnings and notes of a plan, for `err`."""
     for diagnostic in diagnostics:
-        colour = "yellow" if diagnostic.severity == "warning" else "cyan"
+        colour = {"error": "red", "warning": "yellow"}.get(diagnostic.severity, "cyan")
         head = terminal.paint_err(f"{diagnostic.severity.capitalize()}:", "bold", colour)
         subject = f"{escape(str(diagnostic.key))}: " if diagnostic.key else ""
         yield f"{head} {subject}{escape(diagnostic.text)}"

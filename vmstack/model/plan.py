@@ -149,14 +149,16 @@ class SeedDocuments(Data, frozen=True, kw_only=True):
 
 
 class Payload(Data, frozen=True, kw_only=True):
-    """What steps carry to hosts besides their effects."""
+    """What steps carry to hosts besides their effects. `passwords` of displays are secrets, by names that tell nothing
+    of them."""
 
     images: dict[str, ImageFacts] = {}
     seeds: dict[str, SeedDocuments] = {}
+    passwords: dict[str, str] = {}
 
 
 class Diagnostic(Data, frozen=True, kw_only=True):
-    severity: Literal["warning", "note"]
+    severity: Literal["warning", "note", "error"]
     text: str
     key: Key | None = None
     place: Place | None = None
@@ -168,7 +170,8 @@ class Plan(Data, frozen=True, kw_only=True):
     `outputs_before` are those that the last apply stored, secret ones without value.
     `ledgers` are the hosts whose ledger a finished apply must hold (outputs, last run); on a host of `releases`
     nothing of the stack remains and its ledger is removed. `gaps` are what the program used and is not known before
-    it is applied; what depends on that is planned afterwards.
+    it is applied; what depends on that is planned afterwards. `partial`: it is about a part of the stack only, and all
+    else, the outputs too, stays as it is.
     """
 
     stack: StackId
@@ -185,6 +188,7 @@ class Plan(Data, frozen=True, kw_only=True):
     diagnostics: tuple[Diagnostic, ...] = ()
     unchanged: int = 0
     gaps: tuple[Gap, ...] = ()
+    partial: bool = False
     payload: Payload = Payload()
     format: int = PLAN_FORMAT
 

@@ -15,6 +15,7 @@ _ACTIONS: Final = {
     Operation.UPDATE: ["update"],
     Operation.REPLACE: ["delete", "create"],
     Operation.DELETE: ["delete"],
+    Operation.ADOPT: ["adopt"],
     Operation.NOOP: ["no-op"],
 }
 # Documents, which are long and may hold what should not be in a log.
@@ -45,6 +46,7 @@ def encode_plan(plan: Plan) -> bytes:
             for name, output in sorted(plan.outputs.items())
         },
         "outputs_differ": plan.stored_outputs_differ,
+        "partial": plan.partial,
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 

@@ -16,8 +16,8 @@ from vmstack.plan.context import Context
 from vmstack.plan.machines import MachineDecision, Mode
 
 _FIELDS: Final = frozenset({
-    "vcpus", "max_vcpus", "machine", "arch", "domain_type", "cpu_mode", "cpu_model", "hyperv", "firmware", "secure_boot",
-    "tpm",
+    "vcpus", "max_vcpus", "machine", "arch", "domain_type", "cpu_mode", "cpu_model", "hyperv", "firmware",
+    "secure_boot", "tpm",
 })  # fmt: skip
 
 

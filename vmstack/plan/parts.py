@@ -2,10 +2,25 @@
 
 from vmstack.model.compute import CellSpec, CpuFeatureSpec, PinSpec, TimerSpec, TopologySpec
 from vmstack.model.configs import DomainConfig
-from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
-from vmstack.model.sizes import KIB, format_size
+from vmstack.model.hardware import (
+    BalloonSpec,
+    BandwidthSpec,
+    ConsoleSpec,
+    FilesystemSpec,
+    FwCfgSpec,
+    GraphicsSpec,
+    HostDeviceSpec,
+    IoTuneSpec,
+    MetadataSpec,
+    RngSpec,
+    TpmSpec,
+    VsockSpec,
+    WatchdogSpec,
+)
+from vmstack.model.sizes import format_size
 
-Keyed = ConsoleSpec | FilesystemSpec | MetadataSpec | CpuFeatureSpec | PinSpec | CellSpec | TimerSpec
+Keyed = ConsoleSpec | FilesystemSpec | MetadataSpec | HostDeviceSpec | CpuFeatureSpec | PinSpec | CellSpec | TimerSpec
+_KIB = 1024
 
 
 def keyed(config: DomainConfig, name: str) -> dict[str, Keyed]:
@@ -28,6 +43,8 @@ def _key(item: Keyed) -> str:
             return str(item.vcpu)
         case CellSpec():
             return str(item.id)
+        case HostDeviceSpec():
+            return item.name
 
 
 def place_of(item: Keyed) -> tuple[str, int]:
@@ -59,7 +76,8 @@ def show(value: object) -> object:
             place = f"{value.host}:{value.service}" if value.type == "tcp" else value.path
             return " ".join(part for part in (value.type, place) if part)
         case FilesystemSpec():
-            return f"{value.source} ({value.accessmode}{', read-only' if value.readonly else ''})"
+            how = f"{value.driver}, {value.accessmode}" if value.driver else value.accessmode
+            return f"{value.source} ({how}{', read-only' if value.readonly else ''})"
         case MetadataSpec():
             return value.xml
         case CpuFeatureSpec():
@@ -67,7 +85,7 @@ def show(value: object) -> object:
         case PinSpec():
             return f"CPUs {value.cpus}"
         case CellSpec():
-            return f"vcpus {value.cpus}, {format_size(value.memory_kib * KIB)}"
+            return f"vcpus {value.cpus}, {format_size(value.memory_kib * _KIB)}"
         case TimerSpec():
             there = {None: None, True: "present", False: "absent"}[value.present]
             return ", ".join(part for part in (there, value.tickpolicy) if part) or "as the hypervisor has it"
@@ -79,6 +97,41 @@ def show(value: object) -> object:
                 (value.threads, "threads"),
             )
             return ", ".join(f"{count} {name if count != 1 else name[:-1]}" for count, name in counts)
+        case RngSpec():
+            rate = f", {value.rate_bytes} bytes in {value.rate_period or 1000} ms" if value.rate_bytes else ""
+            return f"{value.source or value.backend}{rate}{_other(value.model)}"
+        case WatchdogSpec():
+            return f"{value.model}, {value.action}"
+        case BalloonSpec():
+            marks = {
+                "autodeflate": value.autodeflate,
+                "free page reporting": value.free_page_reporting,
+                f"figures every {value.stats_period} s": value.stats_period,
+            }
+            return ", ".join((value.model, *(mark for mark, there in marks.items() if there)))
+        case VsockSpec():
+            return f"{'any CID' if value.cid is None else f'CID {value.cid}'}{_other(value.model)}"
+        case HostDeviceSpec():
+            return value.name if value.managed else f"{value.name} (unmanaged)"
+        case IoTuneSpec():
+            limits = ((name, getattr(value, name)) for name in value.__struct_fields__)
+            return ", ".join(
+                f"{name} {format_size(limit) if name.endswith('bytes') else limit}/s" for name, limit in limits if limit
+            )
+        case BandwidthSpec():
+            more = "".join(
+                f", {name} {format_size(part * _KIB)}"
+                for name, part in (("peak", value.peak), ("burst", value.burst))
+                if part is not None
+            )
+            return f"{format_size(value.average * _KIB)}/s{more}"
+        case tuple() if value and isinstance(value[0], tuple):
+            return ", ".join("=".join(str(part) for part in item) for item in value)
         case tuple():
             return ", ".join(str(item) for item in value)
     return value
+
+
+def _other(model: str) -> str:
+    """A model worth telling."""
+    return "" if model == "virtio" else f" ({model})"

@@ -26,7 +26,7 @@ from vmstack.model.compute import (
     format_cpus,
     parse_cpus,
 )
-from vmstack.model.hardware import HardwareSpec, TpmSpec
+from vmstack.model.hardware import TpmSpec
 from vmstack.model.sizes import KIB
 from vmstack.model.text import check_text
 
@@ -236,16 +236,16 @@ def compute_spec(
     )
 
 
-def hardware_spec(*, boot: Boot | None, tpm: Tpm | None) -> HardwareSpec:
-    """What the VM boots, and its TPM."""
+def boot_fields(*, boot: Boot | None, tpm: Tpm | None) -> dict[str, Any]:
+    """What the VM boots, and its TPM, by the names of a `HardwareSpec`."""
     start = Boot() if boot is None else check_type(boot, Boot, field="boot")
-    return HardwareSpec(
-        boot=start.devices,
-        kernel=start.kernel,
-        initrd=start.initrd,
-        cmdline=start.cmdline,
-        tpm=None if tpm is None else check_type(tpm, Tpm, field="tpm").spec,
-    )
+    return {
+        "boot": start.devices,
+        "kernel": start.kernel,
+        "initrd": start.initrd,
+        "cmdline": start.cmdline,
+        "tpm": None if tpm is None else check_type(tpm, Tpm, field="tpm").spec,
+    }
 
 
 def _features(value: object) -> tuple[CpuFeatureSpec, ...]:
