@@ -126,5 +126,6 @@ class Row(NamedTuple):
     refusal: str = ""
 
     def disruption(self, state: VmState) -> Disruption:
-        """The class of a change that is planned. Raises `ValueError` for one that is to be refused."""
-        return Disruption(self.classes.of(state).value)
+        """The class of a change. One that is refused counts as the worst, until the plan reports it (`gates`)."""
+        outcome = self.classes.of(state)
+        return Disruption.DATA_LOSS if outcome is Outcome.REFUSED else Disruption(outcome.value)
