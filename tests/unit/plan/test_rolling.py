@@ -134,7 +134,7 @@ def test_first_that_does_not_come_back_stops_the_rest() -> None:
 def _sick(resource: object, name: str) -> object:
     if getattr(resource.spec, "name", None) != name or not isinstance(resource.spec, VmSpec):  # type: ignore[attr-defined]
         return resource
-    spec = msgspec.structs.replace(resource.spec, restarts=care(command="false"))  # type: ignore[attr-defined]
+    spec = msgspec.structs.replace(resource.spec, restarts=care(command="no-such-program"))  # type: ignore[attr-defined]
     return msgspec.structs.replace(resource, spec=spec)  # type: ignore[type-var]
 
 
