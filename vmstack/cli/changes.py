@@ -67,6 +67,9 @@ def render_plan(plan: Plan, terminal: Terminal, *, destroy: bool = False) -> Ite
         yield from _render_output_changes(plan, terminal)
     yield from _render_gaps(plan.gaps, terminal, empty=False)
     yield from _render_consequences(plan.changes, terminal)
+    for roll in plan.rolls:
+        head = terminal.paint(f"Rolling over group {escape(roll.group)}:", "bold", "yellow")
+        yield f"{head} {len(roll.keys)} guests, at most {roll.limit} of them down at once; the first failure stops it"
     yield summarise(plan, terminal)
 
 

@@ -36,7 +36,7 @@ from vmstack.cli.options import (
     target_of,
 )
 from vmstack.cli.terminal import open_terminal
-from vmstack.errors import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED, VmstackError
+from vmstack.errors import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED, InputError, VmstackError
 
 app = typer.Typer(
     name="vmstack",
@@ -174,8 +174,14 @@ def destroy(
 
 @app.command(name="import")
 def import_(
-    folder: Folder = None,
-    elsewhere: FolderOption = None,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KIND NAME ID",
+            help="A vm, network, pool or volume: its name in the program, and its name, UUID or path in libvirt.",
+        ),
+    ] = None,
+    folder: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -191,20 +197,74 @@ def import_(
     ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Only show what would be taken over.")] = False,
     yes: Yes = False,
+    json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,
     no_color: NoColor = False,
 ) -> int:
-    """Take over what another tool made, without touching a guest."""
-    from vmstack.cli.importing import Source, import_objects
+    """Take over what another tool made, without touching a guest: one object, or all of a state.
 
+    With --from-pulumi and --from-tfstate, the one argument may be the stack's folder.
+    """
+    from vmstack.cli.importing import Source, import_objects, read_arguments
+
+    argument, single = read_arguments(what)
     return import_objects(
-        target_of(folder_of(folder, elsewhere), stack, config, connect),
+        target_of(folder_of(argument, folder), stack, config, connect),
         open_terminal(no_color=no_color),
-        source=Source(pulumi=from_pulumi, tfstate=from_tfstate),
+        source=Source(pulumi=from_pulumi, tfstate=from_tfstate, single=single),
         names=parse_names(map),
         preview=preview,
         yes=yes,
+        json=json,
         lock_timeout=lock_timeout,
+    )
+
+
+@app.command()
+def discover(
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="With --generate: where to write the project.")
+    ] = None,
+    folder: FolderOption = None,
+    stack: StackName = None,
+    config: Config = None,
+    host: Annotated[str | None, typer.Option("--host", metavar="URI", help="The libvirt to look at.")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow transports and options of the URI that are refused otherwise.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--generate", help="Write a stack program that takes over what is nobody's.")
+    ] = False,
+    select: Annotated[
+        list[str] | None,
+        typer.Option("--select", metavar="GLOB", help="With --generate: only what is called so; repeatable."),
+    ] = None,
+    json: AsJson = False,
+    no_color: NoColor = False,
+) -> int:
+    """List what is on a host and whose it is; with --generate, write a stack program for what is nobody's."""
+    from vmstack.cli import discovering
+
+    terminal = open_terminal(no_color=no_color)
+    if not write:
+        if directory is not None or select:
+            raise InputError("DIR and --select belong to --generate", resolution="add --generate, or leave them out")
+        return discovering.discover(
+            target_of(folder or Path(), stack, config, None),
+            terminal,
+            named=folder is not None,
+            uri=host,
+            insecure=insecure,
+            json=json,
+        )
+    return discovering.generate(
+        folder_of(directory, folder),
+        terminal,
+        stack=stack,
+        uri=host,
+        insecure=insecure,
+        select=tuple(select or ()),
+        json=json,
     )
 
 
@@ -311,6 +371,21 @@ def doctor(
     from vmstack.cli.doctor import examine
 
     return examine(connect, open_terminal(no_color=no_color), json=json)
+
+
+@app.command()
+def explain(
+    field: Annotated[str | None, typer.Argument(help="A field, such as vcpus or disks.cache.")] = None,
+    json: AsJson = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the whole table as the page of the documentation.")
+    ] = False,
+    no_color: NoColor = False,
+) -> int:
+    """Say what a change of a field does to a guest, by the guest's state; without one, list the fields."""
+    from vmstack.cli.explaining import explain as print_rows
+
+    return print_rows(field, open_terminal(no_color=no_color), json=json, markdown=markdown)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

@@ -126,6 +126,8 @@ def execute(
             return EffectResult(guest=guest, notes=notes)
         case effects.AwaitLease():
             domain.await_lease(effect)
+        case effects.AwaitHealthy():
+            domain.await_healthy(effect)
         case effects.RunHook():
             return EffectResult(notes=supply.run_hook(effect.hook))
         case _ as unreachable:

@@ -10,10 +10,12 @@ from lxml import etree
 from vmstack.errors import GuestError, HostError, NotFoundError
 from vmstack.hosts.attempts import Patience
 from vmstack.hosts.driver import DomainRecord, Driver
+from vmstack.hosts.health import await_healthy
 from vmstack.hosts.leases import await_lease
 from vmstack.hosts.readiness import GuestFailedError, GuestNotReadyError, await_ready
 from vmstack.model.effects import (
     AttachDevice,
+    AwaitHealthy,
     AwaitLease,
     AwaitReady,
     DetachDevice,
@@ -159,7 +161,8 @@ class DomainEffects:
         except GuestNotReadyError as error:
             self._record_outcome(effect.uuid, ready="pending", report=error.brief)
             raise
-        self._record_outcome(effect.uuid, ready="ok", report=None)
+        if effect.conclusive:
+            self._record_outcome(effect.uuid, ready="ok", report=None)
         notes = (f"{effect.name}: cloud-init is done, with recoverable errors",) if report.exit == _RECOVERABLE else ()
         return report, notes
 
@@ -176,6 +179,16 @@ class DomainEffects:
                 clock=self._clock,
             )
         except GuestNotReadyError as error:
+            self._record_outcome(effect.uuid, ready="pending", report=error.brief)
+            raise
+        if effect.conclusive:
+            self._record_outcome(effect.uuid, ready="ok", report=None)
+
+    def await_healthy(self, effect: AwaitHealthy) -> None:
+        """Wait for the health check to pass and record the outcome in the stamp: ok, or still pending."""
+        try:
+            await_healthy(self._driver, effect, clock=self._clock)
+        except GuestError as error:
             self._record_outcome(effect.uuid, ready="pending", report=error.brief)
             raise
         self._record_outcome(effect.uuid, ready="ok", report=None)

@@ -269,7 +269,8 @@ class AwaitReady(Effect, frozen=True, kw_only=True):
     """Wait until the guest reports over its readiness channel, then record the outcome in the stamp.
 
     Only a report of the instance-id `instance` counts (`None`: any), and only once the guest has all `addresses`.
-    The executor rewrites only `ready` and `report` of the stamp; on a failure it raises `GuestError` after that.
+    The executor rewrites only `ready` and `report` of the stamp; on a failure it raises `GuestError` after that. Unless
+    `conclusive` the guest counts as ready only after something else that follows, and a success is not recorded.
     """
 
     uuid: str
@@ -277,6 +278,7 @@ class AwaitReady(Effect, frozen=True, kw_only=True):
     timeout: int
     instance: str | None = None
     addresses: tuple[str, ...] = ()
+    conclusive: bool = True
 
 
 class RunHook(Effect, frozen=True, kw_only=True):
@@ -288,7 +290,7 @@ class RunHook(Effect, frozen=True, kw_only=True):
 class AwaitLease(Effect, frozen=True, kw_only=True):
     """Wait until each of the guest's NICs with these MACs has an address, then record in the stamp that it is ready.
 
-    `agent`: the guest agent tells the addresses, not the leases of the networks.
+    `agent`: the guest agent tells the addresses, not the leases of the networks. `conclusive` as in `AwaitReady`.
     """
 
     uuid: str
@@ -296,6 +298,24 @@ class AwaitLease(Effect, frozen=True, kw_only=True):
     macs: tuple[str, ...]
     agent: bool
     timeout: int
+    conclusive: bool = True
+
+
+class AwaitHealthy(Effect, frozen=True, kw_only=True):
+    """Wait until the guest's health check passes, then record in the stamp that it is ready.
+
+    Every `interval` seconds `command` is run on this machine (a program and its arguments, no shell; it must exit with
+    0), and then `port` of `address` must take a TCP connection, each where it is given. The command finds the guest's
+    name and `address` in the environment as VMSTACK_VM and VMSTACK_ADDRESS.
+    """
+
+    uuid: str
+    name: str
+    timeout: int
+    interval: int
+    command: tuple[str, ...] = ()
+    address: str | None = None
+    port: int | None = None
 
 
 AnyEffect = (
@@ -334,4 +354,8 @@ AnyEffect = (
     | AwaitReady
     | RunHook
     | AwaitLease
+    | AwaitHealthy
 )
+
+# What only watches a guest: it changes nothing but what the stamp says of the guest's being ready, and may be left.
+WATCHING = (AwaitReady, AwaitLease, AwaitHealthy)

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from vmstack.errors import Place
 from vmstack.model.base import Data
-from vmstack.model.effects import AnyEffect, StartDomain
+from vmstack.model.effects import AnyEffect
 from vmstack.model.facts import Gap
 from vmstack.model.graph import Output
 from vmstack.model.identity import Key, StackId
@@ -101,8 +101,7 @@ class Step(Data, frozen=True, kw_only=True):
     """One effect on one host. `id` is unique and stable; `needs` are ids of steps that must have succeeded.
 
     `flush` asks that the marks be durable before any step that needs this one runs. `guards` must hold right before
-    the effect; where one does not, the step fails and nothing is done. `undo` puts right what earlier steps did for
-    this one, when its effect is refused.
+    the effect; where one does not, the step fails and nothing is done.
     """
 
     id: str
@@ -113,7 +112,19 @@ class Step(Data, frozen=True, kw_only=True):
     marks: tuple[LedgerMark, ...] = ()
     flush: bool = False
     guards: tuple[Expectation, ...] = ()
-    undo: StartDomain | None = None
+
+
+class Roll(Data, frozen=True, kw_only=True):
+    """Machines that are taken down a few at a time: at most `limit` of the `units` are begun and not done at once.
+
+    A unit is all that one machine's restart takes, as ids of steps, and `keys` are those machines. Once a step of a
+    unit failed, no further unit is begun. Nothing in a unit waits for what comes after the beginning of another.
+    """
+
+    group: str
+    limit: int
+    keys: tuple[Key, ...]
+    units: tuple[tuple[str, ...], ...]
 
 
 class Intent(Data, frozen=True, kw_only=True):
@@ -164,6 +175,7 @@ class Plan(Data, frozen=True, kw_only=True):
     stack: StackId
     changes: tuple[Change, ...] = ()
     steps: tuple[Step, ...] = ()
+    rolls: tuple[Roll, ...] = ()
     intents: tuple[Intent, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     outputs: dict[str, Output] = {}

@@ -6,7 +6,7 @@ Sizes are bytes, times are seconds, addresses are canonical text (`ipaddress`), 
 """
 
 import enum
-from typing import Literal
+from typing import Final, Literal
 
 from vmstack.model.base import Data
 from vmstack.model.hardware import NO_HARDWARE, GraphicsSpec, HardwareSpec
@@ -269,6 +269,44 @@ class NicSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     mtu: int | None = None
 
 
+class HealthSpec(Data, frozen=True, kw_only=True):
+    """What must succeed before a guest counts as ready: a command, run where vmstack runs and never by a shell, that
+    exits with 0, or a TCP port of the guest that takes a connection; both where both are given. Tried every `interval`
+    seconds, for `timeout` seconds at most.
+    """
+
+    command: tuple[str, ...] = ()
+    address: str | None = None
+    port: int | None = None
+    timeout: int = 120
+    interval: int = 2
+
+
+class GroupSpec(Data, frozen=True, kw_only=True):
+    """VMs of which only some may be down at once: so many, or so many of a hundred (rounded down, but one at least)."""
+
+    name: str
+    limit: int | None = None
+    percent: int | None = None
+
+    def allows(self, members: int) -> int:
+        """How many of `members` may be down at once."""
+        if self.limit is not None:
+            return self.limit
+        return max(1, members * (self.percent or 0) // 100)
+
+
+class RestartSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """How a VM is restarted. `policy`: at once (`now`), or whenever somebody else restarts the guest (`defer`)."""
+
+    policy: Literal["now", "defer"] = "now"
+    group: GroupSpec | None = None
+    health: HealthSpec | None = None
+
+
+NO_RESTARTS: Final = RestartSpec()
+
+
 class Power(enum.StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
@@ -317,12 +355,15 @@ class VmSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     agent: bool = False
     shutdown_timeout: int = 120
     power_off_after_timeout: bool = False
+    restarts: RestartSpec = NO_RESTARTS
     open: tuple[str, ...] = ()
 
     @property
     def reports(self) -> bool:
         """Whether it counts as ready only once something was heard of it."""
-        return self.ready_timeout is not None or (bool(self.lease_macs) and self.power is Power.RUNNING)
+        return self.ready_timeout is not None or (
+            (bool(self.lease_macs) or self.restarts.health is not None) and self.power is Power.RUNNING
+        )
 
 
 Spec = HostSpec | PoolSpec | ImageSpec | VolumeSpec | SeedSpec | NetworkSpec | VmSpec

@@ -31,6 +31,10 @@ def encode_plan(plan: Plan) -> bytes:
         "summary": {**msgspec.structs.asdict(summarise(plan)), "unchanged": plan.unchanged},
         "changes": [_encode_change(change) for change in plan.changes],
         "steps": [_encode_step(step, hidden=step.key in hidden) for step in plan.steps],
+        "rolls": [
+            {"group": roll.group, "limit": roll.limit, "addresses": [str(key) for key in roll.keys]}
+            for roll in plan.rolls
+        ],
         "diagnostics": [_encode_diagnostic(found) for found in plan.diagnostics],
         "gaps": [
             {"what": gap.what, "hides": gap.hides, "address": None if gap.key is None else str(gap.key)}

@@ -14,6 +14,7 @@ from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Stamp
 from vmstack.model.plan import Disruption
 from vmstack.model.specs import DiskSpec, Power, VmSpec
+from vmstack.model.text import import_command
 from vmstack.plan.adopted import adopted_of, as_found
 from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.changes.table import disruption_of
@@ -29,6 +30,7 @@ from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.pending import tell_pending
 from vmstack.plan.remaking import asked_anew, named_changes, why_named
+from vmstack.plan.restarting import settle_restart
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.styling import Styled, hardened, is_written_whole, kept_word, style, whole_target
 from vmstack.plan.volume_fate import Fate, VolumeFate
@@ -99,6 +101,12 @@ class MachineDecision:
         """Whether a running guest is shut down in this plan."""
         active = self.observed is not None and self.observed.active
         return active and (self.mode is Mode.RESTART or self.move in (PowerMove.STOP, PowerMove.START))
+
+    @property
+    def defines_first(self) -> bool:
+        """Whether the new definition is there before the guest is shut down, so that it still runs when the host
+        refuses that. What is removed with its definition has it made anew after that."""
+        return self.stops and self.mode is Mode.RESTART and not self.remade
 
     @property
     def loses(self) -> tuple[str, ...]:
@@ -255,8 +263,11 @@ def _decide_existing(
     target = settle_target(styled.config, observed=found.config, owned=owned, ignored=ignored, nic_names=names)
     _check_rename(target, found, key=key, context=context)
     drop_disks, drop_nics, extras = _leftovers(target, found, owned=owned, ignored=ignored)
-    for what in extras:
-        context.draft.note(f"{what} was added outside vmstack and is kept", key=key)
+    known = adopted_of(found)
+    for path, what in extras:
+        if known is not None and path in known.left:
+            continue
+        context.draft.note(f"{path} ({what}) was added outside vmstack and is kept", key=key)
     under = _disturbances(spec, found, around=around)
     search = find_differences(target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names)
     whole = None
@@ -289,8 +300,11 @@ def _decide_existing(
     remade = bool(asked or named)
     reasons += why_named(named)
     search = Search((*search.found, *(Difference(*item, Case.REMADE) for item in asked)), search.waiting)
+    search = settle_restart(search, spec=spec, domain=found, wants_running=wants_running, ignored=ignored)
     mode, define = _mode(search.found, found, state=state, wants_running=wants_running, remade=remade)
     move = _move(found, state=state, wants_running=wants_running, mode=mode)
+    if is_ignored("power", ignored=ignored) and mode is not Mode.RESTART:
+        move = PowerMove.NONE  # a guest that somebody paused stays so, too
     anew = rerooted or (seed is not None and seed.reseeds) or (mode is Mode.RESTART and wants_running)
     stamp = msgspec.structs.replace(stamp, **readiness_after(found.stamp, spec=spec, anew=anew))
     waits_for_boot = seed_waits_for_boot(target, found) and mode is not Mode.RESTART
@@ -335,7 +349,7 @@ def _mode(
     if not domain.persistent:
         return Mode.LIVE, True
     if found:
-        written = (Case.SEED, Case.IGNITION)
+        written = (Case.SEED, Case.IGNITION, Case.DEFERRED)
         return Mode.LIVE, any(item.case in written or item.path.startswith("metadata[") for item in found)
     return Mode.KEEP, False
 
@@ -371,7 +385,7 @@ def _disturbances(spec: VmSpec, found: ObservedDomain, *, around: Surroundings) 
 
 def _leftovers(
     target: DomainConfig, found: ObservedDomain, *, owned: frozenset[str], ignored: frozenset[str]
-) -> tuple[tuple[DiskConfig, ...], tuple[NicConfig, ...], tuple[str, ...]]:
+) -> tuple[tuple[DiskConfig, ...], tuple[NicConfig, ...], tuple[tuple[str, str], ...]]:
     """Devices to remove and devices of other people, of the persistent and the live definition together."""
     disks: dict[str | None, DiskConfig] = {}
     nics: dict[str, NicConfig] = {}
@@ -382,8 +396,7 @@ def _leftovers(
             disks |= {disk.serial: disk for disk in removed_disks}
             nics |= {nic.mac: nic for nic in removed_nics}
             extras |= {extra.path: extra.what for extra in others}
-    shown = tuple(f"{path} ({what})" for path, what in sorted(extras.items()))
-    return tuple(disks.values()), tuple(nics.values()), shown
+    return tuple(disks.values()), tuple(nics.values()), tuple(sorted(extras.items()))
 
 
 def _name_is_free(spec: VmSpec, found: ObservedDomain | None, *, key: Key, context: Context) -> bool:
@@ -398,7 +411,8 @@ def _name_is_free(spec: VmSpec, found: ObservedDomain | None, *, key: Key, conte
             ConflictError(
                 f"{key}: a domain {holder.name!r} ({holder.uuid}) exists on host {spec.host}, "
                 + ("and it is another VM of this stack" if owner else "and this stack did not make it"),
-                resolution="give the VM another name in the program, or rename or remove that domain on the host",
+                resolution="give the VM another name in the program, rename or remove that domain on the host, "
+                f"or take it over: {import_command('vm', spec.name, id=holder.name)}",
                 place=context.catalog.place(Kind.VM, spec.name),
             )
         )

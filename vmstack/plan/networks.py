@@ -11,6 +11,7 @@ from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedNetwork
 from vmstack.model.ownership import Stamp
 from vmstack.model.specs import NetworkMode, NetworkSpec
+from vmstack.model.text import import_command
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_network
 from vmstack.plan.digest import digest_of
@@ -151,7 +152,8 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
             ConflictError(
                 f"{key}: a network named {holder.name!r} ({holder.uuid}) exists on host {spec.host}, "
                 "and this stack did not make it",
-                resolution="give yours another name, refer to that one as an existing network, or remove it there",
+                resolution="give yours another name, refer to that one as an existing network, remove it there, "
+                f"or take it over: {import_command('network', spec.name, id=spec.label)}",
                 place=context.catalog.place(Kind.NETWORK, spec.name),
             )
         )

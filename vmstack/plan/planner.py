@@ -25,6 +25,7 @@ from vmstack.plan.gates import (
 )
 from vmstack.plan.held import check_held
 from vmstack.plan.hooks import with_hooks
+from vmstack.plan.host_limits import check_limits
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
@@ -40,6 +41,8 @@ from vmstack.plan.proposals import propose_aliases
 from vmstack.plan.remains import Wanted, wanted_slots
 from vmstack.plan.remaking import find_followers, find_remade
 from vmstack.plan.renames import find_renames, plan_renames, rename
+from vmstack.plan.restart_gates import check_deferred, check_taken
+from vmstack.plan.rolling import plan_rolls
 from vmstack.plan.seed_plan import decide_ignitions, decide_seeds, plan_seeds, reseeded_volumes
 from vmstack.plan.selection import Chosen, choose, describe_selection
 from vmstack.plan.settling import settle
@@ -65,10 +68,12 @@ def make_plan(
     context, decided = _decide_all(desired, observed, policy=policy, images=images, chosen=chosen)
     draft, machines, volumes = context.draft, decided.machines, decided.volumes
     check_capacity(machines.values(), context=context)
+    check_limits(machines.values(), context=context)
     check_files(machines.values(), context=context)
     check_saved_states(machines.values(), volumes=volumes, context=context)
     check_replacements(volumes, context=context)
     check_remade(machines.values(), context=context)
+    check_deferred(machines.values(), context=context)
     draft.raise_errors()
 
     for warning in desired.warnings:
@@ -94,6 +99,9 @@ def make_plan(
         describe_selection(chosen, context=context)
     hooks = {resource.key: resource.options.hooks for resource in desired.resources if resource.options.hooks}
     plan = with_hooks(_close(context, desired, observed, kept=kept), hooks=hooks)
+    check_taken(machines.values(), plan.steps, context=context)
+    plan = plan_rolls(plan, machines, context=context)
+    draft.raise_errors()
     check_plan(plan)
     return plan
 

@@ -184,11 +184,13 @@ class Takeover:
         if key.name in index.own_domains:
             self.errors.append(_twice(key, index.own_domains[key.name].name, host=index.host))
             return
-        adopted = Adopted(
-            uuid=found.uuid,
-            nics=dict(self._nics(spec, found.config)),
-            disks=dict(self._disks(spec, found.config, index=index)),
-        )
+        nics = dict(self._nics(spec, found.config))
+        disks = dict(self._disks(spec, found.config, index=index))
+        macs = {nic.mac for nic in spec.nics} | set(nics.values())
+        slots = {disk.target for disk in disks.values()}
+        left = [f"disks[{disk.serial or disk.target}]" for disk in found.config.disks if disk.target not in slots]
+        left += [f"nics[{nic.mac}]" for nic in found.config.nics if nic.mac not in macs]
+        adopted = Adopted(uuid=found.uuid, nics=nics, disks=disks, left=tuple(sorted(left)))
         stamp = Stamp(path=self.catalog.stack.path(key), digest="", protect=self._protect(key, claim), adopted=adopted)
         self.takings.append(Taking(key, index.host, claim, found, stamp=stamp))
 
@@ -314,7 +316,11 @@ class Takeover:
             return True
         if entry is None and slot not in index.others:
             return False
-        owner = f"is {entry.role}.{entry.name} of this stack" if entry is not None else "is of another stack"
+        owner = (
+            f"is {entry.role}.{entry.name} of this stack"
+            if entry is not None
+            else f"is of the stack {index.owners[slot]}"
+        )
         self.errors.append(
             RefusedError(
                 f"{key}: {what} on host {index.host} {owner} already",

@@ -9,6 +9,7 @@ from vmstack.model.identity import Key, Kind
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.sizes import format_size
 from vmstack.model.specs import VolumeSource, VolumeSpec
+from vmstack.model.text import import_command
 from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
 from vmstack.plan.design import whole_sectors
@@ -139,7 +140,8 @@ def _decide(
         context.draft.errors.append(
             ConflictError(
                 f"{key}: a volume {spec.label!r} exists in pool {slot[0]!r} on host {index.host}, and {owner}",
-                resolution="give yours another name, or find out whose that one is and move it away",
+                resolution="give yours another name, find out whose that one is and move it away, "
+                f"or take it over: {import_command('volume', spec.name, id='/'.join(slot))}",
                 place=place,
             )
         )

@@ -4,6 +4,7 @@ import hashlib
 import re
 import string
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +62,8 @@ class Session:
             for resource in planned.desired.resources
             if resource.key.kind is Kind.VM
         }
-        for trial in self._trials:
-            self._enter(trial)
+        with ThreadPoolExecutor(max_workers=8) as workers:
+            list(workers.map(self._enter, self._trials))
         before = {trial.name: self._look(trial) for trial in self._trials}
         changed = self._plan(after=True)
         self._bench.apply(changed)

@@ -567,6 +567,10 @@ SCENARIOS: dict[str, Scenario] = {
         policy=PlanPolicy(allow_data_loss=True)),
     "replace-managed-save": Scenario("saved memory is not resumed on another disk", stopped(), stopped(),
         _managed_save, images={"debian": OTHER_IMAGE}),
+    "saved-changed": Scenario("a saved guest resumes as it was, and gets the change at its next boot",
+        stopped(vcpus=4, max_vcpus=4, cpu_mode="host-model"), stopped(), _managed_save),
+    "saved-disk-gone": Scenario("saved memory is not resumed without a disk", stopped(),
+        stopped(data(), disks=(ROOT, DATA)), _managed_save, policy=PlanPolicy(allow_data_loss=True)),
     "volume-named-as-base": Scenario("a volume and a base image of one name", graph(
         *small(), data(label=base_volume_name("debian", sha256=FACTS.sha256, format="qcow2")))),
     "volume-takes-base": Scenario("a volume of the name that our base image has", graph(pool(), data(

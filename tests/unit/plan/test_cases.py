@@ -69,8 +69,6 @@ def _expected(plan: Plan) -> dict[str, Any]:
         del shown["address"], shown["host"]
         if step.flush:
             shown["flush"] = True
-        if step.undo is not None:
-            shown["undo"] = type(step.undo).__name__
         if step.guards:
             shown["guards"] = [f"{guard.object} {guard.name}" for guard in step.guards]
     for change in encoded["changes"]:

@@ -8,6 +8,7 @@ from vmstack.evaluate.native.machine import VirtualMachine
 from vmstack.evaluate.native.networks import Network, Reservation
 from vmstack.evaluate.native.services import DnsForwarder, DnsSrv
 from vmstack.evaluate.native.storage import StoragePool, Volume
+from vmstack.evaluate.native.upkeep import HealthCheck, RollingGroup
 from vmstack.evaluate.policies import policy
 
 __all__ = [
@@ -16,11 +17,13 @@ __all__ = [
     "DnsForwarder",
     "DnsSrv",
     "Graphics",
+    "HealthCheck",
     "Host",
     "Image",
     "Network",
     "Nic",
     "Reservation",
+    "RollingGroup",
     "StoragePool",
     "VirtualMachine",
     "Volume",

@@ -28,6 +28,7 @@ from vmstack.evaluate.native.images import Image
 from vmstack.evaluate.native.networks import Attachment, Network
 from vmstack.evaluate.native.options import read_options
 from vmstack.evaluate.native.storage import StoragePool, Volume
+from vmstack.evaluate.native.upkeep import HealthCheck, RestartPolicy, RollingGroup, restart_spec
 from vmstack.evaluate.native.wiring import Wiring, wire
 from vmstack.evaluate.places import find_place
 from vmstack.evaluate.recorder import Entry, Wishes
@@ -52,7 +53,8 @@ class VirtualMachine(Native):
     """A virtual machine with a root disk cloned from `image`, further `disks`, NICs and cloud-init documents.
 
     `disk` is the root disk's size (default: the image's) or a `Disk`. `wait` is how long apply waits for the guest's
-    report after start (default: 10 minutes with cloud_init; False: not at all).
+    report after start (default: 10 minutes with cloud_init; False: not at all). `restart="defer"` leaves it to
+    others to restart the guest for what cannot change while it runs.
     """
 
     __slots__ = ("_nics", "disks", "host", "label")
@@ -87,6 +89,9 @@ class VirtualMachine(Native):
         wait: str | int | bool | None = None,
         shutdown_timeout: str | int = 120,
         power_off_after_timeout: bool = False,
+        restart: RestartPolicy = "now",
+        group: RollingGroup | None = None,
+        health: HealthCheck | None = None,
         on_seed_change: Literal["report", "reseed", "replace"] = "report",
         label: str | None = None,
         opts: Any = None,
@@ -160,6 +165,13 @@ class VirtualMachine(Native):
             spec,
             nics=wiring.specs,
             seed=self.name if documents else None,
+            restarts=restart_spec(
+                restart,
+                group=group,
+                health=health,
+                addresses=[address for nic in wiring.specs for address in nic.addresses],
+                folder=self.recorder.folder,
+            ),
             disks=tuple(
                 DiskSpec(
                     name=part.name,

@@ -8,9 +8,11 @@ from vmstack.evaluate.engine.inputs import is_output, settle
 from vmstack.evaluate.native.base import Native
 from vmstack.evaluate.recorder import Wishes
 from vmstack.model.graph import Options
-from vmstack.model.text import check_name, with_article
+from vmstack.model.text import check_name, check_text, with_article
 
-HONOURED: Final = frozenset({"aliases", "parent", "depends_on", "protect", "ignore_changes", "retain_on_delete"})
+HONOURED: Final = frozenset(
+    {"aliases", "parent", "depends_on", "protect", "ignore_changes", "import_", "retain_on_delete"}
+)
 # Set by the SDK itself, not by users.
 _INTERNAL: Final = frozenset({"merge"})
 # Arguments of the vocabulary that the model calls otherwise.
@@ -50,6 +52,7 @@ def read_options(opts: Any, *, reference: str | None = None) -> Wishes:
             ignore_changes=_ignored(opts.ignore_changes),
             aliases=_former_names(opts.aliases),
             retain=_flag(opts.retain_on_delete, name="retain_on_delete"),
+            import_id=_import_id(opts.import_),
         ),
         parent=parent.key if isinstance(parent, Native) else parent,
         after=_after(opts.depends_on),
@@ -58,13 +61,25 @@ def read_options(opts: Any, *, reference: str | None = None) -> Wishes:
 
 def _refuse_idle(opts: Any, *, reference: str) -> None:
     """What is never changed or deleted needs no protection from it. (Protection from a parent is not refused.)"""
-    for name in ("protect", "ignore_changes", "aliases", "retain_on_delete"):
+    for name in ("protect", "ignore_changes", "aliases", "retain_on_delete", "import_"):
         value = getattr(opts, name)
         if value:
             raise InputError(
                 f"opts: {name} has no effect on {reference}, which vmstack neither changes nor deletes",
                 resolution=f"leave {name} out",
             )
+
+
+def _import_id(value: object) -> str | None:
+    """The id or name of an object that is there already."""
+    if value is None:
+        return None
+    text = check_text(settle(value, field="opts: import_"), field="opts: import_")
+    if not text:
+        raise InputError(
+            "opts: import_: it is empty", resolution="give the UUID or the name in libvirt, or pool/volume of a volume"
+        )
+    return text
 
 
 def _inherited(parent: Any) -> bool | None:
