@@ -55,6 +55,7 @@ class Draft:
         self.errors: list[VmstackError] = []
         self.images: dict[str, ImageFacts] = {}
         self.seeds: dict[str, SeedDocuments] = {}
+        self.passwords: dict[str, str] = {}
         self.unchanged = 0
         self._changes: dict[tuple[str, Key], Change] = {}
         self._steps: dict[str, _DraftStep] = {}

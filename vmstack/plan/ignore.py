@@ -15,9 +15,15 @@ _VM_FIELDS: Final = frozenset({
     "serial_log", "virtio_console", "description", "autostart", "power", "cloud_init", "disks", "nics", "label",
     "arch", "emulator", "loader", "nvram", "nvram_template", "kernel", "initrd", "cmdline", "boot", "video", "tpm",
     "ignition", "consoles", "filesystems", "metadata", "stylesheet",
+    "channels", "iothreads", "rng", "watchdog", "balloon", "vsock", "panic", "host_devices",
 })  # fmt: skip
-_DISK_FIELDS: Final = frozenset({"capacity", "volume", "bus", "cache", "discard", "readonly", "wwn", "url"})
-_NIC_FIELDS: Final = frozenset({"network", "bridge", "interface", "mode", "model", "mtu"})
+_DISK_FIELDS: Final = frozenset(
+    {"capacity", "volume", "bus", "cache", "discard", "readonly", "wwn", "url", "iothread", "iotune"}
+)
+_NIC_FIELDS: Final = frozenset({
+    "network", "bridge", "interface", "mode", "model", "mtu", "portgroup", "link", "queues", "inbound", "outbound",
+    "filter", "filter_parameters",
+})  # fmt: skip
 _NETWORK_FIELDS: Final = frozenset({
     "mode", "bridge", "subnets", "dhcp", "reservations", "dns_hosts", "dns_enabled", "dns_forwarders", "dns_srvs",
     "routes", "dnsmasq_options", "domain", "domain_local", "mtu", "autostart", "xslt",

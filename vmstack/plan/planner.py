@@ -236,6 +236,7 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
         payload=Payload(
             images={name: draft.images[name] for name in sorted(draft.images)},
             seeds={digest: draft.seeds[digest] for digest in sorted(draft.seeds)},
+            passwords=dict(sorted(draft.passwords.items())),
         ),
     )
 
