@@ -288,8 +288,10 @@ def show(
 
 @app.command()
 def output(
-    name: Annotated[str | None, typer.Argument(help="Only this output.")] = None,
-    folder: FolderOption = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[FOLDER] [NAME]", help="The stack's folder, and only this output.")
+    ] = None,
+    elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -299,11 +301,11 @@ def output(
     no_color: NoColor = False,
 ) -> int:
     """Show the outputs as they were last applied."""
-    from vmstack.cli.outputs import check_name, show_outputs
+    from vmstack.cli.outputs import read_words, show_outputs
 
-    check_name(name, folder=folder or Path())
+    folder, name = read_words(words or [], folder=elsewhere)
     return show_outputs(
-        target_of(folder or Path(), stack, config, connect),
+        target_of(folder, stack, config, connect),
         open_terminal(no_color=no_color),
         name=name,
         json=json,
@@ -390,25 +392,26 @@ def explain(
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def ssh(
-    vm: Annotated[str, typer.Argument(help="The VM, such as web-0.")],
+    vm: Annotated[str, typer.Argument(metavar="[FOLDER] VM", help="The VM, such as web-0, after the stack's folder.")],
     command: Annotated[list[str] | None, typer.Argument(help="A command to run there (after --).")] = None,
     user: Annotated[str | None, typer.Option("--user", "-l", help="The user to log in as.")] = None,
     identity: Annotated[
         Path | None, typer.Option("--identity", "-i", metavar="FILE", help="The private key to log in with.")
     ] = None,
-    folder: FolderOption = None,
+    elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
 ) -> int:
     """Log in to a VM of the stack."""
-    from vmstack.cli.ssh import open_ssh
+    from vmstack.cli.ssh import open_ssh, split_folder
 
+    folder, vm, rest = split_folder(vm, command or [], folder=elsewhere)
     return open_ssh(
-        target_of(folder or Path(), stack, config, connect),
+        target_of(folder, stack, config, connect),
         open_terminal(),
         vm=vm,
-        command=tuple(command or ()),
+        command=rest,
         user=user,
         identity=identity,
     )
