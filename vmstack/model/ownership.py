@@ -20,9 +20,9 @@ class Adopted(Data, frozen=True, kw_only=True, omit_defaults=True):
     """What vmstack could not derive of a domain or network that it took over, because others had made it.
 
     `uuid` is its own: a copy that got the stamp along is not it. `nics` are MAC addresses by the NICs' names in the
-    program; `disks` are by logical name (the seed is one of them). `born` is the name under which vmstack did make it,
-    where the program has it under another now. `left` are the disks (by serial, or slot) and NICs (by MAC) that it had
-    and the program does not speak of, as paths: nobody added them later.
+    program; `disks` are by logical name (the seed is one of them). `left` are the disks (by serial, or slot) and NICs
+    (by MAC) that it had and the program does not speak of, as paths: nobody added them later. `born` is the name under
+    which vmstack did make it, where the program has it under another now.
     """
 
     uuid: str

@@ -11,7 +11,7 @@ from vmstack.model.graph import Options
 from vmstack.model.text import check_name, check_text, with_article
 
 HONOURED: Final = frozenset(
-    {"aliases", "parent", "depends_on", "protect", "ignore_changes", "import_", "retain_on_delete"}
+    {"aliases", "parent", "depends_on", "protect", "ignore_changes", "retain_on_delete", "import_"}
 )
 # Set by the SDK itself, not by users.
 _INTERNAL: Final = frozenset({"merge"})
