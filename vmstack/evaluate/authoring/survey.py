@@ -59,11 +59,12 @@ class VolumePart(Part):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A VM of the program. `apart` are its devices that the program leaves alone, with the reason."""
+    """A VM of the program. A CD-ROM drive among its disks is no volume. `apart` are its devices that the program leaves
+    alone, with the reason."""
 
     name: str
     domain: ObservedDomain
-    disks: tuple[tuple[DiskConfig, VolumePart], ...]
+    disks: tuple[tuple[DiskConfig, VolumePart | None], ...]
     nics: tuple[tuple[NicConfig, Part], ...]
     apart: tuple[str, ...]
     ignored: tuple[str, ...]
@@ -205,12 +206,14 @@ class _Surveyor:
     def _machine(self, domain: ObservedDomain) -> Machine:
         name = self._names.resource(Kind.VM, domain.name)
         apart: list[str] = []
-        disks = []
+        disks: list[tuple[DiskConfig, VolumePart | None]] = []
         for disk in domain.config.disks:
             what = f"{'drive' if disk.device != 'disk' else 'disk'} {disk.target} ({disk.bus})"
             why = self._why_not(disk)
             if why is not None:
                 apart.append(f"{what}: {why}")
+            elif disk.device == "cdrom":
+                disks.append((disk, None))
             else:
                 disks.append((disk, self._volume(self._files[disk.path or ""], label=f"{name}-{disk.target}")))
         nics = []
@@ -230,7 +233,7 @@ class _Surveyor:
     def _why_not(self, disk: DiskConfig) -> str | None:
         volume = self._files.get(disk.path or "")
         why = why_not_disk(disk, volume, files=self._files)
-        if why is not None or volume is None:
+        if why is not None or volume is None or disk.device == "cdrom":
             return why
         slot = (volume.pool, volume.name)
         if (Kind.VOLUME, "/".join(slot)) in self._lessons.refused:
