@@ -5,7 +5,7 @@ from typing import Final, get_args
 
 from vmstack.errors import InputError
 from vmstack.evaluate.authoring.source import Call, Code, Value
-from vmstack.evaluate.native.devices import Bus, Cache
+from vmstack.evaluate.native.devices import Bus, Cache, DriveBus
 from vmstack.evaluate.native.fields import SECTOR, check_label
 from vmstack.evaluate.native.storage import FORMATS, SYSTEM_FOLDERS
 from vmstack.model.configs import DiskConfig
@@ -17,8 +17,7 @@ from vmstack.model.sizes import format_size
 _FILES: Final = frozenset({"dir", "fs", "netfs"})
 _BUSES: Final = get_args(Bus)
 _CACHES: Final = get_args(Cache)
-# The buses of drives, as Cdrom has them.
-_DRIVES: Final = ("sata", "scsi")
+_DRIVES: Final = get_args(DriveBus)
 
 
 def find_volumes(snapshot: HostSnapshot) -> dict[str, ObservedVolume]:

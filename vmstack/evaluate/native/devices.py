@@ -25,17 +25,18 @@ from vmstack.model.sizes import KIB
 from vmstack.model.specs import GraphicsSpec, ImageFormat
 from vmstack.model.text import check_disk_name, check_name, check_text
 
-Bus = Literal["virtio", "scsi", "sata"]
+Bus = Literal["virtio", "scsi", "sata", "ide"]
 Cache = Literal["none", "writeback", "writethrough", "directsync", "unsafe"]
-NicModel = Literal["virtio", "e1000e", "e1000"]
+NicModel = Literal["virtio", "e1000e", "e1000", "rtl8139"]
 
 # libvirt counts bandwidth in KiB, and both kinds of limits in 64 bits.
 _MOST: Final = 1 << 50
 MAX_IOTHREADS: Final = 256
-_DRIVES: Final[tuple[Literal["sata", "scsi"], ...]] = ("sata", "scsi")
-_BUSES: Final[tuple[Bus, ...]] = ("virtio", "scsi", "sata")
+DriveBus = Literal["sata", "scsi", "ide"]
+_DRIVES: Final[tuple[DriveBus, ...]] = ("sata", "scsi", "ide")
+_BUSES: Final[tuple[Bus, ...]] = ("virtio", "scsi", "sata", "ide")
 _CACHES: Final[tuple[Cache, ...]] = ("none", "writeback", "writethrough", "directsync", "unsafe")
-_MODELS: Final[tuple[NicModel, ...]] = ("virtio", "e1000e", "e1000")
+_MODELS: Final[tuple[NicModel, ...]] = ("virtio", "e1000e", "e1000", "rtl8139")
 VideoModel = Literal["virtio", "vga", "qxl", "cirrus", "bochs", "ramfb"]
 VIDEOS: Final[tuple[VideoModel, ...]] = ("virtio", "vga", "qxl", "cirrus", "bochs", "ramfb")
 # RFC 6143, section 7.2.2: the password is a DES key.
@@ -105,7 +106,7 @@ class Cdrom:
         *,
         source: str | None = None,
         volume: Volume | None = None,
-        bus: Literal["sata", "scsi"] = "sata",
+        bus: DriveBus = "sata",
     ) -> None:
         self.name = check_disk_name(name, field="name")
         self.source = None if source is None else check_host_path(source, field="source")
