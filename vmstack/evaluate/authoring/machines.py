@@ -143,20 +143,28 @@ def told_reservations(machine: Machine, *, reservations: dict[str, list[Reservat
     """The reservations that are just what `lan.at(...)` of the VM's NICs means; `reservations` are by network."""
     told = []
     for position, (nic, part) in enumerate(machine.nics):
-        first = all(other.label != part.label for _, other in machine.nics[:position])
+        if part is None:
+            continue
+        first = all(other is None or other.label != part.label for _, other in machine.nics[:position])
         own = [item for item in reservations.get(part.label, ()) if item.mac == nic.mac]
         if first and len(own) == 1 and own[0].name == machine.name and machine.name[0].isalpha():
             told.append(own[0])
     return told
 
 
-def _write_nic(nic: NicConfig, part: Part, *, vm: str, reserved: frozenset[Reservation]) -> Value:
+def _write_nic(nic: NicConfig, part: Part | None, *, vm: str, reserved: frozenset[Reservation]) -> Value:
     address = next((item.ip for item in reserved if item.mac == nic.mac and item.name == vm), None)
-    place = Call(f"{part.variable}.dhcp") if address is None else Call(f"{part.variable}.at", (address,))
+    place: tuple[Value, ...] = ()
+    if part is not None:
+        place = (Call(f"{part.variable}.dhcp") if address is None else Call(f"{part.variable}.at", (address,)),)
+    own = None if part is not None else nic
     return Call(
         "Nic",
-        (place,),
+        place,
         (
+            ("bridge", own.bridge if own is not None else None),
+            ("device", own.device if own is not None else None),
+            ("mode", own.mode if own is not None and own.mode != "bridge" else None),
             ("mac", nic.mac),
             ("model", None if nic.model == "virtio" else nic.model),
             ("mtu", nic.mtu),
