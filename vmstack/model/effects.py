@@ -8,6 +8,7 @@ Names are libvirt names (pool, volume) or UUIDs (networks, domains); timeouts ar
 from typing import Literal
 
 from vmstack.model.base import Data
+from vmstack.model.hardware import IoTuneSpec
 from vmstack.model.hooks import Hook
 
 
@@ -231,6 +232,55 @@ class DetachDevice(Effect, frozen=True, kw_only=True):
     timeout: int = 60
 
 
+class UpdateDevice(Effect, frozen=True, kw_only=True):
+    """Change a device that is there, in the persistent definition and, with `live`, in the running guest: where a NIC
+    is plugged in and what it may carry, the medium in a drive. Idempotent."""
+
+    uuid: str
+    name: str
+    device: str
+    xml: str
+    live: bool
+
+
+class SetIoTune(Effect, frozen=True, kw_only=True):
+    """Set the limits of a disk, all of them, in the persistent definition and, with `live`, in the running guest.
+
+    `target` is its slot (vda). Idempotent.
+    """
+
+    uuid: str
+    name: str
+    device: str
+    target: str
+    limits: IoTuneSpec
+    live: bool
+
+
+class SetIoThreads(Effect, frozen=True, kw_only=True):
+    """Have so many I/O threads, numbered from 1, in the persistent definition and, with `live`, in the running guest.
+
+    Idempotent. Threads that serve a disk are not taken away: that is an error of the host.
+    """
+
+    uuid: str
+    name: str
+    count: int
+    live: bool
+
+
+class SetPassword(Effect, frozen=True, kw_only=True):
+    """Set the password of the domain's display, in the persistent definition and, with `live`, in the running guest.
+
+    `password` is the name under which the plan's payload holds it; `None` takes the password away. Idempotent.
+    """
+
+    uuid: str
+    name: str
+    password: str | None
+    live: bool
+
+
 class ResizeDisk(Effect, frozen=True, kw_only=True):
     """Grow a disk of a running guest (block resize); `disk` is its path on the host."""
 
@@ -347,6 +397,10 @@ AnyEffect = (
     | SetDescription
     | AttachDevice
     | DetachDevice
+    | UpdateDevice
+    | SetIoTune
+    | SetIoThreads
+    | SetPassword
     | ResizeDisk
     | StampDomain
     | StampNetwork

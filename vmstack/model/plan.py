@@ -149,10 +149,12 @@ class SeedDocuments(Data, frozen=True, kw_only=True):
 
 
 class Payload(Data, frozen=True, kw_only=True):
-    """What steps carry to hosts besides their effects."""
+    """What steps carry to hosts besides their effects. `passwords` of displays are secrets, by names that tell nothing
+    of them."""
 
     images: dict[str, ImageFacts] = {}
     seeds: dict[str, SeedDocuments] = {}
+    passwords: dict[str, str] = {}
 
 
 class Diagnostic(Data, frozen=True, kw_only=True):

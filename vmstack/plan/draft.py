@@ -55,6 +55,7 @@ class Draft:
         self.errors: list[VmstackError] = []
         self.images: dict[str, ImageFacts] = {}
         self.seeds: dict[str, SeedDocuments] = {}
+        self.passwords: dict[str, str] = {}
         self.unchanged = 0
         self._changes: dict[tuple[str, Key], Change] = {}
         self._steps: dict[str, _DraftStep] = {}
@@ -134,6 +135,12 @@ class Draft:
     def intend(self, entry: LedgerEntry, *, host: str) -> None:
         """Have the ledger hold the entry as given before the first effect."""
         self._intents[host].append(entry)
+
+    def intend_once(self, entry: LedgerEntry, *, host: str) -> None:
+        """The same, unless something else is said of it already."""
+        said = [*self._intents.get(host, ()), *self._forget.get(host, ())]
+        if all(other.slot != entry.slot for other in said):
+            self.intend(entry, host=host)
 
     def forget(self, entry: LedgerEntry, *, host: str) -> None:
         """Have the ledger drop the entry before the first effect: what it stands for is gone already."""

@@ -7,7 +7,6 @@ import msgspec
 
 from vmstack.model.effects import (
     AnyEffect,
-    AttachDevice,
     AwaitHealthy,
     AwaitLease,
     AwaitReady,
@@ -19,6 +18,7 @@ from vmstack.model.effects import (
     SetDescription,
     SetDomainAutostart,
     SetMemory,
+    SetPassword,
     SetVcpus,
     ShutdownDomain,
     StampDomain,
@@ -28,17 +28,19 @@ from vmstack.model.effects import (
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.specs import VmSpec
-from vmstack.plan.adopted import adopted_of, real_disk
+from vmstack.plan.adopted import adopted_of
 from vmstack.plan.changes.row import Case
 from vmstack.plan.context import Context
+from vmstack.plan.device_steps import changing_devices, coming_devices, leaving_devices
 from vmstack.plan.draft import freed, step_id
 from vmstack.plan.handovers import Handovers
 from vmstack.plan.machine_changes import describe_machine
 from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
 from vmstack.plan.networks import NetworkDecision
+from vmstack.plan.passwords import PATH, mark_in, unmarked
 from vmstack.plan.styling import write_whole
 from vmstack.plan.volume_fate import Fate
-from vmstack.xmlio.domain import patch_domain, write_disk, write_nic
+from vmstack.xmlio.domain import patch_domain
 from vmstack.xmlio.stamp import write_stamp
 
 # What frees a device of the old definition: the id of the step after which nothing of ours uses it any more.
@@ -169,6 +171,10 @@ class _Chain:
         self._after = ()  # what comes later waits through the first step
         return id_
 
+    def carry_password(self, mark: str) -> None:
+        """Have the plan carry the password that a step sets."""
+        self._draft.passwords[mark] = self._decision.spec.password or ""
+
     def detach(self, device: str, xml: str, *, found: ObservedDomain) -> None:
         """Take a device out of the running guest. Nothing has to be made before, and others may wait for it."""
         after, self._after = self._after, ()
@@ -182,9 +188,10 @@ def _create(decision: MachineDecision, *, handovers: Handovers, context: Context
     draft.expect_absent(host, "domain", id=spec.uuid, name=spec.label)
     chain = _Chain(decision, context=context)
     config = decision.whole or decision.target
-    xml = write_whole(config, stamp=decision.stamp, stylesheet=spec.hardware.stylesheet)
+    xml = write_whole(config, stamp=unmarked(decision.stamp), stylesheet=spec.hardware.stylesheet)
     free = freed(Kind.VM, spec.label, host=host)
     chain.add("define", DefineDomain(uuid=spec.uuid, name=spec.label, xml=xml), after=(free,))
+    _set_password(decision, chain, live=False)
     _end(decision, chain, handovers=handovers, context=context)
 
 
@@ -205,6 +212,8 @@ def _change(decision: MachineDecision, *, releases: Releases, handovers: Handove
     elif decision.mode in (Mode.DEFINE, Mode.RESTART) or decision.define:
         _define(decision, found, chain)
         stamped = True
+    if stamped and _password_comes_after(decision):
+        _set_password(decision, chain, live=False)
     if chain.last and decision.mode is not Mode.KEEP:
         releases[decision.host, decision.key] = chain.last[-1]
     if not stamped and found.stamp != decision.stamp:
@@ -225,6 +234,26 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
     chain.add("define", DefineDomain(uuid=decision.spec.uuid, name=name, xml=xml), after=after)
 
 
+def _password_comes_after(decision: MachineDecision) -> bool:
+    """Whether the display's password is set once the definition is written."""
+    differs = any(item.path == PATH and item.case is not Case.DISPLAY_PASSWORD for item in decision.differences)
+    return differs or decision.remade
+
+
+def _set_password(decision: MachineDecision, chain: _Chain, *, live: bool) -> None:
+    """Set the display's password, and note it only then: who is killed in between sets it again."""
+    mark, name = mark_in(decision.stamp), decision.target.name
+    if mark is None and not any(item.path == PATH for item in decision.differences):
+        return
+    if mark is not None:
+        chain.carry_password(mark)
+    chain.add("password", SetPassword(uuid=decision.spec.uuid, name=name, password=mark, live=live))
+    if not live:
+        running = decision.observed is not None and decision.observed.active and not decision.stops
+        xml = write_stamp(decision.stamp)
+        chain.add("stamp", StampDomain(uuid=decision.spec.uuid, name=name, stamp_xml=xml, live=running))
+
+
 def _rename(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
     """Give a guest that was defined under its old name, and is off now, its new one."""
     name = decision.target.name
@@ -239,12 +268,13 @@ def _rename(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
 
 def _write(decision: MachineDecision, found: ObservedDomain, *, name: str) -> str:
     """The new definition, under a name that libvirt takes."""
+    stamp = unmarked(decision.stamp) if _password_comes_after(decision) else decision.stamp
     disks = frozenset(disk.serial for disk in decision.drop_disks if disk.serial is not None)
     nics = frozenset(nic.mac for nic in decision.drop_nics)
     if decision.whole is not None:
         return write_whole(
             msgspec.structs.replace(decision.whole, name=name),
-            stamp=decision.stamp,
+            stamp=stamp,
             stylesheet=decision.spec.hardware.stylesheet,
             held=found.xml,
             dropped=disks | nics,
@@ -253,9 +283,10 @@ def _write(decision: MachineDecision, found: ObservedDomain, *, name: str) -> st
     return patch_domain(
         found.xml,
         config=msgspec.structs.replace(decision.target, name=name),
-        stamp=decision.stamp,
+        stamp=stamp,
         drop_disks=disks,
         drop_nics=nics,
+        dropped=frozenset(item.path for item in decision.differences if item.after is None),
         adopted=adopted_of(found),
     )
 
@@ -264,17 +295,8 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
     uuid, name, target = found.uuid, found.name, decision.target
     now = [item for item in decision.differences if item.case is not Case.DEFERRED]
     paths = {item.path for item in now}
-    added = {item.device for item in now if item.case is Case.HOT_PLUG}
-    removed = {item.device for item in now if item.case is Case.HOT_UNPLUG}
-    for disk in decision.drop_disks:
-        if disk.serial not in removed:
-            continue
-        xml = write_disk(real_disk(disk, adopted=adopted_of(found)))
-        chain.detach(disk.serial or disk.target, xml, found=found)
-    for nic in decision.drop_nics:
-        if nic.mac not in removed:
-            continue
-        chain.detach(nic.mac, write_nic(nic), found=found)
+    for device, xml in leaving_devices(decision, found):
+        chain.detach(device, xml, found=found)
     if "vcpus" in paths:
         chain.add("vcpus", SetVcpus(uuid=uuid, name=name, vcpus=target.vcpus, live=True))
     if "memory" in paths:
@@ -282,14 +304,10 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
     if "description" in paths:
         effect = SetDescription(uuid=uuid, name=name, description=target.description, live=True)
         chain.add("description", effect)
-    for disk in target.disks:
-        if disk.serial in added:
-            attach = AttachDevice(uuid=uuid, name=name, device=disk.serial or "", xml=write_disk(disk), live=True)
-            chain.add(f"attach:{disk.serial}", attach, needs=handovers.before(decision, disks=(disk,)))
-    for nic in target.nics:
-        if nic.mac in added:
-            attach = AttachDevice(uuid=uuid, name=name, device=nic.mac, xml=write_nic(nic), live=True)
-            chain.add(f"attach:{nic.mac}", attach, needs=handovers.before(decision, nics=(nic,)))
+    if any(item.case is Case.DISPLAY_PASSWORD for item in now):
+        _set_password(decision, chain, live=True)
+    for step in (*changing_devices(decision, found), *coming_devices(decision, found, handovers=handovers)):
+        chain.add(step.verb, step.effect, needs=step.needs)
 
 
 def _end(decision: MachineDecision, chain: _Chain, *, handovers: Handovers, context: Context) -> None:

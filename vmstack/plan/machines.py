@@ -28,6 +28,7 @@ from vmstack.plan.machine_remarks import remark, remark_leases
 from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
 from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
+from vmstack.plan.passwords import mark_in, mark_of, password_difference
 from vmstack.plan.pending import tell_pending
 from vmstack.plan.remaking import asked_anew, named_changes, why_named
 from vmstack.plan.restarting import settle_restart
@@ -213,11 +214,15 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
     word = styled.word
     if found is not None and is_ignored("stylesheet", ignored=ignored):
         styled, word = Styled(styled.config, None, ()), kept_word(found)
+    mark = mark_of(spec)
+    if found is not None and is_ignored("graphics", ignored=ignored):
+        mark = mark_in(found.stamp)
+    words = [item for item in (word, mark) if item is not None]
     fields = written_fields(styled.config, arch=spec.hardware.arch is not None)
     stamp = Stamp(
         path=context.stack.path(key),
         digest=digest_of(styled.config),
-        fields=tuple(sorted((*fields, word))) if word is not None else fields,
+        fields=tuple(sorted((*fields, *words))),
         generation=seed.generation if seed else _generation(found),
         protect=context.catalog.options(Kind.VM, spec.name).protect is True,
         retain=context.catalog.options(Kind.VM, spec.name).retain,
@@ -269,7 +274,11 @@ def _decide_existing(
             continue
         context.draft.note(f"{path} ({what}) was added outside vmstack and is kept", key=key)
     under = _disturbances(spec, found, around=around)
-    search = find_differences(target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names)
+    search = find_differences(
+        target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names, ignored=ignored
+    )
+    secret = password_difference(found, stamp=stamp)
+    search = Search(tuple(sorted((*search.found, *secret), key=lambda item: item.path)), search.waiting)
     whole = None
     stylesheet = None if is_ignored("stylesheet", ignored=ignored) else spec.hardware.stylesheet
     reasons: list[str] = []
@@ -451,4 +460,4 @@ def _generation(found: ObservedDomain | None) -> int:
 
 def _restamps(old: Stamp, new: Stamp) -> bool:
     """Whether the stamp must be written though nothing else is: the digest alone is no reason."""
-    return any(getattr(old, name) != getattr(new, name) for name in _STAMPED)
+    return not old.digest or any(getattr(old, name) != getattr(new, name) for name in _STAMPED)

@@ -39,6 +39,12 @@ class Case(enum.StrEnum):
     COLD_PLUG = "a device added, without a free port or on a bus that cannot hot-plug"
     HOT_UNPLUG = "a device removed"
     COLD_UNPLUG = "a device removed that cannot be removed live"
+    REPLUG = "a device taken out and plugged in again"
+    DEVICE_UPDATE = "a device changed in place"
+    MEDIUM = "another medium in a drive"
+    IO_LIMITS = "other limits of a disk"
+    IO_THREADS = "I/O threads added or taken away"
+    DISPLAY_PASSWORD = "another password of a display"  # noqa: S105 - a name
     DISK_GROW = "a disk grown"
     VOLUME_REPLACE = "a volume made anew"
     VOLUME_UNDER = "a volume under the guest made anew"
