@@ -15,7 +15,7 @@ from vmstack.model.graph import DesiredGraph
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import Observed
 from vmstack.model.specs import NetworkSpec, PoolSpec, VmSpec, VolumeSpec
-from vmstack.plan.adoption import Adoption, plan_adoption, suppose_adoption
+from vmstack.plan.adoption import Adoption, Supposed, plan_adoption, suppose_adoption
 from vmstack.plan.claims import Matches, adoption_scopes, identify, is_reference, match_claims
 from vmstack.plan.index import Slot
 from vmstack.plan.placement import place
@@ -35,15 +35,22 @@ def adopt(
 
     `alone`: what else the program has may be somebody else's still.
     """
+    observed, supposed = _suppose(desired, state, drivers, names=names)
+    only = frozenset(supposed.takeover.matches.claims) if alone else None
+    images = resolve_images(supposed.desired, supposed.observed, store=store, need_files=False, progress=progress)
+    return plan_adoption(desired, observed, supposed=supposed, images=images, only=only)
+
+
+def _suppose(
+    desired: DesiredGraph, state: ForeignState, drivers: Mapping[str, Driver], *, names: Mapping[str, str]
+) -> tuple[Observed, Supposed]:
+    """The hosts as they are, and as they would be."""
     matches = match_claims(desired, state, names=names)
     observed = observe(drivers, stack=desired.stack, scopes=adoption_scopes(desired, matches))
     place(desired, observed)
     matches = identify(matches, desired=desired, observed=observed)
     contents = _read_seeds(matches, observed, drivers=drivers)
-    only = frozenset(matches.claims) if alone else None
-    supposed = suppose_adoption(desired, observed, matches=matches, contents=contents)
-    images = resolve_images(supposed.desired, supposed.observed, store=store, need_files=False, progress=progress)
-    return plan_adoption(desired, observed, supposed=supposed, images=images, only=only)
+    return observed, suppose_adoption(desired, observed, matches=matches, contents=contents)
 
 
 def named_objects(desired: DesiredGraph) -> ForeignState | None:
@@ -104,21 +111,25 @@ def adopt_named(
     if state is None:
         return None
     names = {claim.address: claim.name for claim in state.claims if claim.name is not None}
-    adoption = adopt(desired, state, drivers, names=names, store=store, progress=progress)
+    observed, supposed = _suppose(desired, state, drivers, names=names)
     places = {resource.key: resource.place for resource in desired.resources}
-    held = frozenset(adoption.held)
+    held = frozenset(supposed.takeover.held)
     raise_all(
         InputError(
             f"{key}: import_: there is nothing with the id {claim.id} on its host",
             resolution="look it up with virsh, or leave import_ out to have it made",
             place=places.get(key),
         )
-        for key, claim in adoption.absent
+        for key, claim in sorted(supposed.takeover.absent, key=lambda item: item[0])
         if key not in held
     )
+    if not supposed.takeover.takings:
+        return None
+    images = resolve_images(supposed.desired, supposed.observed, store=store, need_files=False, progress=progress)
+    adoption = plan_adoption(desired, observed, supposed=supposed, images=images)
     if adoption.trouble is not None and adoption.blocked:
         raise adoption.trouble
-    return adoption if adoption.takings else None
+    return adoption
 
 
 def _read_seeds(

@@ -12,12 +12,13 @@ from vmstack.apply.runner import apply_plan
 from vmstack.apply.supply import PayloadSupply
 from vmstack.cli.applying import ask, describe_run
 from vmstack.cli.changes import render_diagnostics, render_plan
+from vmstack.cli.event_stream import EventStream, streaming
 from vmstack.cli.failures import render_failure, report_failure
 from vmstack.cli.planning import check_hosts, image_store
-from vmstack.cli.progress import ImageProgress, JsonProgress, following, tell_failure
+from vmstack.cli.progress import ImageProgress, following
 from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal, escape
-from vmstack.errors import EXIT_DONE, EXIT_ERROR, InputError, VmstackError
+from vmstack.errors import EXIT_DONE, EXIT_ERROR, InputError
 from vmstack.evaluate.adoption.pulumi_export import read_pulumi_export
 from vmstack.evaluate.adoption.tfstate import read_tfstate
 from vmstack.model.claims import ForeignState
@@ -77,14 +78,18 @@ def import_objects(
     lock_timeout: float,
 ) -> int:
     """Show what would be taken over, ask, and take it over. With `json`, the plan or the progress, in lines."""
-    try:
+    with streaming(terminal, json=json and not preview) as events:
         return _import(
-            target, terminal, source=source, names=names, preview=preview, yes=yes, json=json, lock_timeout=lock_timeout
+            target,
+            terminal,
+            source=source,
+            names=names,
+            preview=preview,
+            yes=yes,
+            json=json,
+            events=events,
+            lock_timeout=lock_timeout,
         )
-    except VmstackError as error:
-        if json:
-            tell_failure(error, JsonProgress(terminal))
-        raise
 
 
 def _import(
@@ -96,6 +101,7 @@ def _import(
     preview: bool,
     yes: bool,
     json: bool,
+    events: EventStream | None,
     lock_timeout: float,
 ) -> int:
     state = _read(source)
@@ -136,7 +142,7 @@ def _import(
             terminal.tell("Cancelled; nothing was changed.")
             return EXIT_ERROR
         interruption = Interruption()
-        with obey_signals(interruption), following(terminal, json=json) as listener:
+        with obey_signals(interruption), following(terminal, quiet=json, events=events) as listener:
             result = apply_plan(
                 plan,
                 drivers,
@@ -154,10 +160,9 @@ def _import(
                 terminal.tell(line)
         return report_failure(error, terminal)
     summary = f"Import complete! Resources: {len(adoption.takings)} taken over."
-    if json:
-        JsonProgress(terminal).write(
-            "change_summary", summary, changes={"import": len(adoption.takings), "operation": "import"}
-        )
+    if events is not None:
+        counts = {"import": len(adoption.takings), "operation": "import"}
+        events.write("change_summary", summary, changes=counts)
         return EXIT_DONE
     terminal.say(terminal.paint(summary, "bold", "green"))
     return EXIT_DONE

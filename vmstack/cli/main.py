@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from vmstack import __version__
 from vmstack.cli.collector import relax_collector
 from vmstack.cli.config_commands import config_app
 from vmstack.cli.failures import report_bug, report_failure
+from vmstack.cli.found_commands import discover, import_
 from vmstack.cli.options import (
     AllowDataLoss,
     AllowEmpty,
@@ -20,6 +20,8 @@ from vmstack.cli.options import (
     Excludes,
     Folder,
     FolderOption,
+    FolderOrPlan,
+    JsonInto,
     LockTimeout,
     MaxDeletes,
     MaxDisruption,
@@ -30,13 +32,14 @@ from vmstack.cli.options import (
     Targets,
     Yes,
     folder_of,
+    is_plan_file,
     limits_of,
-    parse_names,
     selection_of,
     target_of,
 )
+from vmstack.cli.side_commands import add_side_commands
 from vmstack.cli.terminal import open_terminal
-from vmstack.errors import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED, InputError, VmstackError
+from vmstack.errors import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED, VmstackError
 
 app = typer.Typer(
     name="vmstack",
@@ -58,6 +61,7 @@ def plan(
     config: Config = None,
     connect: ConnectTo = None,
     json: AsJson = False,
+    json_into: JsonInto = None,
     no_color: NoColor = False,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are differences.")
@@ -74,6 +78,9 @@ def plan(
     replace: Replacements = None,
     max_disruption: MaxDisruption = None,
     max_deletes: MaxDeletes = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save the plan, for: vmstack apply FILE.")
+    ] = None,
 ) -> int:
     """Show what apply would do; changes nothing."""
     from vmstack.cli.planning import show_plan
@@ -91,19 +98,22 @@ def plan(
         ),
         limits=limits_of(max_disruption, max_deletes),
         json=json,
+        json_into=json_into,
         detailed_exitcode=detailed_exitcode,
         expect_no_changes=expect_no_changes,
+        out=out,
     )
 
 
 @app.command()
 def apply(
-    folder: Folder = None,
+    folder: FolderOrPlan = None,
     elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
     json: AsJson = False,
+    json_into: JsonInto = None,
     no_color: NoColor = False,
     yes: Yes = False,
     allow_data_loss: AllowDataLoss = False,
@@ -117,22 +127,37 @@ def apply(
     parallelism: Parallelism = 8,
     lock_timeout: LockTimeout = 0.0,
 ) -> int:
-    """Make the hosts what the stack program says."""
+    """Make the hosts what the stack program says, or do exactly what a saved plan says."""
     from vmstack.cli.applying import Consent, apply_stack
     from vmstack.plan.policy import PlanPolicy
 
+    policy = PlanPolicy(
+        allow_empty=allow_empty,
+        allow_data_loss=allow_data_loss,
+        selection=selection_of(target, exclude, dependents=target_dependents),
+        replace=tuple(replace or ()),
+    )
+    limits = limits_of(max_disruption, max_deletes)
+    if folder is not None and is_plan_file(folder):
+        from vmstack.cli.saving import apply_saved, open_approval
+
+        where = target_of(elsewhere or Path(), stack, config, connect)
+        return apply_saved(
+            open_approval(folder, target=where, policy=policy, limits=limits),
+            open_terminal(no_color=no_color),
+            json=json,
+            json_into=json_into,
+            parallelism=parallelism,
+            lock_timeout=lock_timeout,
+        )
     return apply_stack(
         target_of(folder_of(folder, elsewhere), stack, config, connect),
         open_terminal(no_color=no_color),
-        policy=PlanPolicy(
-            allow_empty=allow_empty,
-            allow_data_loss=allow_data_loss,
-            selection=selection_of(target, exclude, dependents=target_dependents),
-            replace=tuple(replace or ()),
-        ),
-        limits=limits_of(max_disruption, max_deletes),
+        policy=policy,
+        limits=limits,
         consent=Consent(yes=yes, data_loss=allow_data_loss),
         json=json,
+        json_into=json_into,
         parallelism=parallelism,
         lock_timeout=lock_timeout,
     )
@@ -146,6 +171,7 @@ def destroy(
     config: Config = None,
     connect: ConnectTo = None,
     json: AsJson = False,
+    json_into: JsonInto = None,
     no_color: NoColor = False,
     yes: Yes = False,
     allow_data_loss: AllowDataLoss = False,
@@ -167,110 +193,19 @@ def destroy(
         limits=limits_of(max_disruption, max_deletes),
         consent=Consent(yes=yes, data_loss=allow_data_loss),
         json=json,
+        json_into=json_into,
         parallelism=parallelism,
         lock_timeout=lock_timeout,
     )
 
 
-@app.command(name="import")
-def import_(
-    what: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="KIND NAME ID",
-            help="A vm, network, pool or volume: its name in the program, and its name, UUID or path in libvirt.",
-        ),
-    ] = None,
-    folder: FolderOption = None,
-    stack: StackName = None,
-    config: Config = None,
-    connect: ConnectTo = None,
-    from_pulumi: Annotated[
-        Path | None, typer.Option("--from-pulumi", metavar="FILE", help="What `pulumi stack export` wrote.")
-    ] = None,
-    from_tfstate: Annotated[
-        Path | None, typer.Option("--from-tfstate", metavar="FILE", help="What `terraform state pull` wrote.")
-    ] = None,
-    map: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="ADDRESS=NAME", help="Which resource of the program one of the state is."),
-    ] = None,
-    preview: Annotated[bool, typer.Option("--preview", help="Only show what would be taken over.")] = False,
-    yes: Yes = False,
-    json: AsJson = False,
-    lock_timeout: LockTimeout = 0.0,
-    no_color: NoColor = False,
-) -> int:
-    """Take over what another tool made, without touching a guest: one object, or all of a state.
-
-    With --from-pulumi and --from-tfstate, the one argument may be the stack's folder.
-    """
-    from vmstack.cli.importing import Source, import_objects, read_arguments
-
-    argument, single = read_arguments(what)
-    return import_objects(
-        target_of(folder_of(argument, folder), stack, config, connect),
-        open_terminal(no_color=no_color),
-        source=Source(pulumi=from_pulumi, tfstate=from_tfstate, single=single),
-        names=parse_names(map),
-        preview=preview,
-        yes=yes,
-        json=json,
-        lock_timeout=lock_timeout,
-    )
-
-
-@app.command()
-def discover(
-    directory: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="With --generate: where to write the project.")
-    ] = None,
-    folder: FolderOption = None,
-    stack: StackName = None,
-    config: Config = None,
-    host: Annotated[str | None, typer.Option("--host", metavar="URI", help="The libvirt to look at.")] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Allow transports and options of the URI that are refused otherwise.")
-    ] = False,
-    write: Annotated[
-        bool, typer.Option("--generate", help="Write a stack program that takes over what is nobody's.")
-    ] = False,
-    select: Annotated[
-        list[str] | None,
-        typer.Option("--select", metavar="GLOB", help="With --generate: only what is called so; repeatable."),
-    ] = None,
-    json: AsJson = False,
-    no_color: NoColor = False,
-) -> int:
-    """List what is on a host and whose it is; with --generate, write a stack program for what is nobody's."""
-    from vmstack.cli import discovering
-
-    terminal = open_terminal(no_color=no_color)
-    if not write:
-        if directory is not None or select:
-            raise InputError("DIR and --select belong to --generate", resolution="add --generate, or leave them out")
-        return discovering.discover(
-            target_of(folder or Path(), stack, config, None),
-            terminal,
-            named=folder is not None,
-            uri=host,
-            insecure=insecure,
-            json=json,
-        )
-    return discovering.generate(
-        folder_of(directory, folder),
-        terminal,
-        stack=stack,
-        uri=host,
-        insecure=insecure,
-        select=tuple(select or ()),
-        json=json,
-    )
+app.command(name="import")(import_)
+app.command()(discover)
 
 
 @app.command()
 def show(
-    folder: Folder = None,
+    folder: FolderOrPlan = None,
     elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
@@ -278,7 +213,11 @@ def show(
     json: AsJson = False,
     no_color: NoColor = False,
 ) -> int:
-    """Show what the hosts hold of the stack."""
+    """Show what the hosts hold of the stack, or what a saved plan says."""
+    if folder is not None and is_plan_file(folder):
+        from vmstack.cli.saving import show_saved
+
+        return show_saved(folder, open_terminal(no_color=no_color), json=json)
     from vmstack.cli.showing import show_holdings
 
     return show_holdings(
@@ -388,56 +327,7 @@ def explain(
     return print_rows(field, open_terminal(no_color=no_color), json=json, markdown=markdown)
 
 
-@app.command(context_settings={"ignore_unknown_options": True})
-def ssh(
-    vm: Annotated[str, typer.Argument(help="The VM, such as web-0.")],
-    command: Annotated[list[str] | None, typer.Argument(help="A command to run there (after --).")] = None,
-    user: Annotated[str | None, typer.Option("--user", "-l", help="The user to log in as.")] = None,
-    identity: Annotated[
-        Path | None, typer.Option("--identity", "-i", metavar="FILE", help="The private key to log in with.")
-    ] = None,
-    folder: FolderOption = None,
-    stack: StackName = None,
-    config: Config = None,
-    connect: ConnectTo = None,
-) -> int:
-    """Log in to a VM of the stack."""
-    from vmstack.cli.ssh import open_ssh
-
-    return open_ssh(
-        target_of(folder or Path(), stack, config, connect),
-        open_terminal(),
-        vm=vm,
-        command=tuple(command or ()),
-        user=user,
-        identity=identity,
-    )
-
-
-@app.command()
-def unlock(
-    folder: Folder = None,
-    elsewhere: FolderOption = None,
-    stack: StackName = None,
-    config: Config = None,
-    connect: ConnectTo = None,
-    yes: Yes = False,
-    no_color: NoColor = False,
-) -> int:
-    """Break the stack's lock; only when its holder is gone."""
-    from vmstack.cli.unlocking import break_locks
-
-    return break_locks(
-        target_of(folder_of(folder, elsewhere), stack, config, connect), open_terminal(no_color=no_color), yes=yes
-    )
-
-
-@app.command()
-def version() -> int:
-    """Show the version."""
-    open_terminal().say(f"vmstack {__version__}")
-    return EXIT_DONE
-
+add_side_commands(app)
 
 # typer brings its own click or uses the installed one; either way this is the root of the errors of usage.
 _UsageError = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")

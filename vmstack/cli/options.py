@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from vmstack.plan.policy import Selection
 
 Folder = Annotated[Path | None, typer.Argument(help="The stack's folder, with Pulumi.yaml and __main__.py.")]
+FolderOrPlan = Annotated[
+    Path | None, typer.Argument(metavar="[FOLDER|FILE]", help="The stack's folder, or a file that plan -o wrote.")
+]
 FolderOption = Annotated[Path | None, typer.Option("--folder", "-C", help="The stack's folder.")]
 StackName = Annotated[
     str | None, typer.Option("--stack", "-s", envvar="VMSTACK_STACK", help="Which stack (Pulumi.<stack>.yaml).")
@@ -24,6 +27,10 @@ ConnectTo = Annotated[
     str | None, typer.Option("--connect", metavar="URI", help="Use this libvirt URI for the program's only host.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+JsonInto = Annotated[
+    Path | None,
+    typer.Option("--json-into", metavar="FILE", help="Write events to this file, as JSON lines, besides all else."),
+]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours, whatever the terminal can do.")]
 Yes = Annotated[bool, typer.Option("--yes", "--auto-approve", "-y", help="Do not ask.")]
 AllowDataLoss = Annotated[
@@ -88,6 +95,11 @@ def parse_names(pairs: list[str] | None) -> dict[str, str]:
             )
         names[address] = name
     return names
+
+
+def is_plan_file(path: Path) -> bool:
+    """Whether an argument that may be a stack's folder names a file. Pipes and devices are neither."""
+    return path.is_file()
 
 
 def folder_of(argument: Path | None, option: Path | None) -> Path:

@@ -99,7 +99,10 @@ class ObservedPool(Data, frozen=True, kw_only=True):
 
 
 class HostSnapshot(Data, frozen=True, kw_only=True):
-    """One host. `ledger` is this stack's, `other_ledgers` those of other stacks on it; `lock` is this stack's."""
+    """One host. `ledger` is this stack's, `other_ledgers` those of other stacks on it; `lock` is this stack's.
+
+    `held` is the ledger as it stands on the host, where `ledger` calls things as the program does now.
+    """
 
     host: str
     facts: HostFacts
@@ -109,6 +112,7 @@ class HostSnapshot(Data, frozen=True, kw_only=True):
     ledger: Ledger | None = None
     other_ledgers: tuple[Ledger, ...] = ()
     lock: LockInfo | None = None
+    held: Ledger | None = None
 
 
 class Observed(Data, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ _ACTIONS: Final = {
     Operation.UPDATE: ["update"],
     Operation.REPLACE: ["delete", "create"],
     Operation.DELETE: ["delete"],
+    Operation.ADOPT: ["adopt"],
     Operation.NOOP: ["no-op"],
 }
 # Documents, which are long and may hold what should not be in a log.

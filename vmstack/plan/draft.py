@@ -136,6 +136,12 @@ class Draft:
         """Have the ledger hold the entry as given before the first effect."""
         self._intents[host].append(entry)
 
+    def intend_once(self, entry: LedgerEntry, *, host: str) -> None:
+        """The same, unless something else is said of it already."""
+        said = [*self._intents.get(host, ()), *self._forget.get(host, ())]
+        if all(other.slot != entry.slot for other in said):
+            self.intend(entry, host=host)
+
     def forget(self, entry: LedgerEntry, *, host: str) -> None:
         """Have the ledger drop the entry before the first effect: what it stands for is gone already."""
         self._forget[host].append(entry)

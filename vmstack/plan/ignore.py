@@ -1,5 +1,6 @@
 """`ignore_changes`: the fields whose observed value a program wants to keep."""
 
+import difflib
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -51,7 +52,7 @@ def check_ignored(resource: Resource) -> list[InputError]:
     return [
         InputError(
             f"{resource.key}: ignore_changes names {path!r}, which is no field of it",
-            resolution=f"use one of: {', '.join(_choices(resource))}",
+            resolution=f"{_meant(path, resource)}use one of: {', '.join(_choices(resource))}",
             place=resource.place,
         )
         for path in resource.options.ignore_changes
@@ -98,6 +99,12 @@ def _is_field(resource: Resource, path: str) -> bool:
         names |= {medium.name for medium in resource.spec.hardware.media}
         return name in names and (field is None or field in _DISK_FIELDS)
     return name in {nic.name for nic in resource.spec.nics} and (field is None or field in _NIC_FIELDS)
+
+
+def _meant(path: str, resource: Resource) -> str:
+    """What a path that is none may have been meant to be."""
+    close = difflib.get_close_matches(path, _choices(resource), n=2)
+    return f"did you mean {' or '.join(close)}? " if close else ""
 
 
 def _choices(resource: Resource) -> list[str]:

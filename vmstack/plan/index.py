@@ -164,7 +164,7 @@ def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
         facts=snapshot.facts,
         stack=stack,
         has_ledger=snapshot.ledger is not None,
-        ledger_digest=digest_of_ledger(snapshot.ledger),
+        ledger_digest=digest_of_ledger(snapshot.held or snapshot.ledger),
         domains={domain.uuid: domain for domain in domains},
         domain_names={domain.name: domain for domain in domains},
         own_domains=own_domains,

@@ -34,7 +34,7 @@ def find_differences(
     nic_names: dict[str, str],
     ignored: frozenset[str] = frozenset(),
 ) -> Search:
-    """Compare with the persistent definition and, where the guest runs, with the live one."""
+    """Compare with the persistent definition and, where the guest runs, with the live one, but for `ignored` fields."""
     live = (domain.live or domain.config) if domain.active else None
     found = list(differences(target, domain.config, nic_names=nic_names, live=live))
     if live is not None:

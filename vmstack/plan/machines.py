@@ -460,4 +460,4 @@ def _generation(found: ObservedDomain | None) -> int:
 
 def _restamps(old: Stamp, new: Stamp) -> bool:
     """Whether the stamp must be written though nothing else is: the digest alone is no reason."""
-    return any(getattr(old, name) != getattr(new, name) for name in _STAMPED)
+    return not old.digest or any(getattr(old, name) != getattr(new, name) for name in _STAMPED)

@@ -223,8 +223,10 @@ def _leaves(holder: ObservedNetwork, *, context: Context, host: str) -> bool:
 
 
 def _restamps(old: Stamp | None, new: Stamp) -> bool:
-    return old is None or any(
-        getattr(old, name) != getattr(new, name) for name in ("fields", "protect", "retain", "trigger")
+    return (
+        old is None
+        or not old.digest
+        or any(getattr(old, name) != getattr(new, name) for name in ("fields", "protect", "retain", "trigger"))
     )
 
 

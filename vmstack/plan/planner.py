@@ -19,7 +19,6 @@ from vmstack.plan.gates import (
     check_empty,
     check_files,
     check_remade,
-    check_renames,
     check_replacements,
     check_saved_states,
     check_slots,
@@ -38,8 +37,10 @@ from vmstack.plan.placement import place
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.pools import plan_pools
 from vmstack.plan.premises import check_premises
+from vmstack.plan.proposals import propose_aliases
 from vmstack.plan.remains import Wanted, wanted_slots
 from vmstack.plan.remaking import find_followers, find_remade
+from vmstack.plan.renames import find_renames, plan_renames, rename
 from vmstack.plan.restart_gates import check_deferred, check_taken
 from vmstack.plan.rolling import plan_rolls
 from vmstack.plan.seed_plan import decide_ignitions, decide_seeds, plan_seeds, reseeded_volumes
@@ -60,6 +61,8 @@ def make_plan(
     needed to destroy). Raises `ConflictError`, `InputError` or `RefusedError`, several of them as an `ErrorGroup`.
     """
     place(desired, observed)
+    renames = find_renames(desired, observed)
+    observed = rename(observed, renames, desired=desired)
     desired = settle(desired, observed)
     chosen = choose(desired, observed, policy=policy)
     context, decided = _decide_all(desired, observed, policy=policy, images=images, chosen=chosen)
@@ -88,8 +91,10 @@ def make_plan(
     kept = plan_deletions(wanted, context=context)
     if chosen is not None or not context.whole:
         check_held(wanted, context=context)
+    propose_aliases(context)
     draft.raise_errors()
 
+    plan_renames(renames, context=context)
     if chosen is not None:
         describe_selection(chosen, context=context)
     hooks = {resource.key: resource.options.hooks for resource in desired.resources if resource.options.hooks}
@@ -150,7 +155,6 @@ def decide(context: Context) -> Decided:
     check_premises(context)
     draft.raise_errors()
     check_empty(context)
-    check_renames(context)
     plan_pools(context)
     bases = plan_bases(context)
     seeds = decide_seeds(context)

@@ -101,6 +101,7 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
         digest=definition.digest,
         built=entry.built if entry else False,
         adopted=found is not None and entry is not None and entry.adopted,
+        renamed=entry is not None and entry.renamed,
         uuid=entry.uuid if found is not None and entry is not None else None,
     )
     if found is None:

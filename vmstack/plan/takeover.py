@@ -78,6 +78,13 @@ class Takeover:
                     place=self.catalog.place(*taking.key),
                 )
 
+    def _miss(self, key: Key, claim: Claim, *, index: HostIndex) -> None:
+        """What the ledger has is the stack's, though it is gone from the host: a plan says what becomes of it."""
+        if key in index.named_entries:
+            self.held.append(key)
+        else:
+            self.absent.append((key, claim))
+
     def _protect(self, key: Key, claim: Claim) -> bool:
         return claim.protect or self.catalog.options(key.kind, key.name).protect is True
 
@@ -85,7 +92,7 @@ class Takeover:
         spec = self.catalog.pools[key.name]
         found = next((pool for pool in index.pools.values() if pool.uuid == claim.id), None)
         if found is None:
-            self.absent.append((key, claim))
+            self._miss(key, claim, index=index)
             return
         self._labels[key] = found.name
         if self._is_listed((found.name, ""), key=key, index=index, what=f"the storage pool {found.name!r}"):
@@ -110,7 +117,7 @@ class Takeover:
             self.errors.append(_inactive(key, pool, host=index.host))
             return
         if found is None:
-            self.absent.append((key, claim))
+            self._miss(key, claim, index=index)
             return
         if found.pool != pool:
             self.errors.append(

@@ -201,6 +201,7 @@ def _decide(
             below=below,
             adopted=entry is not None and entry.adopted and fate in (Fate.KEEP, Fate.GROW),
             digest=definition.digest,
+            renamed=entry is not None and entry.renamed,
             context=context,
         ),
         fate=fate,
@@ -258,6 +259,7 @@ def _entry(
     below: VolumeFate | None,
     adopted: bool,
     digest: str | None,
+    renamed: bool,
     context: Context,
 ) -> LedgerEntry:
     options = context.catalog.options(Kind.VOLUME, spec.name)
@@ -283,4 +285,5 @@ def _entry(
         trigger=options.replacement_trigger,
         upload=spec.source in (VolumeSource.FULL_COPY, VolumeSource.UPLOAD),
         adopted=adopted,
+        renamed=renamed,
     )

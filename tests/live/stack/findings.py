@@ -14,7 +14,7 @@ from vmstack.model.specs import HostSpec
 
 CASES = Path(__file__).parents[2] / "cases" / "found"
 _SIZE = "64M"
-_RUNNING = ("debian", "nics", "scsi", "kcli", "terraform", "xp")
+_RUNNING = ("debian", "kcli", "xp")
 _PAUSED = "pxe"
 _OVERLAYS = {"kcli_0.img": "debian12.qcow2", "terraform.qcow2": "debian12.qcow2", "over.snap1": "over.qcow2"}
 _RAW = ("Windows 10.img", "vmlinuz", "initrd")
@@ -40,7 +40,8 @@ _NETWORKS = {
     "isolated": "<network><name>$prefix-isolated</name><bridge name='${bridge}i'/>"
     "<ip address='$subnet.129' prefix='26'/></network>",
     "bridged": "<network><name>$prefix-bridged</name><forward mode='bridge'/><bridge name='br0'/></network>",
-    "macvtap": "<network><name>$prefix-macvtap</name><forward mode='private'><interface dev='eth0'/></forward></network>",
+    "macvtap": "<network><name>$prefix-macvtap</name>"
+    "<forward mode='private'><interface dev='eth0'/></forward></network>",
     "off": "<network><name>$prefix-off</name><bridge name='${bridge}o'/></network>",
 }
 

@@ -7,7 +7,7 @@ from lxml.builder import E
 
 from tests.fake.host import FakeHost
 from tests.fake.wire import text
-from tests.unit.cli.test_commands import run, stack, write_stack  # noqa: F401 - a fixture
+from tests.unit.cli.test_commands import run, write_stack
 from vmstack.hosts.ledger import HostLedger
 from vmstack.model.identity import StackId
 from vmstack.model.ownership import Ledger, LedgerEntry, Stamp
@@ -43,6 +43,13 @@ web = VirtualMachine(
 )
 pulumi.export("mac", web.mac)
 """
+
+
+@pytest.fixture
+def stack(folder, monkeypatch):
+    monkeypatch.setenv("VMSTACK_STACK", "dev")
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture
@@ -120,7 +127,8 @@ def test_one_object_after_the_other_is_taken_over(stack, old, capsys):
     assert run("import", "-C", stack, "vm", "web", "web (1)", "--yes") == 1
     assert "vmstack import pool pool vmpool" in capsys.readouterr().err
     for kind, name, id in (
-        ("pool", "pool", POOL), ("volume", "root", "web.qcow2"), ("network", "lan", "old net"), ("vm", "web", VM.upper()),
+        ("pool", "pool", POOL), ("volume", "root", "web.qcow2"), ("network", "lan", "old net"),
+        ("vm", "web", VM.upper()),
     ):  # fmt: skip
         assert run("import", "-C", stack, kind, name, id, "--preview") == 0
         assert f"{kind}.{name}" in capsys.readouterr().out
@@ -155,3 +163,13 @@ def test_bad_imports_of_one_object(stack, old, capsys):
         assert run("import", "-C", stack, *arguments, "--yes") == code
         assert why in capsys.readouterr().err
     assert HostLedger(old, STACK).read() is None
+
+
+def test_what_the_stack_holds_may_go_from_the_host_though_it_is_named(stack, old, capsys):
+    _write(stack, named=True)
+    assert run("apply", stack, "--yes") == 0
+    old.power_off_domain(VM)
+    old.delete_volume("vmpool", "web.qcow2")
+    capsys.readouterr()
+    assert run("plan", stack) == 5  # as any volume with data that is missing
+    assert "volume.root holds data and is missing on its host" in capsys.readouterr().err

@@ -313,3 +313,66 @@ def test_policies_of_programs_of_pulumi_libvirt(stack, host, capsys, monkeypatch
     assert "policy small refuses vm.first: has 3 vcpus\n  at rules.py:3\n" in capsys.readouterr().err
     assert run("apply", "--yes") == 5
     assert names(host) == []
+
+
+def test_a_vm_under_another_name_is_told_of_and_kept_by_its_alias(stack, host, capsys):
+    data = PROGRAM.replace('disk="1GiB",', 'disk="1GiB", disks=[Disk("data", size="1GiB")], label=f"web-{number}",')
+    data += 'pulumi.export("disk", vm.disks["data"].path)\n'
+    write(stack, program=data)
+    assert run("apply", stack, "--yes") == 0
+    uuids = {record.name: record.uuid for record in host.domains()}
+    capsys.readouterr()
+    renamed = data.replace('f"web-{number}",\n        pool', 'f"api-{number}",\n        pool')
+    write(stack, program=renamed)
+    line = renamed.partition("vm = VirtualMachine")[0].count("\n") + 1
+    assert run("plan", stack) == 5
+    err = capsys.readouterr().err
+    assert f"vm.api-0 ({stack}/__main__.py:{line}) looks like vm.web-0 under another name" in err
+    assert run("plan", stack, "--allow-data-loss") == 0
+    err = capsys.readouterr().err
+    assert "Warning: vm.api-1: looks like vm.web-1 under another name, which would be deleted and made anew; " in err
+    assert "write opts=pulumi.ResourceOptions(aliases=['web-1'])" in err
+    assert "api-1-data: looks like" not in err
+    kept = renamed.replace("pool=pool,", 'pool=pool, opts=pulumi.ResourceOptions(aliases=[f"web-{number}"]),')
+    write(stack, program=kept)
+    assert run("plan", stack) == 0
+    captured = capsys.readouterr()
+    assert "looks like" not in captured.err
+    assert captured.out.endswith("Plan: 0 to add, 7 to change, 0 to destroy.\n")  # the network's lease has a new name
+    assert "It was vm.web-0 before, by its alias, and stays what it is." in captured.out
+    assert run("apply", stack, "--yes") == 0
+    assert {record.name: record.uuid for record in host.domains()} == uuids
+    capsys.readouterr()
+    assert run("plan", stack, "--detailed-exitcode") == 0
+    assert run("output", "-C", stack, "disk", "--raw") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "/pools/web/web-1-data.qcow2"
+
+
+def test_a_vm_that_is_retained_leaves_the_stack_with_its_disks(stack, host, capsys):
+    retained = PROGRAM.replace("pool=pool,", "pool=pool, opts=pulumi.ResourceOptions(retain_on_delete=True),")
+    write(stack, program=retained)
+    assert run("apply", stack, "--yes") == 0
+    assert run("apply", stack, "--yes", "-c", "count=1") == 0
+    assert names(host) == ["web-0", "web-1"]
+    assert "the stack forgets it: retain_on_delete" in capsys.readouterr().out
+    assert run("plan", stack, "-c", "count=1", "--detailed-exitcode") == 0
+    assert "web-1-root.qcow2" in {volume.name for volume in host.volumes("web")}
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("aliases=[3]", "opts: aliases: 3 is no name"),
+        ("aliases=['']", "opts: aliases: '' is not a name"),
+        ("aliases=[pulumi.Alias(name='x', type_='a:b:C')]", "of an alias only the name counts"),
+        ("retain_on_delete='yes'", "retain_on_delete: 'yes' is neither True nor False"),
+        ("ignore_changes=['memmory']", "did you mean memory or"),
+        ("ignore_changes=['disks[rot].capacity']", "did you mean disks[root].capacity?"),
+    ],
+)
+def test_options_that_mean_nothing(stack, host, capsys, option, said):
+    write(stack, program=PROGRAM.replace("pool=pool,", f"pool=pool, opts=pulumi.ResourceOptions({option}),"))
+    assert run("plan", stack) == 1
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert f"at {stack}/__main__.py:" in captured.err

@@ -248,7 +248,14 @@ class VirtualMachine(Native):
                 label=part.label,
                 # A root disk can be made again from its image; what has no image cannot.
                 data=part is not root or base is None,
-                wishes=Wishes(options=Options(protect=protect), parent=wishes.parent),
+                wishes=Wishes(
+                    options=Options(
+                        protect=protect,
+                        aliases=tuple(f"{alias}-{part.name}" for alias in wishes.options.aliases),
+                        retain=wishes.options.retain,
+                    ),
+                    parent=wishes.parent,
+                ),
             )
         return volumes
 
@@ -315,7 +322,7 @@ class VirtualMachine(Native):
             meta_data=meta | documents.meta_data,
         )
         key = Key(Kind.SEED, self.name)
-        own = Wishes(parent=wishes.parent)
+        own = Wishes(options=Options(aliases=wishes.options.aliases), parent=wishes.parent)
         self.recorder.add(Entry(key, spec, (pool.key,), own, find_place()))
         return key
 
