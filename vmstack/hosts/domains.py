@@ -85,13 +85,13 @@ class DomainCalls(Calls):
                 has_managed_save=bool(handle.hasManagedSaveImage(0)),
             )
 
-    def define_domain(self, xml: str) -> None:
+    def define_domain(self, xml: str, *, validate: bool = False) -> None:
         root = parse_xml(xml, what="a domain to define")
         name, uuid = root.findtext("name") or "", root.findtext("uuid") or ""
         if root.find("devices/graphics") is not None:
             xml = self._with_passwords(root, uuid=uuid, name=name) or xml
         with self._link.doing(f"define domain {name}", taken=lambda: self._is_other_domain(name, uuid)):
-            self._link.connection.defineXMLFlags(xml, 0)
+            self._link.connection.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE if validate else 0)
 
     def _with_passwords(self, root: Element, *, uuid: str, name: str) -> str | None:
         """The new definition with the passwords of the old one's displays; `None` where there are none to keep."""

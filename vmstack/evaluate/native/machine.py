@@ -29,7 +29,7 @@ from vmstack.evaluate.native.networks import Attachment, Network
 from vmstack.evaluate.native.options import read_options
 from vmstack.evaluate.native.peripherals import Device, read_devices
 from vmstack.evaluate.native.storage import StoragePool, Volume
-from vmstack.evaluate.native.stylesheets import read_stylesheet
+from vmstack.evaluate.native.stylesheets import Patch, read_sheet
 from vmstack.evaluate.native.upkeep import HealthCheck, RestartPolicy, RollingGroup, restart_spec
 from vmstack.evaluate.native.wiring import Wiring, wire
 from vmstack.evaluate.places import find_place
@@ -88,6 +88,7 @@ class VirtualMachine(Native):
         graphics: Graphics | None = None,
         devices: Sequence[Device] = (),
         iothreads: int | None = None,
+        xml: Sequence[Patch] = (),
         xslt: str | None = None,
         serial_log: str | None = None,
         description: str | None = None,
@@ -183,7 +184,7 @@ class VirtualMachine(Native):
                 **hardware,
                 video=None if display is None else display.video,
                 media=media,
-                stylesheet=read_stylesheet(xslt, field="xslt"),
+                stylesheet=read_sheet(xml, xslt),
             ),
             seed=self.name if documents else None,
             restarts=restart_spec(
