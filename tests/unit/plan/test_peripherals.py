@@ -130,7 +130,8 @@ def test_changes(name: str, running: bool) -> None:
     power = Power.RUNNING if running else Power.STOPPED
     fake = FakeHost()
     converge(fake, machine(power=power))
-    fake.machine.files[DRIVES[1]] = fake.machine.files[DRIVES[0]]
+    iso = fake.machine.files[DRIVES[0]]
+    fake.machine.files[DRIVES[1]] = dataclasses.replace(iso, path=DRIVES[1], backing=None, backing_format=None)
     converge(fake, machine(power=power, **before))
     boots = fake.machine.domains[UUID].boot
     desired = machine(power=power, **after)
