@@ -120,6 +120,8 @@ class DomainCalls(Calls):
         self._on_domain("resume domain", uuid, lambda handle: handle.resume())
 
     def shutdown_domain(self, uuid: str) -> None:
+        # Without flags libvirt asks the guest's agent where one is connected, and presses the power button if there is
+        # none or it does not answer (qemuDomainShutdownFlags).
         self._on_domain("shut down domain", uuid, lambda handle: handle.shutdownFlags(0))
 
     def power_off_domain(self, uuid: str) -> None:
