@@ -207,6 +207,34 @@ class SetMemory(Effect, frozen=True, kw_only=True):
     live: bool
 
 
+class SetTitle(Effect, frozen=True, kw_only=True):
+    """Set the domain's title, live too where the guest runs; `None` removes it."""
+
+    uuid: str
+    name: str
+    title: str | None
+    live: bool
+
+
+class TuneDomain(Effect, frozen=True, kw_only=True):
+    """Set limits of the domain's CPU time, by libvirt's names (`cpu_shares`, `vcpu_period`, `vcpu_quota`)."""
+
+    uuid: str
+    name: str
+    values: dict[str, int]
+    live: bool
+
+
+class PinVcpu(Effect, frozen=True, kw_only=True):
+    """Have a vcpu run on these CPUs of the host only (`0-2,5`)."""
+
+    uuid: str
+    name: str
+    vcpu: int
+    cpus: str
+    live: bool
+
+
 class SetDescription(Effect, frozen=True, kw_only=True):
     """Set the domain's description, live too where the guest runs; `None` removes it."""
 
@@ -401,6 +429,9 @@ AnyEffect = (
     | SetVcpus
     | SetMemory
     | SetDescription
+    | SetTitle
+    | TuneDomain
+    | PinVcpu
     | AttachDevice
     | DetachDevice
     | UpdateDevice

@@ -9,6 +9,7 @@ import enum
 from typing import Final, Literal
 
 from vmstack.model.base import Data
+from vmstack.model.compute import NO_COMPUTE, ComputeSpec
 from vmstack.model.hardware import NO_HARDWARE, BandwidthSpec, GraphicsSpec, HardwareSpec, IoTuneSpec
 
 __all__ = [
@@ -361,6 +362,7 @@ class VmSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     virtio_console: bool = False
     description: str | None = None
     hardware: HardwareSpec = NO_HARDWARE
+    compute: ComputeSpec = NO_COMPUTE
     autostart: bool = False
     power: Power = Power.RUNNING
     ready_timeout: int | None = None

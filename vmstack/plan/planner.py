@@ -18,6 +18,7 @@ from vmstack.plan.deletions import plan_deletions
 from vmstack.plan.gates import (
     check_empty,
     check_files,
+    check_refused,
     check_remade,
     check_replacements,
     check_saved_states,
@@ -70,6 +71,7 @@ def make_plan(
     check_capacity(machines.values(), context=context)
     check_limits(machines.values(), context=context)
     check_files(machines.values(), context=context)
+    check_refused(machines.values(), context=context)
     check_saved_states(machines.values(), volumes=volumes, context=context)
     check_replacements(volumes, context=context)
     check_remade(machines.values(), context=context)

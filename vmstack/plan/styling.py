@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from vmstack.errors import DocumentError
+from vmstack.model.compute import ComputeSpec
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Adopted, Stamp
@@ -83,7 +84,9 @@ def style(design: DomainConfig, *, stylesheet: str | None, path: str, found: Obs
 
 def _typed(config: DomainConfig, *, design: DomainConfig) -> DomainConfig:
     """The config that a stylesheet made, without the things that the program leaves open and `Overlay` compares."""
-    open_ = {name: None for name in _OVERLAID if getattr(design, name) is None}
+    open_: dict[str, object] = {name: None for name in _OVERLAID if getattr(design, name) is None}
+    compute = ((name, getattr(design, name)) for name in ComputeSpec.__struct_fields__)
+    open_ |= {name: value for name, value in compute if value in (None, ())}
     disks = {disk.serial: disk for disk in design.disks}
     nics = {nic.mac: nic for nic in design.nics}
     return msgspec.structs.replace(

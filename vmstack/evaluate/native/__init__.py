@@ -1,6 +1,7 @@
 """The vocabulary of stack programs."""
 
 from vmstack.evaluate.native.cloud_init import CloudInit
+from vmstack.evaluate.native.compute import Boot, Clock, Cpu, NumaCell, Tpm
 from vmstack.evaluate.native.devices import Bandwidth, Cdrom, Disk, Graphics, IoTune, Nic
 from vmstack.evaluate.native.hosts import Host
 from vmstack.evaluate.native.images import Image
@@ -26,10 +27,13 @@ from vmstack.evaluate.policies import policy
 __all__ = [
     "Balloon",
     "Bandwidth",
+    "Boot",
     "Cdrom",
     "Channel",
+    "Clock",
     "CloudInit",
     "Console",
+    "Cpu",
     "Disk",
     "DnsForwarder",
     "DnsSrv",
@@ -41,6 +45,7 @@ __all__ = [
     "IoTune",
     "Network",
     "Nic",
+    "NumaCell",
     "Panic",
     "Passthrough",
     "Patch",
@@ -48,6 +53,7 @@ __all__ = [
     "Rng",
     "RollingGroup",
     "StoragePool",
+    "Tpm",
     "VirtualMachine",
     "Volume",
     "Vsock",
