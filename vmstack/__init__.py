@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 __all__ = [
+    "Bandwidth",
     "CloudInit",
     "Disk",
     "DnsForwarder",
@@ -17,6 +18,8 @@ __all__ = [
     "Image",
     "Network",
     "Nic",
+    "PortGroup",
+    "Rate",
     "Reservation",
     "StoragePool",
     "VirtualMachine",
@@ -25,6 +28,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from vmstack.evaluate.native import (
+        Bandwidth,
         CloudInit,
         Disk,
         DnsForwarder,
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
         Image,
         Network,
         Nic,
+        PortGroup,
+        Rate,
         Reservation,
         StoragePool,
         VirtualMachine,

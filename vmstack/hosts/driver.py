@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, Protocol
 
 from vmstack.model.base import Data
+from vmstack.model.effects import NetworkSection
 from vmstack.model.observed import HostFacts
 
 State = Literal["running", "paused", "shutoff", "crashed", "pmsuspended", "other"]
@@ -31,6 +32,8 @@ class DomainRecord(Data, frozen=True, kw_only=True):
 
 
 class NetworkRecord(Data, frozen=True, kw_only=True):
+    """A network. `ports` are the UUIDs of what is plugged in, `None` where it is off or the daemon does not tell."""
+
     uuid: str
     name: str
     active: bool
@@ -38,6 +41,7 @@ class NetworkRecord(Data, frozen=True, kw_only=True):
     autostart: bool
     xml: str
     live_xml: str | None
+    ports: frozenset[str] | None = None
 
 
 class PoolRecord(Data, frozen=True, kw_only=True):
@@ -154,7 +158,7 @@ class Driver(Protocol):
         uuid: str,
         *,
         command: Literal["add", "modify", "delete"],
-        section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"],
+        section: NetworkSection,
         xml: str,
         parent_index: int,
         live: bool,

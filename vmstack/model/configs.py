@@ -8,7 +8,8 @@ from typing import Literal
 
 from vmstack.model.base import Data
 from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
-from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Reservation, Route
+from vmstack.model.traffic import Bandwidth, PortGroup
 
 
 class DiskConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -119,6 +120,9 @@ class NetworkConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     dnsmasq_options: tuple[str, ...] = ()
     subnets: tuple[SubnetConfig, ...] = ()
     dns_hosts: tuple[DnsHost, ...] = ()
+    dns_txts: tuple[DnsTxt, ...] = ()
+    bandwidth: Bandwidth | None = None
+    port_groups: tuple[PortGroup, ...] = ()
 
 
 class PoolConfig(Data, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,6 +9,9 @@ from typing import Literal
 
 from vmstack.model.base import Data
 
+# What of a network libvirt changes while it runs.
+NetworkSection = Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv", "dns-txt", "portgroup"]
+
 
 class Effect(Data, frozen=True, kw_only=True, tag_field="effect", tag=True):
     """The root of the union; the tag is the class name."""
@@ -117,7 +120,7 @@ class UpdateNetwork(Effect, frozen=True, kw_only=True):
     uuid: str
     name: str
     command: Literal["add", "modify", "delete"]
-    section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"]
+    section: NetworkSection
     xml: str
     parent_index: int = -1
     live: bool = True

@@ -10,6 +10,7 @@ from typing import Literal
 
 from vmstack.model.base import Data
 from vmstack.model.hardware import NO_HARDWARE, GraphicsSpec, HardwareSpec
+from vmstack.model.traffic import Bandwidth, PortGroup
 
 __all__ = [
     "DhcpRange",
@@ -190,6 +191,13 @@ class DnsSrv(Data, frozen=True, kw_only=True):
     weight: int | None = None
 
 
+class DnsTxt(Data, frozen=True, kw_only=True):
+    """A text that DNS answers with for a name; libvirt finds it by the name alone."""
+
+    name: str
+    value: str
+
+
 class Route(Data, frozen=True, kw_only=True):
     """A route of the host into `cidr` by a machine on the network."""
 
@@ -214,6 +222,7 @@ class NetworkSpec(Data, frozen=True, kw_only=True):
     `reservations` holds the network's own and those of the VMs' NICs on it. `dns_enabled` of `None` leaves DNS as
     libvirt has it (on). `domain_local`: names of `domain` are never asked of the outside. `dnsmasq_options` are lines
     of dnsmasq's configuration (`name` or `name=value`), `xslt` is a stylesheet over the XML that vmstack writes.
+    `bandwidth` is that of the whole network together; at most one of `port_groups` is the default.
     """
 
     name: str
@@ -227,11 +236,14 @@ class NetworkSpec(Data, frozen=True, kw_only=True):
     dns_enabled: bool | None = None
     dns_forwarders: tuple[DnsForwarder, ...] = ()
     dns_srvs: tuple[DnsSrv, ...] = ()
+    dns_txts: tuple[DnsTxt, ...] = ()
     routes: tuple[Route, ...] = ()
     dnsmasq_options: tuple[str, ...] = ()
     domain: str | None = None
     domain_local: bool = True
     mtu: int | None = None
+    bandwidth: Bandwidth | None = None
+    port_groups: tuple[PortGroup, ...] = ()
     autostart: bool = True
     xslt: str | None = None
 

@@ -18,7 +18,8 @@ _DISK_FIELDS: Final = frozenset({"capacity", "volume", "bus", "cache", "discard"
 _NIC_FIELDS: Final = frozenset({"network", "bridge", "interface", "mode", "model", "mtu"})
 _NETWORK_FIELDS: Final = frozenset({
     "mode", "bridge", "subnets", "dhcp", "reservations", "dns_hosts", "dns_enabled", "dns_forwarders", "dns_srvs",
-    "routes", "dnsmasq_options", "domain", "domain_local", "mtu", "autostart", "xslt",
+    "dns_txts", "routes", "dnsmasq_options", "domain", "domain_local", "mtu", "bandwidth", "port_groups", "autostart",
+    "xslt",
 })  # fmt: skip
 _FIELDS: Final[dict[type, frozenset[str]]] = {
     VmSpec: _VM_FIELDS,

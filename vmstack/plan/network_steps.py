@@ -1,12 +1,12 @@
 """Networks: the steps that make them what was decided."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 from vmstack.errors import ConflictError, InternalError
 from vmstack.model.configs import DomainConfig
 from vmstack.model.effects import (
     DefineNetwork,
+    NetworkSection,
     SetNetworkAutostart,
     StampNetwork,
     StartNetwork,
@@ -17,11 +17,12 @@ from vmstack.model.effects import (
 from vmstack.model.identity import Kind
 from vmstack.model.observed import ObservedNetwork
 from vmstack.model.plan import Disruption, FieldChange, Operation
-from vmstack.model.specs import DnsHost, DnsSrv
+from vmstack.model.specs import DnsHost, DnsSrv, DnsTxt
+from vmstack.model.traffic import PortGroup
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed
 from vmstack.plan.ignore import ignored_fields, is_ignored
-from vmstack.plan.network_diff import NetworkDiff, services
+from vmstack.plan.network_diff import NetworkDiff, describe_port_group, services
 from vmstack.plan.network_updates import Entry, Lease, Span, Update
 from vmstack.plan.networks import NetworkDecision, NetworkFate
 from vmstack.plan.remaking import ASKED, why_named
@@ -31,6 +32,8 @@ from vmstack.xmlio.network import (
     write_dhcp_range,
     write_dns_host,
     write_dns_srv,
+    write_dns_txt,
+    write_port_group,
 )
 from vmstack.xmlio.stamp import write_stamp
 
@@ -210,7 +213,7 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
 
 
 def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwork:
-    section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"]
+    section: NetworkSection
     parent = -1
     match update.after or update.before:
         case Lease(reservation=reservation, family=family, parent=parent):
@@ -221,6 +224,10 @@ def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwor
             section, xml = "dns-host", write_dns_host(host)
         case DnsSrv() as record:
             section, xml = "dns-srv", write_dns_srv(record)
+        case DnsTxt() as text:
+            section, xml = "dns-txt", write_dns_txt(text)
+        case PortGroup() as group:
+            section, xml = "portgroup", write_port_group(group)
         case _:
             raise InternalError(f"the update of {update.path} of network {name} has no content")
     return UpdateNetwork(
@@ -251,6 +258,10 @@ def _shown(entry: Entry) -> str:
             return " ".join(names)
         case DnsSrv():
             return f"priority {entry.priority or 0}, weight {entry.weight or 0}"
+        case DnsTxt(value=value):
+            return value
+        case PortGroup():
+            return describe_port_group(entry)
     return str(entry)
 
 

@@ -18,7 +18,8 @@ from vmstack.model.base import Data
 from vmstack.model.configs import DomainConfig, NetworkConfig, PoolConfig, VolumeConfig
 from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
 from vmstack.model.ownership import Stamp
-from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Reservation, Route
+from vmstack.model.traffic import Bandwidth, PortGroup, Rate
 from vmstack.xmlio.domain import patch_domain, read_domain, write_domain
 from vmstack.xmlio.network import patch_network, read_network, write_network
 from vmstack.xmlio.pool import read_pool, write_pool
@@ -153,7 +154,8 @@ def config_structs() -> list[type[msgspec.Struct]]:
         if isinstance(found, type) and issubclass(found, Data) and found.__module__ == configs.__name__
     ]
     shared = (ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec)
-    return [*own, DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route, *shared]
+    served = (DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Reservation, Route, Bandwidth, PortGroup, Rate)
+    return [*own, *served, *shared]
 
 
 def test_every_field_of_every_config_is_in_a_case() -> None:

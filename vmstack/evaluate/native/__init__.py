@@ -8,8 +8,10 @@ from vmstack.evaluate.native.machine import VirtualMachine
 from vmstack.evaluate.native.networks import Network, Reservation
 from vmstack.evaluate.native.services import DnsForwarder, DnsSrv
 from vmstack.evaluate.native.storage import StoragePool, Volume
+from vmstack.evaluate.native.traffic import Bandwidth, PortGroup, Rate
 
 __all__ = [
+    "Bandwidth",
     "CloudInit",
     "Disk",
     "DnsForwarder",
@@ -19,6 +21,8 @@ __all__ = [
     "Image",
     "Network",
     "Nic",
+    "PortGroup",
+    "Rate",
     "Reservation",
     "StoragePool",
     "VirtualMachine",
