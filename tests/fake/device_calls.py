@@ -47,6 +47,37 @@ class DeviceCalls(DomainCalls):
         return text(root)
 
     @mutates
+    def update_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None:
+        """Interfaces alone, and of those where they are: a tap moves to a bridge only when its place changes."""
+        domain = self._editable(uuid, live=live)
+        device = _device(xml)
+        if device.tag != "interface" or device.get("type") not in {"network", "bridge"}:
+            raise HostError(f"Operation not supported: cannot modify {device.tag} device")
+        identity = identity_of(device)
+        running = parse(domain.live_xml, root="domain") if live and domain.live_xml else None
+        if running is not None:
+            found = _find(running, "interface", identity)
+            new, old = device.find("source"), found.find("source")
+            assert new is not None
+            assert old is not None
+            if (device.get("type"), new.get("network")) != (found.get("type"), old.get("network")):
+                source = etree.Element("source", {key: value for key, value in new.attrib.items() if key != "portid"})
+                name = source.get("network")
+                if name:
+                    source.set("portid", f"00000000-0000-4000-b000-{self.machine.tick():012x}")
+                    source.set("bridge", self._bridge_of(name))
+                found.replace(old, source)
+                found.set("type", device.get("type", ""))
+        if config:
+            root = parse(domain.xml, root="domain")
+            held = _find(root, "interface", identity)
+            held.set("type", device.get("type", ""))
+            held.replace(held.find("source"), _device_copy(device.find("source")))
+            domain.xml = text(root)
+        if running is not None:
+            domain.live_xml = text(running)
+
+    @mutates
     def detach_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None:
         domain = self._editable(uuid, live=live)
         device = _device(xml)

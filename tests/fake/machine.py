@@ -112,6 +112,8 @@ class Network:
     live_xml: str | None = None
     persistent: bool = True
     autostart: bool = False
+    # The ports that it let go of when it was stopped under running guests.
+    released: set[str] = field(default_factory=set)
 
 
 @dataclass

@@ -21,11 +21,21 @@ class NetworkCalls(Wire):
 
     @reads
     def networks(self) -> list[NetworkRecord]:
-        return [_record(network) for network in self.machine.networks.values()]
+        return [self._record(network) for network in self.machine.networks.values()]
 
     @reads
     def network(self, uuid: str) -> NetworkRecord:
-        return _record(self.find_network(uuid))
+        return self._record(self.find_network(uuid))
+
+    def _record(self, network: Network) -> NetworkRecord:
+        ports = None if network.live_xml is None else frozenset(self._ports_on(network)) - network.released
+        return _record(network, ports=ports)
+
+    def _ports_on(self, network: Network) -> set[str]:
+        """The ports that running guests believe to have on the network."""
+        running = (parse(domain.live_xml, root="domain") for domain in self.machine.domains.values() if domain.live_xml)
+        sources = (source for root in running for source in root.iterfind("devices/interface/source[@portid]"))
+        return {source.get("portid", "") for source in sources if source.get("network") == network.name}
 
     @mutates
     def define_network(self, xml: str) -> None:
@@ -145,6 +155,7 @@ class NetworkCalls(Wire):
         if network.live_xml is None:
             raise HostError(f"Requested operation is not valid: network {network.name!r} is not active")
         network.live_xml = None
+        network.released |= self._ports_on(network)
         if not network.persistent:
             del self.machine.networks[uuid]
 
@@ -190,7 +201,7 @@ def _in_namespace(element: etree._Element, namespace: str) -> etree._Element:
     return named
 
 
-def _record(network: Network) -> NetworkRecord:
+def _record(network: Network, *, ports: frozenset[str] | None) -> NetworkRecord:
     return NetworkRecord(
         uuid=network.uuid,
         name=network.name,
@@ -199,6 +210,7 @@ def _record(network: Network) -> NetworkRecord:
         autostart=network.autostart,
         xml=network.xml,
         live_xml=network.live_xml,
+        ports=ports,
     )
 
 

@@ -272,6 +272,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "SetDescription": ("set_description",),
     "AttachDevice": ("attach_device",),
     "DetachDevice": ("detach_device",),
+    "PlugNics": ("update_device",),
     "ResizeDisk": ("resize_disk",),
     "StampDomain": ("set_domain_metadata",),
     "UndefineDomain": ("undefine_domain",),

@@ -19,6 +19,7 @@ _DOING: Final = {
     "StartDomain": "starting guest", "ResumeDomain": "resuming guest",
     "ShutdownDomain": "shutting down", "PowerOffDomain": "powering off", "SetVcpus": "setting vcpus",
     "SetMemory": "setting memory", "AttachDevice": "attaching device", "DetachDevice": "detaching device",
+    "PlugNics": "plugging NICs in",
     "ResizeDisk": "growing disk", "UndefineDomain": "undefining domain", "AwaitReady": "booting, waiting until ready",
     "AwaitLease": "booting, waiting for an address",
 }  # fmt: skip

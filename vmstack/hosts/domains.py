@@ -145,6 +145,10 @@ class DomainCalls(Calls):
         flags = affect(live=live, config=config)
         self._on_domain("attach a device to domain", uuid, lambda handle: handle.attachDeviceFlags(xml, flags))
 
+    def update_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None:
+        flags = affect(live=live, config=config)
+        self._on_domain("update a device of domain", uuid, lambda handle: handle.updateDeviceFlags(xml, flags))
+
     def detach_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None:
         flags = affect(live=live, config=config)
         self._on_domain("detach a device from domain", uuid, lambda handle: handle.detachDeviceFlags(xml, flags))

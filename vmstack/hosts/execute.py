@@ -111,6 +111,8 @@ def execute(
             domain.attach(effect)
         case effects.DetachDevice():
             domain.detach(effect)
+        case effects.PlugNics():
+            domain.plug(effect)
         case effects.ResizeDisk():
             patience.insist(lambda: driver.resize_disk(effect.uuid, effect.disk, capacity=effect.capacity))
         case effects.StampDomain():

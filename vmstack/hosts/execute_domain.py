@@ -17,6 +17,7 @@ from vmstack.model.effects import (
     AwaitLease,
     AwaitReady,
     DetachDevice,
+    PlugNics,
     SetMemory,
     ShutdownDomain,
     StampDomain,
@@ -24,6 +25,8 @@ from vmstack.model.effects import (
 )
 from vmstack.model.readiness import GuestReport
 from vmstack.xmlio.domain import read_domain
+from vmstack.xmlio.network import read_network
+from vmstack.xmlio.plugging import plugging_documents
 from vmstack.xmlio.safe import parse_xml
 from vmstack.xmlio.stamp import NAMESPACE, read_stamp, write_stamp
 
@@ -138,6 +141,22 @@ class DomainEffects:
                 ) from error
         if _has(self._driver.domain(effect.uuid).xml, device):
             self._patience.insist(lambda: self._driver.detach_device(effect.uuid, effect.xml, live=False, config=True))
+
+    def plug(self, effect: PlugNics) -> None:
+        """Put the NICs back on the bridge; a guest that went off meanwhile has them there at its next start."""
+        network = self._driver.network(effect.network)
+        record = self._driver.domain(effect.uuid)
+        if record.live_xml is None:
+            return
+        if network.live_xml is None:
+            raise HostError(f"network {network.name} is not active", resolution="make a new plan; it was stopped")
+        bridge = read_network(network.live_xml).bridge or ""
+        for mac in effect.macs:
+            documents = plugging_documents(
+                record.live_xml, record.xml, mac=mac, network=network.name, bridge=bridge, ports=network.ports
+            )
+            for xml in documents:
+                self._driver.update_device(effect.uuid, xml, live=True, config=False)
 
     def stamp(self, effect: StampDomain) -> None:
         self._put_stamp(effect.uuid, effect.stamp_xml, live=effect.live)

@@ -233,6 +233,19 @@ class DetachDevice(Effect, frozen=True, kw_only=True):
     timeout: int = 60
 
 
+class PlugNics(Effect, frozen=True, kw_only=True):
+    """Put NICs of a running guest back on the bridge of their network, which let go of them when it was stopped.
+
+    `network` is the network's UUID. The guest keeps running, with the same taps; a NIC that is plugged in is left as
+    it is.
+    """
+
+    uuid: str
+    name: str
+    network: str
+    macs: tuple[str, ...]
+
+
 class ResizeDisk(Effect, frozen=True, kw_only=True):
     """Grow a disk of a running guest (block resize); `disk` is its path on the host."""
 
@@ -323,6 +336,7 @@ AnyEffect = (
     | SetDescription
     | AttachDevice
     | DetachDevice
+    | PlugNics
     | ResizeDisk
     | StampDomain
     | StampNetwork
