@@ -21,13 +21,13 @@ class NetworkCalls(Wire):
 
     @reads
     def networks(self) -> list[NetworkRecord]:
-        return [self._record(network) for network in self.machine.networks.values()]
+        return [self._network_record(network) for network in self.machine.networks.values()]
 
     @reads
     def network(self, uuid: str) -> NetworkRecord:
-        return self._record(self.find_network(uuid))
+        return self._network_record(self.find_network(uuid))
 
-    def _record(self, network: Network) -> NetworkRecord:
+    def _network_record(self, network: Network) -> NetworkRecord:
         ports = None if network.live_xml is None else frozenset(self._ports_on(network)) - network.released
         return _record(network, ports=ports)
 

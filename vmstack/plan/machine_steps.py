@@ -10,6 +10,7 @@ from vmstack.model.effects import (
     AwaitReady,
     DefineDomain,
     DetachDevice,
+    PlugNics,
     PowerOffDomain,
     RenameDomain,
     ResumeDomain,
@@ -25,8 +26,8 @@ from vmstack.model.effects import (
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
 from vmstack.plan.adopted import adopted_of, real_disk
+from vmstack.plan.changes.row import Case
 from vmstack.plan.context import Context
-from vmstack.plan.disruption import Case
 from vmstack.plan.draft import freed, step_id
 from vmstack.plan.handovers import Handovers
 from vmstack.plan.machine_changes import describe_machine
@@ -262,6 +263,9 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
         if nic.mac in added:
             attach = AttachDevice(uuid=uuid, name=name, device=nic.mac, xml=write_nic(nic), live=True)
             chain.add(f"attach:{nic.mac}", attach, needs=handovers.before(decision, nics=(nic,)))
+    for plug in decision.plugs:
+        plug_in = PlugNics(uuid=uuid, name=name, network=plug.uuid, macs=plug.macs)
+        chain.add(f"plug:{plug.network}", plug_in, after=(plug.key,) if plug.key is not None else ())
 
 
 def _end(decision: MachineDecision, chain: _Chain, *, handovers: Handovers, context: Context) -> None:

@@ -15,10 +15,11 @@ from vmstack.model.ownership import Stamp
 from vmstack.model.plan import Disruption
 from vmstack.model.specs import DiskSpec, Power, VmSpec
 from vmstack.plan.adopted import adopted_of, as_found
+from vmstack.plan.changes.row import Case, VmState
+from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_disk, design_domain
 from vmstack.plan.digest import digest_of
-from vmstack.plan.disruption import Case, VmState, disruption_of
 from vmstack.plan.domain_diff import Difference, leftovers, settle_target, written_fields
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.machine_diff import Search, find_differences
@@ -26,13 +27,18 @@ from vmstack.plan.machine_remarks import remark, remark_leases
 from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
 from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
+from vmstack.plan.plugs import Plug, find_plugs, plug_differences
 from vmstack.plan.remaking import asked_anew, named_changes, why_named
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.styling import Styled, hardened, is_written_whole, kept_word, style, whole_target
 from vmstack.plan.volume_fate import Fate, VolumeFate
 
 # Differences that follow from a change of something else.
-_CONSEQUENCES: Final = frozenset({Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
+_CONSEQUENCES: Final = frozenset({
+    Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG,
+})  # fmt: skip
+# What happens to the things around the VM is no change of what it is.
+_AROUND: Final = frozenset({Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG, Case.UNPLUGGED})
 
 
 class Mode(enum.StrEnum):
@@ -87,6 +93,7 @@ class MachineDecision:
     reasons: tuple[str, ...] = ()
     whole: DomainConfig | None = None
     remade: bool = False
+    plugs: tuple[Plug, ...] = ()
 
     @property
     def host(self) -> str:
@@ -255,7 +262,8 @@ def _decide_existing(
     drop_disks, drop_nics, extras = _leftovers(target, found, owned=owned, ignored=ignored)
     for what in extras:
         context.draft.note(f"{what} was added outside vmstack and is kept", key=key)
-    under = _disturbances(spec, found, around=around)
+    plugs = find_plugs(found, networks=around.networks, host=spec.host, context=context)
+    under = (*_disturbances(spec, found, around=around), *plug_differences(plugs, networks=around.networks))
     search = find_differences(target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names)
     whole = None
     stylesheet = None if is_ignored("stylesheet", ignored=ignored) else spec.hardware.stylesheet
@@ -282,7 +290,7 @@ def _decide_existing(
     drifted = found.stamp is not None and found.stamp.digest == stamp.digest
     by_hand = drifted and any(item.case not in _CONSEQUENCES for item in search.found)
     asked = asked_anew(key, before=found.stamp.trigger if found.stamp is not None else None, context=context)
-    changed = (item.path for item in search.found if item.case not in (Case.VOLUME_UNDER, Case.NETWORK_REPLACE))
+    changed = (item.path for item in search.found if item.case not in _AROUND)
     named = named_changes(key, changed, context=context)
     remade = bool(asked or named)
     reasons += why_named(named)
@@ -318,6 +326,7 @@ def _decide_existing(
         reasons=("It was changed outside vmstack.", *reasons) if by_hand else tuple(reasons),
         whole=whole,
         remade=remade,
+        plugs=plugs,
     )
 
 
@@ -327,7 +336,7 @@ def _mode(
     """The mode, and whether a live one also writes the definition anew."""
     if not domain.active:
         return (Mode.DEFINE if found else Mode.KEEP), False
-    classes = [disruption_of(item.case, state=state) for item in found]
+    classes = [disruption_of(item.path, case=item.case, state=state) for item in found]
     if remade or Disruption.RESTART in classes or (found and not wants_running):
         return Mode.RESTART, False
     if not domain.persistent:

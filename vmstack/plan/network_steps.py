@@ -19,6 +19,8 @@ from vmstack.model.observed import ObservedNetwork
 from vmstack.model.plan import Disruption, FieldChange, Operation
 from vmstack.model.specs import DnsHost, DnsSrv, DnsTxt
 from vmstack.model.traffic import PortGroup
+from vmstack.plan.changes.row import Case, Noun, VmState
+from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed
 from vmstack.plan.ignore import ignored_fields, is_ignored
@@ -126,31 +128,36 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
         last = draft.step(key, "autostart", autostart, host=host, needs=(last,))
     draft.finish(key, last)
     asked = decision.named or any(path in ASKED for path, _, _ in diff.fields)
-    inhabited = found.active and _is_inhabited(decision, found, context=context)
-    disruption = Disruption.RESTART if inhabited else Disruption.NONE
+    guests = _guests_on(found, host=host, context=context)
+    state = VmState.RUNNING if guests else VmState.STOPPED
+    case = Case.NETWORK_ANEW if decision.restarts else Case.NETWORK_REPLUG
     fields = [
-        FieldChange(path=path, before=before, after=after_, disruption=disruption)
+        FieldChange(path=path, before=before, after=after_, disruption=_class(path, case=case, state=state))
         for path, before, after_ in diff.fields
     ]
     draft.change(
         key,
         host=host,
         operation=Operation.REPLACE if found.active or asked else Operation.UPDATE,
-        fields=[*fields, *_update_fields(diff, disruption=disruption)],
-        reasons=_causes(diff, named=decision.named, inhabited=inhabited) if found.active else why_named(decision.named),
+        fields=[*fields, *_update_fields(diff, case=case, state=state)],
+        reasons=_causes(diff, decision=decision, guests=guests) if found.active else why_named(decision.named),
         place=context.catalog.place(Kind.NETWORK, spec.name),
     )
 
 
-def _causes(diff: NetworkDiff, *, named: tuple[str, ...], inhabited: bool) -> Iterator[str]:
+def _causes(diff: NetworkDiff, *, decision: NetworkDecision, guests: tuple[str, ...]) -> Iterator[str]:
     """Why a network that is up is made anew, and what that means for those on it."""
-    how = (
-        "it is stopped and started anew, and the machines on it are restarted."
-        if inhabited
-        else "it is stopped and started anew; no machine of the stack runs on it."
-    )
+    names = ", ".join(guests)
+    how = "it is stopped and started anew; no machine of the stack runs on it."
+    if guests and decision.restarts:
+        how = f"it is stopped and started anew, and the machines on it are restarted: {names}."
+    elif guests:
+        how = (
+            "it is stopped and started anew, and the NICs of the machines that run on it are plugged back in: "
+            f"{names}. Until then they have no network there."
+        )
     hard = [path for path, _, _ in diff.fields if path not in ASKED]
-    yield from why_named(named)
+    yield from why_named(decision.named)
     if hard:
         yield f"{', '.join(hard)} cannot change while the network is up: {how}"
     else:
@@ -167,7 +174,8 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
     ignored = ignored_fields(context.catalog.options(Kind.NETWORK, spec.name).ignore_changes)
     after = context.needs(Kind.NETWORK, spec.name)
     draft.expect(host, found)
-    fields = list(_update_fields(diff, disruption=Disruption.LIVE if found.active else Disruption.NONE))
+    state = VmState.RUNNING if found.active else VmState.STOPPED
+    fields = list(_update_fields(diff, case=Case.NETWORK_UPDATE, state=state))
     reasons: list[str] = []
     last: str | None = None
     if not found.persistent:
@@ -235,7 +243,7 @@ def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwor
     )
 
 
-def _update_fields(diff: NetworkDiff, *, disruption: Disruption) -> list[FieldChange]:
+def _update_fields(diff: NetworkDiff, *, case: Case, state: VmState) -> list[FieldChange]:
     """The updates as fields: a removal and an addition of one path are one change."""
     befores: dict[str, object] = {}
     afters: dict[str, object] = {}
@@ -245,9 +253,18 @@ def _update_fields(diff: NetworkDiff, *, disruption: Disruption) -> list[FieldCh
         if update.after is not None:
             afters[update.path] = _shown(update.after)
     return [
-        FieldChange(path=path, before=befores.get(path), after=afters.get(path), disruption=disruption)
+        FieldChange(
+            path=path,
+            before=befores.get(path),
+            after=afters.get(path),
+            disruption=_class(path, case=case, state=state),
+        )
         for path in sorted(befores.keys() | afters.keys())
     ]
+
+
+def _class(path: str, *, case: Case, state: VmState) -> Disruption:
+    return disruption_of(path, case=case, state=state, noun=Noun.NETWORK)
 
 
 def _shown(entry: Entry) -> str:
@@ -265,13 +282,12 @@ def _shown(entry: Entry) -> str:
     return str(entry)
 
 
-def _is_inhabited(decision: NetworkDecision, found: ObservedNetwork, *, context: Context) -> bool:
-    """Whether a machine of the stack runs on the network, and so feels that it is made anew."""
-    index = context.indexes[decision.spec.host]
-    return any(
-        index.is_own(domain) and domain.live is not None and _has_nic_on(domain.live, found.name)
-        for domain in index.domains.values()
-    )
+def _guests_on(found: ObservedNetwork, *, host: str, context: Context) -> tuple[str, ...]:
+    """The machines of the stack that run on the network, and so feel that it is made anew."""
+    index = context.indexes[host]
+    own = (domain for domain in index.domains.values() if index.is_own(domain))
+    on_it = (domain.name for domain in own if domain.live is not None and _has_nic_on(domain.live, found.name))
+    return tuple(sorted(on_it)) if found.active else ()
 
 
 def _check_users(decision: NetworkDecision, *, context: Context) -> None:

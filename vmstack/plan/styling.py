@@ -12,7 +12,7 @@ from vmstack.errors import DocumentError
 from vmstack.model.configs import DomainConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Adopted, Stamp
-from vmstack.plan.disruption import Case
+from vmstack.plan.changes.row import Case
 from vmstack.plan.domain_diff import Difference, settle_target
 from vmstack.xmlio.domain import carry_devices, read_domain, write_domain
 from vmstack.xmlio.overlay import compare
@@ -21,7 +21,9 @@ from vmstack.xmlio.stylesheet import transform
 # How a stamp's fields tell whose work a domain carries.
 _WORD: Final = "stylesheet="
 # What follows from something else, or what no guest notices, stays what it is.
-_AS_THEY_ARE: Final = frozenset({Case.NOTE, Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
+_AS_THEY_ARE: Final = frozenset(
+    {Case.NOTE, Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG, Case.UNPLUGGED}
+)
 
 
 class Styled(NamedTuple):
@@ -89,7 +91,7 @@ def is_written_whole(design: DomainConfig, found: ObservedDomain, *, stylesheet:
 def hardened(differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
     """The differences of a domain that is written whole: none is made live."""
     return tuple(
-        item if item.case in _AS_THEY_ARE else item._replace(case=Case.DEFINITION, device=None) for item in differences
+        item if item.case in _AS_THEY_ARE else item._replace(case=Case.WHOLE, device=None) for item in differences
     )
 
 
