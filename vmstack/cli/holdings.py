@@ -8,12 +8,16 @@ from vmstack.model.identity import Key, Kind, StackId
 from vmstack.model.observed import HostSnapshot, Observed, ObservedDomain, ObservedNetwork
 from vmstack.model.ownership import RunRecord
 from vmstack.model.specs import VmSpec
-from vmstack.plan.index import owned_name
+from vmstack.plan.index import index_host, owned_name
+from vmstack.plan.pending import Pending, pending_restart
 from vmstack.plan.settling import settle
 
 
 class Holding(Data, frozen=True, kw_only=True):
-    """One object of the stack on a host. `state` is libvirt's word, or the ledger's; `name` is libvirt's name."""
+    """One object of the stack on a host. `state` is libvirt's word, or the ledger's; `name` is libvirt's name.
+
+    `pending` is what waits for a restart of the guest.
+    """
 
     address: str
     host: str
@@ -27,6 +31,7 @@ class Holding(Data, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     ready: Literal["none", "pending", "ok", "failed"] | None = None
     report: str | None = None
+    pending: tuple[Pending, ...] = ()
 
 
 class HostHoldings(Data, frozen=True, kw_only=True):
@@ -96,7 +101,10 @@ def addresses_of(domain: ObservedDomain, snapshot: HostSnapshot, *, desired: Des
 def _gather_host(snapshot: HostSnapshot, *, desired: DesiredGraph) -> HostHoldings:
     stack = desired.stack
     resources = [
-        *(_hold_domain(key, domain, snapshot, desired) for key, domain in _owned_domains(stack, snapshot)),
+        *(
+            _hold_domain(Key(Kind.VM, name), domain, snapshot, desired)
+            for name, domain in index_host(snapshot, stack=stack).own_domains.items()
+        ),
         *(_hold_network(key, network, snapshot.host) for key, network in _owned_networks(stack, snapshot)),
         *_hold_entries(snapshot),
     ]
@@ -108,11 +116,6 @@ def _gather_host(snapshot: HostSnapshot, *, desired: DesiredGraph) -> HostHoldin
         locked_by=f"{lock.who} on {lock.where} since {lock.since}" if lock else None,
         resources=tuple(sorted(resources, key=lambda one: (one.address, one.name))),
     )
-
-
-def _owned_domains(stack: StackId, snapshot: HostSnapshot) -> list[tuple[Key, ObservedDomain]]:
-    found = [(_own_key(stack, one), one) for one in snapshot.domains]
-    return [(key, one) for key, one in found if key]
 
 
 def _owned_networks(stack: StackId, snapshot: HostSnapshot) -> list[tuple[Key, ObservedNetwork]]:
@@ -132,6 +135,7 @@ def _hold_domain(key: Key, domain: ObservedDomain, snapshot: HostSnapshot, desir
         addresses=addresses_of(domain, snapshot, desired=desired),
         ready=domain.stamp.ready if domain.stamp else None,
         report=domain.stamp.report if domain.stamp else None,
+        pending=pending_restart(domain),
     )
 
 

@@ -11,6 +11,7 @@ from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import EXIT_DONE
 from vmstack.model.sizes import format_size
+from vmstack.plan.pending import tell_pending
 
 _SHOW_FORMAT = 1
 
@@ -65,5 +66,7 @@ def _facts(one: Holding, terminal: Terminal) -> Iterator[str]:
             yield format_size(size)
     if one.addresses:
         yield escape(", ".join(one.addresses))
+    if one.pending:
+        yield terminal.paint(escape(f"pending restart: {', '.join(map(tell_pending, one.pending))}"), "yellow")
     if one.path:
         yield terminal.paint(escape(one.path), "dim")

@@ -8,6 +8,7 @@ Names are libvirt names (pool, volume) or UUIDs (networks, domains); timeouts ar
 from typing import Literal
 
 from vmstack.model.base import Data
+from vmstack.model.hooks import Hook
 
 # What of a network libvirt changes while it runs.
 NetworkSection = Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv", "dns-txt", "portgroup"]
@@ -294,6 +295,12 @@ class AwaitReady(Effect, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
 
 
+class RunHook(Effect, frozen=True, kw_only=True):
+    """Run a function of the program. It touches no host by itself; what it does is the program's business."""
+
+    hook: Hook
+
+
 class AwaitLease(Effect, frozen=True, kw_only=True):
     """Wait until each of the guest's NICs with these MACs has an address, then record in the stamp that it is ready.
 
@@ -342,5 +349,6 @@ AnyEffect = (
     | StampNetwork
     | UndefineDomain
     | AwaitReady
+    | RunHook
     | AwaitLease
 )

@@ -3,7 +3,7 @@
 from vmstack.model.base import Data
 
 
-class Rate(Data, frozen=True, kw_only=True):
+class Rate(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A limit in one direction: `average` and `peak` in KiB a second, `burst` in KiB."""
 
     average: int
@@ -11,14 +11,14 @@ class Rate(Data, frozen=True, kw_only=True):
     burst: int | None = None
 
 
-class Bandwidth(Data, frozen=True, kw_only=True):
+class Bandwidth(Data, frozen=True, kw_only=True, omit_defaults=True):
     """Limits as the machines see them: `inbound` is what they receive, `outbound` what they send."""
 
     inbound: Rate | None = None
     outbound: Rate | None = None
 
 
-class PortGroup(Data, frozen=True, kw_only=True):
+class PortGroup(Data, frozen=True, kw_only=True, omit_defaults=True):
     """Settings of a network that NICs choose by name; those that name none have the default one's.
 
     `more`: on the host it says more than this, such as VLANs.

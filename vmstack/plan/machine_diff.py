@@ -7,21 +7,17 @@ from vmstack.model.observed import ObservedDomain
 from vmstack.plan.changes.row import Case
 from vmstack.plan.domain_diff import Difference, differences, disk_path, nic_path, nic_place
 from vmstack.plan.machine_state import boot_disk
+from vmstack.plan.pending import Pending, pending_restart
 
 _HOT_BUSES: Final = frozenset({"virtio"})
 _HOT_MODELS: Final = frozenset({"virtio", "e1000e"})
-# libvirt rewrites these in the XML of a running guest, or they say nothing about the guest itself.
-_LIVE_NOISE: Final = frozenset({
-    "cpu_mode", "graphics", "description", "label", "firmware", "serial_log", "loader", "nvram", "nvram_template",
-    "consoles", "metadata", "tpm",
-})  # fmt: skip
 
 
 class Search(NamedTuple):
     """`found` must be acted upon; `waiting` are fields that the running guest gets only at its next start."""
 
     found: tuple[Difference, ...]
-    waiting: tuple[str, ...]
+    waiting: tuple[Pending, ...]
 
 
 def find_differences(
@@ -36,16 +32,13 @@ def find_differences(
     """Compare with the persistent definition and, where the guest runs, with the live one."""
     live = (domain.live or domain.config) if domain.active else None
     found = list(differences(target, domain.config, nic_names=nic_names, live=live))
-    waiting: list[str] = []
     if live is not None:
         known = {item.path for item in found}
-        for item in differences(target, live, nic_names=nic_names, live=live):
-            if item.path in known:
-                continue
-            if _fixable(item, target=target, live=live):
-                found.append(item)
-            elif _matters(item):
-                waiting.append(item.path)
+        found += [
+            item
+            for item in differences(target, live, nic_names=nic_names, live=live)
+            if item.path not in known and _fixable(item, target=target, live=live)
+        ]
     ports = (domain.free_ports or 0) if live is not None else 0
     found = _plug(found, target=target, ports=ports, active=live is not None)
     for disk in drop_disks:
@@ -55,7 +48,9 @@ def find_differences(
     for nic in drop_nics:
         before = nic_place(nic)
         found.append(Difference(nic_path(nic, names=nic_names), before, None, Case.HOT_UNPLUG, nic.mac))
-    return Search(tuple(sorted((*found, *under), key=_path)), tuple(sorted(set(waiting))))
+    known = {item.path for item in found}
+    waiting = tuple(item for item in pending_restart(domain, nic_names=nic_names) if item.path not in known)
+    return Search(tuple(sorted((*found, *under), key=_path)), waiting)
 
 
 def _path(item: Difference) -> str:
@@ -72,12 +67,6 @@ def _fixable(item: Difference, *, target: DomainConfig, live: DomainConfig) -> b
     if item.case is Case.MEMORY_WITHIN:
         return live.memory_kib < target.memory_kib
     return item.case is Case.HOT_PLUG
-
-
-def _matters(item: Difference) -> bool:
-    if item.case is Case.MEMORY_WITHIN or item.path.endswith(".mtu"):
-        return False
-    return item.path.partition("[")[0] not in _LIVE_NOISE
 
 
 def _plug(found: list[Difference], *, target: DomainConfig, ports: int, active: bool) -> list[Difference]:

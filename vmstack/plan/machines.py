@@ -27,6 +27,7 @@ from vmstack.plan.machine_remarks import remark, remark_leases
 from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
 from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
+from vmstack.plan.pending import tell_pending
 from vmstack.plan.plugs import Plug, find_plugs, plug_differences
 from vmstack.plan.remaking import asked_anew, named_changes, why_named
 from vmstack.plan.seed_plan import SeedDecision
@@ -303,7 +304,7 @@ def _decide_existing(
     pending = stamp.ready == "pending" and found.active and not waits_for_boot
     awaits = wants_running and spec.reports and (move is PowerMove.START or pending)
     if search.waiting and mode is not Mode.RESTART:
-        context.draft.note(f"pending restart: the running guest has another {', '.join(search.waiting)}", key=key)
+        context.draft.note(f"pending restart: {', '.join(map(tell_pending, search.waiting))}", key=key)
     resumes_saved = mode is Mode.DEFINE or move is PowerMove.START
     remark(spec, found, target=target, stamp=stamp, resumes_saved=resumes_saved, context=context)
     autostart_differs = found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored)

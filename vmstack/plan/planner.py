@@ -25,6 +25,7 @@ from vmstack.plan.gates import (
     check_slots,
 )
 from vmstack.plan.held import check_held
+from vmstack.plan.hooks import with_hooks
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
@@ -82,7 +83,8 @@ def make_plan(
         check_held(wanted, context=context)
     draft.raise_errors()
 
-    plan = _close(context, desired, observed, kept=kept)
+    hooks = {resource.key: resource.options.hooks for resource in desired.resources if resource.options.hooks}
+    plan = with_hooks(_close(context, desired, observed, kept=kept), hooks=hooks)
     check_plan(plan)
     return plan
 

@@ -2,12 +2,14 @@
 
 import json
 
+import msgspec
 import pytest
 from lxml import etree
 from lxml.builder import E
 
 from tests.fake.disk_images import qcow2
 from tests.fake.faults import CrashNow, Faults, crash_at
+from tests.fake.guests import Guest
 from tests.fake.host import FakeHost
 from tests.fake.wire import text
 from tests.unit.cli.test_commands import run, stack, write_stack  # noqa: F401 - a fixture
@@ -385,6 +387,24 @@ def test_the_rest_of_a_state_can_be_taken_over_later(project, old, capsys):
     assert "2 to take over, 5 held already" in capsys.readouterr().out
     assert run("apply", project, "--yes") == 0
     assert run("plan", project, "--detailed-exitcode") == 0
+
+
+def test_an_output_that_is_not_known_any_more_is_kept(project, old, capsys):
+    program = project / "__main__.py"
+    waits = program.read_text().replace('"addresses": ["10.20.0.10"]', '"wait_for_lease": True')
+    program.write_text(waits + 'pulumi.export("address", web.network_interfaces[0].addresses[0])\n')
+    assert run("import", project, "--from-pulumi", _export(project), "--yes") == 0
+    assert run("apply", project, "--yes") == 0
+    ledger = HostLedger(old, STACK)
+    held = ledger.read()
+    assert held.outputs["address"].value == "10.20.0.10"
+    ledger.write(msgspec.structs.replace(held, entries=tuple(one for one in held.entries if one.name != "data")))
+    old.power_off_domain(VM)
+    old.machine.default_guest = Guest(lease_after=None)
+    old.start_domain(VM)
+    assert run("import", project, "--from-pulumi", _export(project), "--yes") == 0
+    assert "data" in {entry.name for entry in ledger.read().entries}
+    assert ledger.read().outputs["address"] == held.outputs["address"]
 
 
 def test_terraform_addresses_are_matched_by_name_in_libvirt_or_mapped(project, old, capsys):
