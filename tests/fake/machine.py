@@ -112,8 +112,6 @@ class Network:
     live_xml: str | None = None
     persistent: bool = True
     autostart: bool = False
-    # The ports that it let go of when it was stopped under running guests.
-    released: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -166,6 +164,8 @@ class Machine:
         self.directories = {"/", "/var", "/var/lib", "/var/lib/libvirt", "/var/lib/libvirt/images", "/tmp"}
         self.pools: dict[str, Pool] = {}
         self.networks: dict[str, Network] = {}
+        # The ports that networks let go of when they were stopped under running guests.
+        self.released_ports: set[str] = set()
         self.domains: dict[str, Domain] = {}
         self.domain_names: dict[str, str] = {}
         self.secrets: dict[str, Secret] = {}

@@ -28,7 +28,7 @@ class NetworkCalls(Wire):
         return self._network_record(self.find_network(uuid))
 
     def _network_record(self, network: Network) -> NetworkRecord:
-        ports = None if network.live_xml is None else frozenset(self._ports_on(network)) - network.released
+        ports = None if network.live_xml is None else frozenset(self._ports_on(network)) - self.machine.released_ports
         return _record(network, ports=ports)
 
     def _ports_on(self, network: Network) -> set[str]:
@@ -155,7 +155,7 @@ class NetworkCalls(Wire):
         if network.live_xml is None:
             raise HostError(f"Requested operation is not valid: network {network.name!r} is not active")
         network.live_xml = None
-        network.released |= self._ports_on(network)
+        self.machine.released_ports |= self._ports_on(network)
         if not network.persistent:
             del self.machine.networks[uuid]
 
