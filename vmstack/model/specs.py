@@ -19,6 +19,7 @@ __all__ = [
     "GraphicsSpec",
     "HardwareSpec",
     "HostSpec",
+    "ImageChange",
     "ImageFormat",
     "ImageSpec",
     "NetworkMode",
@@ -97,6 +98,16 @@ class VolumeSource(enum.StrEnum):
     EXISTING = "existing"
 
 
+class ImageChange(enum.StrEnum):
+    """What another image in the program does to a volume that was made from one.
+
+    keep: it stays as it is, and the plan says so. replace: it is made anew from the new image.
+    """
+
+    KEEP = "keep"
+    REPLACE = "replace"
+
+
 class VolumeSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A volume that holds guest data. `label` is its file name in the pool.
 
@@ -115,6 +126,7 @@ class VolumeSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     capacity: int | None = None
     data: bool = True
     xslt: str | None = None
+    on_image_change: ImageChange = ImageChange.REPLACE
 
 
 class SeedPolicy(enum.StrEnum):

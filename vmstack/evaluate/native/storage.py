@@ -1,6 +1,6 @@
 """`StoragePool` and `Volume`."""
 
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from vmstack.errors import InputError
 from vmstack.evaluate.native.base import Native, validated
@@ -17,7 +17,7 @@ from vmstack.evaluate.native.images import Image
 from vmstack.evaluate.native.options import read_options
 from vmstack.evaluate.recorder import Wishes
 from vmstack.model.identity import Key, Kind
-from vmstack.model.specs import ImageFormat, PoolSpec, VolumeSource, VolumeSpec
+from vmstack.model.specs import ImageChange, ImageFormat, PoolSpec, VolumeSource, VolumeSpec
 
 # Directories of the system: a pool there would list, and could delete, what the host lives on.
 _SYSTEM_FOLDERS: Final = frozenset(
@@ -95,6 +95,7 @@ class Volume(Native):
     """A volume that holds data: blank, or made from an image.
 
     With `image` it is a linked clone, or with `full_copy` an independent copy. `size` defaults to the image's.
+    `on_image_change` is what another image does to it: `keep` it as it is, or `replace` what it holds.
     """
 
     __slots__ = ("_host", "format", "label", "pool", "size")
@@ -110,6 +111,7 @@ class Volume(Native):
         image: Image | None = None,
         full_copy: bool = False,
         format: ImageFormat = "qcow2",
+        on_image_change: Literal["keep", "replace"] = "keep",
         label: str | None = None,
         opts: Any = None,
     ) -> None:
@@ -120,6 +122,7 @@ class Volume(Native):
             image=image,
             full_copy=full_copy,
             format=format,
+            on_image_change=on_image_change,
             label=label,
             data=True,
             wishes=read_options(opts),
@@ -135,6 +138,7 @@ class Volume(Native):
         image: Image | None,
         full_copy: object,
         format: object,
+        on_image_change: object,
         label: object,
         data: bool,
         wishes: Wishes,
@@ -144,7 +148,15 @@ class Volume(Native):
         volume.recorder = pool.recorder
         volume.key = Key(Kind.VOLUME, name)
         volume.fill(
-            pool=pool, size=size, image=image, full_copy=full_copy, format=format, label=label, data=data, wishes=wishes
+            pool=pool,
+            size=size,
+            image=image,
+            full_copy=full_copy,
+            format=format,
+            on_image_change=on_image_change,
+            label=label,
+            data=data,
+            wishes=wishes,
         )
         return volume
 
@@ -156,6 +168,7 @@ class Volume(Native):
         image: object,
         full_copy: object,
         format: object,
+        on_image_change: object,
         label: object,
         data: bool,
         wishes: Wishes,
@@ -188,6 +201,9 @@ class Volume(Native):
             image=base.name if base else None,
             capacity=self.size,
             data=data,
+            on_image_change=ImageChange(
+                check_choice(on_image_change, field="on_image_change", allowed=[str(item) for item in ImageChange])
+            ),
         )
         self.record(spec, needs=tuple(needs), wishes=wishes)
 
