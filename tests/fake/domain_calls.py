@@ -104,6 +104,8 @@ class DomainCalls(Wire):
                 backing[source.get("file", "")] = self._chain(source.get("file", ""))
         domain.boot += 1
         domain.live_xml = domain_xml.live_of(domain.xml, identifier=domain.boot, backing=backing, bridges=bridges)
+        ports = parse(domain.live_xml, root="domain").iterfind("devices/interface/source[@portid]")
+        self.machine.released_ports -= {source.get("portid", "") for source in ports}
         domain.state, domain.managed_save, domain.stopping = "running", False, None
         domain.leaving.clear()
         domain.instance = guests.instance_of(self._seed(domain))
@@ -402,5 +404,9 @@ def identity_of(device: etree._Element) -> str:
         return device.find("target").get("dev", "")
     if device.tag == "interface":
         return (device.find("mac").get("address", "") if device.find("mac") is not None else "").lower()
+    if device.tag == "hostdev":
+        return etree.tostring(device.find("source"), method="c14n").decode()
     target = device.find("target")
+    if device.tag == "filesystem" and target is not None:
+        return target.get("dir", "")
     return f"{device.get('type')}/{'' if target is None else target.get('name', '')}"

@@ -150,6 +150,10 @@ DEFAULT_FACTS = HostFacts(
     cpus=8,
     memory=64 << 30,
     firmwares=("bios", "uefi"),
+    machines={"x86_64": {"q35": 288, "pc-q35-7.2": 288, "pc": 255, "pc-i440fx-7.2": 255}},
+    cpu_models=("EPYC", "qemu64"),
+    emulates_tpm=True,
+    secure_boot=True,
 )
 
 
@@ -162,6 +166,8 @@ class Machine:
         self.disk_size = 1 << 40
         self.files: dict[str, File] = {}
         self.directories = {"/", "/var", "/var/lib", "/var/lib/libvirt", "/var/lib/libvirt/images", "/tmp"}
+        # Mode, owner and group of directories that somebody gave other ones than libvirt's.
+        self.modes: dict[str, tuple[str, str, str]] = {}
         self.pools: dict[str, Pool] = {}
         self.networks: dict[str, Network] = {}
         # The ports that networks let go of when they were stopped under running guests.

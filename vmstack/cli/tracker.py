@@ -19,9 +19,10 @@ _DOING: Final = {
     "StartDomain": "starting guest", "ResumeDomain": "resuming guest",
     "ShutdownDomain": "shutting down", "PowerOffDomain": "powering off", "SetVcpus": "setting vcpus",
     "SetMemory": "setting memory", "AttachDevice": "attaching device", "DetachDevice": "detaching device",
-    "PlugNics": "plugging NICs in",
+    "PlugNics": "plugging NICs in", "RebuildPool": "setting permissions",
     "ResizeDisk": "growing disk", "UndefineDomain": "undefining domain", "AwaitReady": "booting, waiting until ready",
-    "AwaitLease": "booting, waiting for an address", "RunHook": "running a hook of the program",
+    "AwaitLease": "booting, waiting for an address", "AwaitHealthy": "checking its health",
+    "RunHook": "running a hook of the program",
 }  # fmt: skip
 _VERBS: Final = {
     Operation.CREATE: ("Creating...", "Creation complete"),

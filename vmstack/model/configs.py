@@ -7,9 +7,23 @@ is `None` where the XML says nothing. Sizes are bytes but for domain memory, whi
 from typing import Literal
 
 from vmstack.model.base import Data
-from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
-from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Reservation, Route
-from vmstack.model.traffic import Bandwidth, PortGroup
+from vmstack.model.hardware import (
+    BalloonSpec,
+    BandwidthSpec,
+    ConsoleSpec,
+    FilesystemSpec,
+    FwCfgSpec,
+    GraphicsSpec,
+    HostDeviceSpec,
+    IoTuneSpec,
+    MetadataSpec,
+    RngSpec,
+    TpmSpec,
+    VsockSpec,
+    WatchdogSpec,
+)
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Permissions, Reservation, Route
+from vmstack.model.traffic import PortGroup, Traffic
 
 
 class DiskConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -32,11 +46,13 @@ class DiskConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     backing_path: str | None = None
     backing_format: str | None = None
     device: str = "disk"
+    iothread: int | None = None
+    iotune: IoTuneSpec | None = None
 
 
 class NicConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     """An interface, found by its MAC. `network` is a libvirt network's name, `device` an interface of the host that it
-    is straight on, in a `mode` of macvtap."""
+    is straight on, in a `mode` of macvtap. `link` is `down`, or nothing."""
 
     mac: str
     network: str | None = None
@@ -45,6 +61,13 @@ class NicConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     mode: str | None = None
     model: str | None = None
     mtu: int | None = None
+    link: str | None = None
+    queues: int | None = None
+    inbound: BandwidthSpec | None = None
+    outbound: BandwidthSpec | None = None
+    filter: str | None = None
+    filter_parameters: tuple[tuple[str, str], ...] = ()
+    portgroup: str | None = None
 
 
 class DomainConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,6 +77,7 @@ class DomainConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     creation and never read back (libvirt adds and numbers controllers as it likes).
     `channels` are the names of virtio-serial channels. `virtio_console` is a paravirtual console beside the serial one.
     `consoles` are all serial ports and paravirtual consoles, `metadata` the elements that are not vmstack's.
+    `shared_memory`: the host's processes (virtiofs) can map the guest's memory.
     """
 
     name: str
@@ -89,6 +113,14 @@ class DomainConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     filesystems: tuple[FilesystemSpec, ...] = ()
     metadata: tuple[MetadataSpec, ...] = ()
     channels: tuple[str, ...] = ()
+    iothreads: int | None = None
+    shared_memory: bool | None = None
+    rng: RngSpec | None = None
+    watchdog: WatchdogSpec | None = None
+    balloon: BalloonSpec | None = None
+    vsock: VsockSpec | None = None
+    panic: str | None = None
+    host_devices: tuple[HostDeviceSpec, ...] = ()
     pcie_ports: int | None = None
 
 
@@ -121,7 +153,7 @@ class NetworkConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     subnets: tuple[SubnetConfig, ...] = ()
     dns_hosts: tuple[DnsHost, ...] = ()
     dns_txts: tuple[DnsTxt, ...] = ()
-    bandwidth: Bandwidth | None = None
+    bandwidth: Traffic | None = None
     port_groups: tuple[PortGroup, ...] = ()
 
 
@@ -134,6 +166,7 @@ class PoolConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     path: str | None
     group: str | None = None
     devices: tuple[str, ...] = ()
+    permissions: Permissions | None = None
 
 
 class VolumeConfig(Data, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,11 +6,11 @@ Sizes are bytes, times are seconds, addresses are canonical text (`ipaddress`), 
 """
 
 import enum
-from typing import Literal
+from typing import Final, Literal
 
 from vmstack.model.base import Data
-from vmstack.model.hardware import NO_HARDWARE, GraphicsSpec, HardwareSpec
-from vmstack.model.traffic import Bandwidth, PortGroup
+from vmstack.model.hardware import NO_HARDWARE, BandwidthSpec, GraphicsSpec, HardwareSpec, IoTuneSpec
+from vmstack.model.traffic import PortGroup, Traffic
 
 __all__ = [
     "DhcpRange",
@@ -25,6 +25,7 @@ __all__ = [
     "NetworkMode",
     "NetworkSpec",
     "NicSpec",
+    "Permissions",
     "PoolSpec",
     "Power",
     "Reservation",
@@ -48,12 +49,20 @@ class HostSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     insecure: bool = False
 
 
+class Permissions(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """Of a directory on a host: `mode` as four octal digits, `owner` and `group` as numbers. `None` says nothing."""
+
+    mode: str | None = None
+    owner: int | None = None
+    group: int | None = None
+
+
 class PoolSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A pool, or (`existing`) a reference to one that is there and never changed.
 
     `label` is its name in libvirt. `path` may be missing only for an existing pool. A logical pool is the volume group
     `group` of LVM, which is there already: vmstack makes none, and deletes none. `devices` are what it is on, which
-    libvirt checks. `xslt` is a stylesheet over the XML that vmstack writes.
+    libvirt checks. `xslt` is a stylesheet over the XML that vmstack writes. `permissions` are those of the directory.
     """
 
     name: str
@@ -66,6 +75,7 @@ class PoolSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     group: str | None = None
     devices: tuple[str, ...] = ()
     xslt: str | None = None
+    permissions: Permissions | None = None
 
 
 class ImageSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -254,7 +264,7 @@ class NetworkSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     domain: str | None = None
     domain_local: bool = True
     mtu: int | None = None
-    bandwidth: Bandwidth | None = None
+    bandwidth: Traffic | None = None
     port_groups: tuple[PortGroup, ...] = ()
     autostart: bool = True
     xslt: str | None = None
@@ -263,7 +273,8 @@ class NetworkSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
 class DiskSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A VM's disk. `name` is its logical name and its serial; `volume` names a VolumeSpec.
 
-    `wwn` is the world wide name that the guest sees (16 hexadecimal digits), on a SCSI bus only.
+    `wwn` is the world wide name that the guest sees (16 hexadecimal digits), on a SCSI bus only. `iothread` is the
+    number of one of the VM's, from 1.
     """
 
     name: str
@@ -273,13 +284,17 @@ class DiskSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     discard: bool = True
     readonly: bool = False
     wwn: str | None = None
+    device: Literal["disk", "cdrom"] = "disk"
+    iothread: int | None = None
+    iotune: IoTuneSpec | None = None
 
 
 class NicSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A VM's NIC: on a network of the stack, or (`bridge`) on a bridge of the host without a network of libvirt's, or
     (`device`) straight on an interface of the host, in a mode of macvtap.
 
-    `addresses` are the fixed ones (reserved or static), without prefix.
+    `addresses` are the fixed ones (reserved or static), without prefix. `link` False: the cable is out. `filter` names
+    a network filter of libvirt's, with its parameters by name. `portgroup` is one of the network's.
     """
 
     name: str
@@ -291,6 +306,51 @@ class NicSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     addresses: tuple[str, ...] = ()
     model: Literal["virtio", "e1000e", "e1000"] = "virtio"
     mtu: int | None = None
+    link: bool = True
+    queues: int | None = None
+    inbound: BandwidthSpec | None = None
+    outbound: BandwidthSpec | None = None
+    filter: str | None = None
+    filter_parameters: tuple[tuple[str, str], ...] = ()
+    portgroup: str | None = None
+
+
+class HealthSpec(Data, frozen=True, kw_only=True):
+    """What must succeed before a guest counts as ready: a command, run where vmstack runs and never by a shell, that
+    exits with 0, or a TCP port of the guest that takes a connection; both where both are given. Tried every `interval`
+    seconds, for `timeout` seconds at most.
+    """
+
+    command: tuple[str, ...] = ()
+    address: str | None = None
+    port: int | None = None
+    timeout: int = 120
+    interval: int = 2
+
+
+class GroupSpec(Data, frozen=True, kw_only=True):
+    """VMs of which only some may be down at once: so many, or so many of a hundred (rounded down, but one at least)."""
+
+    name: str
+    limit: int | None = None
+    percent: int | None = None
+
+    def allows(self, members: int) -> int:
+        """How many of `members` may be down at once."""
+        if self.limit is not None:
+            return self.limit
+        return max(1, members * (self.percent or 0) // 100)
+
+
+class RestartSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """How a VM is restarted. `policy`: at once (`now`), or whenever somebody else restarts the guest (`defer`)."""
+
+    policy: Literal["now", "defer"] = "now"
+    group: GroupSpec | None = None
+    health: HealthSpec | None = None
+
+
+NO_RESTARTS: Final = RestartSpec()
 
 
 class Power(enum.StrEnum):
@@ -306,6 +366,7 @@ class VmSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     `ready_timeout` is in seconds; `None` means there is nothing to wait for (no cloud-init,
     or the program does not want to wait). `lease_macs` are the NICs that must have an address before the VM counts as
     ready, within `lease_timeout` seconds; `agent`: the guest agent tells of it, not the leases of the networks.
+    `password` is the display's, a secret: it never leaves the spec but in a plan's payload.
     `open` names fields that hold a default only because the program says nothing of them: a domain that was taken over
     keeps what it has there.
     """
@@ -329,6 +390,7 @@ class VmSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     machine: str | None = None
     firmware: Literal["bios", "uefi"] = "bios"
     graphics: GraphicsSpec | None = None
+    password: str | None = None
     serial_log: str | None = None
     virtio_console: bool = False
     description: str | None = None
@@ -341,12 +403,15 @@ class VmSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     agent: bool = False
     shutdown_timeout: int = 120
     power_off_after_timeout: bool = False
+    restarts: RestartSpec = NO_RESTARTS
     open: tuple[str, ...] = ()
 
     @property
     def reports(self) -> bool:
         """Whether it counts as ready only once something was heard of it."""
-        return self.ready_timeout is not None or (bool(self.lease_macs) and self.power is Power.RUNNING)
+        return self.ready_timeout is not None or (
+            (bool(self.lease_macs) or self.restarts.health is not None) and self.power is Power.RUNNING
+        )
 
 
 Spec = HostSpec | PoolSpec | ImageSpec | VolumeSpec | SeedSpec | NetworkSpec | VmSpec

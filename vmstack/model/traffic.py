@@ -1,21 +1,14 @@
-"""How much a network lets through: rates, bandwidths, and the port groups that NICs choose from."""
+"""How much a network lets through, and the port groups that NICs choose from."""
 
 from vmstack.model.base import Data
+from vmstack.model.hardware import BandwidthSpec
 
 
-class Rate(Data, frozen=True, kw_only=True, omit_defaults=True):
-    """A limit in one direction: `average` and `peak` in KiB a second, `burst` in KiB."""
-
-    average: int
-    peak: int | None = None
-    burst: int | None = None
-
-
-class Bandwidth(Data, frozen=True, kw_only=True, omit_defaults=True):
+class Traffic(Data, frozen=True, kw_only=True, omit_defaults=True):
     """Limits as the machines see them: `inbound` is what they receive, `outbound` what they send."""
 
-    inbound: Rate | None = None
-    outbound: Rate | None = None
+    inbound: BandwidthSpec | None = None
+    outbound: BandwidthSpec | None = None
 
 
 class PortGroup(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,5 +19,5 @@ class PortGroup(Data, frozen=True, kw_only=True, omit_defaults=True):
 
     name: str
     default: bool = False
-    bandwidth: Bandwidth | None = None
+    bandwidth: Traffic | None = None
     more: bool = False

@@ -25,7 +25,8 @@ def readiness_after(old: Stamp | None, *, spec: VmSpec, anew: bool) -> dict[str,
     """The stamp's fields on readiness: pending where the guest must report again, else as they are."""
     if old is None or anew:
         return {"ready": "pending" if spec.reports else "none", "report": None}
-    if old.ready == "none" and spec.ready_timeout is not None and spec.seed is not None:
+    checked = spec.reports and spec.restarts.health is not None
+    if old.ready == "none" and (checked or (spec.ready_timeout is not None and spec.seed is not None)):
         return {"ready": "pending", "report": None}
     if old.ready == "pending" and not spec.reports:
         return {"ready": "none", "report": None}

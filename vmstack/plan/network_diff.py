@@ -7,8 +7,9 @@ import msgspec
 
 from vmstack.model.base import Data
 from vmstack.model.configs import NetworkConfig, SubnetConfig
+from vmstack.model.hardware import BandwidthSpec
 from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Route
-from vmstack.model.traffic import Bandwidth, PortGroup, Rate
+from vmstack.model.traffic import PortGroup, Traffic
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.network_updates import (
     Entry,
@@ -206,25 +207,25 @@ def _value(path: str, value: object) -> object:
         return value is not False
     if path == "domain_local":
         return value
-    if isinstance(value, Bandwidth):
-        return describe_bandwidth(value)
+    if isinstance(value, Traffic):
+        return describe_traffic(value)
     return _shown(value) if isinstance(value, tuple) else value or None
 
 
-def describe_bandwidth(bandwidth: Bandwidth) -> str:
+def describe_traffic(traffic: Traffic) -> str:
     """The limits as people read them."""
-    directions = (("in", bandwidth.inbound), ("out", bandwidth.outbound))
+    directions = (("in", traffic.inbound), ("out", traffic.outbound))
     return ", ".join(f"{name} {_say_rate(rate)}" for name, rate in directions if rate is not None)
 
 
-def _say_rate(rate: Rate) -> str:
+def _say_rate(rate: BandwidthSpec) -> str:
     extra = (("peak", rate.peak), ("burst", rate.burst))
     return " ".join((f"{rate.average} KiB/s", *(f"{name} {value}" for name, value in extra if value is not None)))
 
 
 def describe_port_group(group: PortGroup) -> str:
     """A port group as people read it, without its name."""
-    limits = describe_bandwidth(group.bandwidth) if group.bandwidth is not None else "no limit"
+    limits = describe_traffic(group.bandwidth) if group.bandwidth is not None else "no limit"
     return f"{limits}, the default" if group.default else limits
 
 

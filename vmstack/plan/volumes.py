@@ -9,6 +9,7 @@ from vmstack.model.identity import Key, Kind
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.sizes import format_size
 from vmstack.model.specs import VolumeSource, VolumeSpec
+from vmstack.model.text import import_command
 from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
 from vmstack.plan.design import whole_sectors
@@ -158,7 +159,8 @@ def _decide(
         context.draft.errors.append(
             ConflictError(
                 f"{key}: a volume {spec.label!r} exists in pool {slot[0]!r} on host {index.host}, and {owner}",
-                resolution="give yours another name, or find out whose that one is and move it away",
+                resolution="give yours another name, find out whose that one is and move it away, "
+                f"or take it over: {import_command('volume', spec.name, id='/'.join(slot))}",
                 place=place,
             )
         )
@@ -218,6 +220,7 @@ def _decide(
             below=below,
             adopted=entry is not None and entry.adopted and fate in (Fate.KEEP, Fate.GROW),
             digest=definition.digest,
+            renamed=entry is not None and entry.renamed,
             context=context,
         ),
         fate=fate,
@@ -275,6 +278,7 @@ def _entry(
     below: VolumeFate | None,
     adopted: bool,
     digest: str | None,
+    renamed: bool,
     context: Context,
 ) -> LedgerEntry:
     options = context.catalog.options(Kind.VOLUME, spec.name)
@@ -300,4 +304,5 @@ def _entry(
         trigger=options.replacement_trigger,
         upload=spec.source in (VolumeSource.FULL_COPY, VolumeSource.UPLOAD),
         adopted=adopted,
+        renamed=renamed,
     )

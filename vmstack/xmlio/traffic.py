@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from vmstack.errors import DocumentError
-from vmstack.model.traffic import Bandwidth, PortGroup, Rate
+from vmstack.model.hardware import BandwidthSpec
+from vmstack.model.traffic import PortGroup, Traffic
 from vmstack.xmlio.codec import INTEGER
 from vmstack.xmlio.safe import Element, add, drop_attributes, replace_children, serialise
 from vmstack.xmlio.table import Field, Table, new_root
@@ -18,21 +19,21 @@ _RATE: Final = Table(
 _DIRECTIONS: Final = ("inbound", "outbound")
 
 
-def read_bandwidth(parent: Element) -> Bandwidth | None:
+def read_bandwidth(parent: Element) -> Traffic | None:
     """Read the `<bandwidth>` of a network or port group; a direction without an average limits nothing that is known.
 
     Raises `DocumentError`.
     """
-    values: dict[str, Rate] = {}
+    values: dict[str, BandwidthSpec] = {}
     for direction in _DIRECTIONS:
         node = parent.find(f"bandwidth/{direction}")
         rate: dict[str, Any] = {} if node is None else _RATE.read(node)
         if "average" in rate:
-            values[direction] = Rate(**rate)
-    return Bandwidth(**values) if values else None
+            values[direction] = BandwidthSpec(**rate)
+    return Traffic(**values) if values else None
 
 
-def put_bandwidth(parent: Element, bandwidth: Bandwidth | None) -> None:
+def put_bandwidth(parent: Element, bandwidth: Traffic | None) -> None:
     """Make it the parent's. Raises `DocumentError`."""
     if bandwidth == read_bandwidth(parent):
         return
@@ -85,10 +86,10 @@ def _fit(element: Element | None, group: PortGroup) -> Element:
     return element
 
 
-def _build_bandwidth(bandwidth: Bandwidth) -> Element:
+def _build_bandwidth(bandwidth: Traffic) -> Element:
     element = new_root("bandwidth")
     for direction in _DIRECTIONS:
-        rate: Rate | None = getattr(bandwidth, direction)
+        rate: BandwidthSpec | None = getattr(bandwidth, direction)
         if rate is not None:
             _RATE.write(add(element, direction), rate)
     return element

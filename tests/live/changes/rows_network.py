@@ -19,7 +19,7 @@ _ENTRIES: Final = {
     ),
     "port_groups[]": (
         'port_groups=[PortGroup("a", default=True), PortGroup("gone")]',
-        'port_groups=[PortGroup("a"), PortGroup("b", default=True, bandwidth=Bandwidth(inbound=1000))]',
+        'port_groups=[PortGroup("a"), PortGroup("b", default=True, inbound="1MiB")]',
     ),
     "reservations[]": (
         f"reservations=[{_RESERVATION.format(2, 1)}, {_RESERVATION.format(3, 2)}]",

@@ -60,11 +60,12 @@ class Running:
             self.seen.append(json.loads(line))
             yield self.seen[-1]
 
-    def until(self, action: str, *, kind: str = "apply_start", address: str | None = None) -> dict:
-        """Wait for the line that tells of the action."""
+    def until(self, action: str, *, kind: str = "provision_start", address: str | None = None) -> dict:
+        """Wait for the line that tells of the effect."""
         for line in self.lines():
             hook = line.get("hook", {})
-            if line["type"] == kind and hook["action"] == action and address in (None, hook["resource"]["addr"]):
+            known = address in (None, hook.get("resource", {}).get("vmstack"))
+            if line["type"] == kind and hook["provisioner"] == action and known:
                 return line
         raise AssertionError(f"it ended without {kind} of {action}: {self.finish()}")
 

@@ -9,10 +9,11 @@ from tests.unit.plan.builders import IMAGES, STACK, graph, look, network
 from tests.unit.plan.scenarios import converge
 from vmstack.errors import DocumentError
 from vmstack.model.graph import DesiredGraph, Options
+from vmstack.model.hardware import BandwidthSpec
 from vmstack.model.identity import Key, Kind, derive_uuid
 from vmstack.model.plan import Change, Disruption, Operation
 from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Route, Subnet
-from vmstack.model.traffic import Bandwidth, PortGroup, Rate
+from vmstack.model.traffic import PortGroup, Traffic
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
 from vmstack.xmlio.network import read_network
@@ -23,9 +24,9 @@ SRV = DnsSrv(service="a", protocol="tcp", target="x.y", port=1)
 OTHER = DnsSrv(service="a", protocol="tcp", target="x.y", port=2)
 HOST = DnsHost(ip="10.20.0.9", hostnames=("n",))
 TXT = DnsTxt(name="a", value="x")
-WIDE = Bandwidth(inbound=Rate(average=1000, peak=5000, burst=5120), outbound=Rate(average=500))
+WIDE = Traffic(inbound=BandwidthSpec(average=1000, peak=5000, burst=5120), outbound=BandwidthSpec(average=500))
 FAST = PortGroup(name="fast", bandwidth=WIDE)
-SLOW = PortGroup(name="slow", default=True, bandwidth=Bandwidth(inbound=Rate(average=10)))
+SLOW = PortGroup(name="slow", default=True, bandwidth=Traffic(inbound=BandwidthSpec(average=10)))
 STYLESHEET = """
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:template match="@*|node()"><xsl:copy><xsl:apply-templates select="@*|node()"/></xsl:copy></xsl:template>
@@ -75,7 +76,7 @@ LEAVES = {
                                   LIVE, {"port_groups[fast]", "port_groups[slow]"}),
     "groups go": ({"port_groups": (FAST, SLOW)}, {"port_groups": (FAST,)}, LIVE, {"port_groups[slow]"}),
     "a bandwidth comes": ({}, {"bandwidth": WIDE}, ANEW, {"bandwidth"}),
-    "a bandwidth changes": ({"bandwidth": WIDE}, {"bandwidth": Bandwidth(outbound=Rate(average=9))}, ANEW,
+    "a bandwidth changes": ({"bandwidth": WIDE}, {"bandwidth": Traffic(outbound=BandwidthSpec(average=9))}, ANEW,
                             {"bandwidth"}),
     "a bandwidth goes": ({"bandwidth": WIDE}, {}, ANEW, {"bandwidth"}),
     "texts go with DNS": ({"dns_txts": (TXT,)}, DARK, ANEW, {"dns_enabled", "dns_txts[a]"}),

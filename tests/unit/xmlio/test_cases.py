@@ -16,10 +16,24 @@ from lxml import etree
 from vmstack.model import configs
 from vmstack.model.base import Data
 from vmstack.model.configs import DomainConfig, NetworkConfig, PoolConfig, VolumeConfig
-from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
+from vmstack.model.hardware import (
+    BalloonSpec,
+    BandwidthSpec,
+    ConsoleSpec,
+    FilesystemSpec,
+    FwCfgSpec,
+    GraphicsSpec,
+    HostDeviceSpec,
+    IoTuneSpec,
+    MetadataSpec,
+    RngSpec,
+    TpmSpec,
+    VsockSpec,
+    WatchdogSpec,
+)
 from vmstack.model.ownership import Stamp
-from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Reservation, Route
-from vmstack.model.traffic import Bandwidth, PortGroup, Rate
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Permissions, Reservation, Route
+from vmstack.model.traffic import PortGroup, Traffic
 from vmstack.xmlio.domain import patch_domain, read_domain, write_domain
 from vmstack.xmlio.network import patch_network, read_network, write_network
 from vmstack.xmlio.pool import read_pool, write_pool
@@ -43,6 +57,7 @@ class Wanted(Data, frozen=True, kw_only=True):
     stamp: Stamp | None
     drop_disks: frozenset[str] = frozenset()
     drop_nics: frozenset[str] = frozenset()
+    dropped: frozenset[str] = frozenset()
 
 
 def kind_of(path: Path) -> str:
@@ -103,7 +118,8 @@ def test_write(path: Path) -> None:
         config = msgspec.structs.replace(config, pcie_ports=None)
         # An empty drive names a format too.
         disks = tuple(msgspec.structs.replace(disk, format=disk.format or "raw") for disk in config.disks)
-        config = msgspec.structs.replace(config, disks=disks, video=config.video or back.video)
+        usual = {name: getattr(config, name) or getattr(back, name) for name in ("video", "rng", "balloon")}
+        config = msgspec.structs.replace(config, disks=disks, **usual)
     assert back == config
     assert read_stamp(written) == wanted.stamp
 
@@ -114,7 +130,12 @@ def test_patch(path: Path) -> None:
     before = (path / "before.xml").read_text()
     if isinstance(config, DomainConfig):
         after = patch_domain(
-            before, config=config, stamp=wanted.stamp, drop_disks=wanted.drop_disks, drop_nics=wanted.drop_nics
+            before,
+            config=config,
+            stamp=wanted.stamp,
+            drop_disks=wanted.drop_disks,
+            drop_nics=wanted.drop_nics,
+            dropped=wanted.dropped,
         )
     else:
         after = patch_network(before, config=config, stamp=wanted.stamp)
@@ -153,8 +174,11 @@ def config_structs() -> list[type[msgspec.Struct]]:
         for found in vars(configs).values()
         if isinstance(found, type) and issubclass(found, Data) and found.__module__ == configs.__name__
     ]
-    shared = (ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec)
-    served = (DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Reservation, Route, Bandwidth, PortGroup, Rate)
+    shared = (
+        BalloonSpec, BandwidthSpec, ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, HostDeviceSpec, IoTuneSpec,
+        MetadataSpec, RngSpec, TpmSpec, VsockSpec, WatchdogSpec,
+    )  # fmt: skip
+    served = (DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Permissions, PortGroup, Reservation, Route, Traffic)
     return [*own, *served, *shared]
 
 

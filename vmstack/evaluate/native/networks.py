@@ -32,7 +32,7 @@ from vmstack.evaluate.native.services import (
 )
 from vmstack.evaluate.native.stylesheets import read_stylesheet
 from vmstack.evaluate.native.subnets import Address, SubnetPlan, Version, read_address, read_subnet
-from vmstack.evaluate.native.traffic import Bandwidth, PortGroup, read_bandwidth, read_port_groups
+from vmstack.evaluate.native.traffic import Bandwidth, PortGroup, read_port_groups, read_traffic
 from vmstack.evaluate.places import find_place
 from vmstack.model.identity import Kind, derive_bridge
 from vmstack.model.specs import DnsHost, NetworkMode, NetworkSpec, Spec
@@ -78,8 +78,8 @@ class Network(Native):
     static addresses (default: the gateway, where libvirt serves DNS). `dns_hosts` maps addresses to names.
     `dns=False` serves no DNS. `domain_local=False` asks the outside for names of `domain` that are not known here.
     `routes` maps networks to the machines on this one that lead there. `dnsmasq_options` are lines of dnsmasq's own.
-    `dns_txts` maps names to the texts that DNS answers with. `bandwidth` is that of the whole network together;
-    `port_groups` are settings that NICs choose from. `xslt` is a stylesheet over the XML that vmstack writes.
+    `dns_txts` maps names to the texts that DNS answers with. `inbound` and `outbound` limit what all machines together
+    receive and send; `port_groups` are settings that NICs choose from. `xslt` is a stylesheet over what vmstack writes.
     """
 
     __slots__ = ("_reserved", "_taken", "bridge_name", "host", "label", "mode", "nameservers", "serves_dns", "subnets")
@@ -111,7 +111,8 @@ class Network(Native):
         domain: str | None = None,
         domain_local: bool = True,
         mtu: int | None = None,
-        bandwidth: Bandwidth | None = None,
+        inbound: str | Bandwidth | None = None,
+        outbound: str | Bandwidth | None = None,
         port_groups: Sequence[PortGroup] = (),
         autostart: bool = True,
         xslt: str | None = None,
@@ -127,7 +128,7 @@ class Network(Native):
             served = {"dhcp": dhcp, "dhcp6": dhcp6, "dns_hosts": dns_hosts, "domain": domain, "mtu": mtu,
                       "dns": dns, "dns_forwarders": dns_forwarders, "dns_srvs": dns_srvs, "routes": routes,
                       "dns_txts": dns_txts, "dnsmasq_options": dnsmasq_options, "reservations": reservations,
-                      "bandwidth": bandwidth}  # fmt: skip
+                      "inbound": inbound, "outbound": outbound}  # fmt: skip
             for field, value in served.items():
                 if value:
                     raise InputError(f"{field}: libvirt serves nothing on a bridge of the host")
@@ -179,7 +180,7 @@ class Network(Native):
             domain_local=domain_local,
             domain=None if domain is None else check_host_name(domain, field="domain"),
             mtu=None if mtu is None else check_int(mtu, field="mtu", low=1280 if cidr6 else 576, high=65535),
-            bandwidth=read_bandwidth(bandwidth),
+            bandwidth=read_traffic(inbound, outbound),
             port_groups=read_port_groups(port_groups),
             autostart=check_flag(autostart, field="autostart"),
             xslt=read_stylesheet(xslt, field="xslt"),

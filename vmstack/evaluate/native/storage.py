@@ -1,5 +1,6 @@
 """`StoragePool` and `Volume`."""
 
+import re
 from typing import Any, Final, Literal, Self
 
 from vmstack.errors import InputError
@@ -8,6 +9,7 @@ from vmstack.evaluate.native.fields import (
     check_choice,
     check_flag,
     check_host_path,
+    check_int,
     check_label,
     check_size,
     check_type,
@@ -17,18 +19,24 @@ from vmstack.evaluate.native.images import Image
 from vmstack.evaluate.native.options import read_options
 from vmstack.evaluate.recorder import Wishes
 from vmstack.model.identity import Key, Kind
-from vmstack.model.specs import ImageChange, ImageFormat, PoolSpec, VolumeSource, VolumeSpec
+from vmstack.model.specs import ImageChange, ImageFormat, Permissions, PoolSpec, VolumeSource, VolumeSpec
 
 # Directories of the system: a pool there would list, and could delete, what the host lives on.
-_SYSTEM_FOLDERS: Final = frozenset(
+SYSTEM_FOLDERS: Final = frozenset(
     f"/{name}" for name in ("", "bin", "boot", "dev", "etc", "home", "lib", "lib64", "opt", "proc", "root", "run",
                             "sbin", "srv", "sys", "tmp", "usr", "var", "var/lib", "var/lib/libvirt")
 )  # fmt: skip
+_MODE: Final = re.compile(r"[0-7]{3,4}")
+# The one after it means "nobody in particular" to the calls of the kernel.
+_LAST_ID: Final = 2**32 - 2
 FORMATS: Final[tuple[ImageFormat, ...]] = ("qcow2", "raw")
 
 
 class StoragePool(Native):
-    """A directory pool on a host. `label` is its name in libvirt (default: the name)."""
+    """A directory pool on a host. `label` is its name in libvirt (default: the name).
+
+    `mode` (as "0711"), `owner` and `group` (numbers) are the permissions of its directory.
+    """
 
     __slots__ = ("_path", "host", "label")
     kind = Kind.POOL
@@ -42,10 +50,22 @@ class StoragePool(Native):
         host: Host | None = None,
         label: str | None = None,
         autostart: bool = True,
+        mode: str | None = None,
+        owner: int | None = None,
+        group: int | None = None,
         opts: Any = None,
     ) -> None:
         super().__init__(name)
-        self.fill(path, host=host, label=label, autostart=autostart, existing=False, opts=opts)
+        permissions = _read_permissions(mode, owner=owner, group=group)
+        self.fill(
+            path,
+            host=host,
+            label=label,
+            autostart=autostart,
+            existing=False,
+            permissions=permissions,
+            opts=opts,
+        )
 
     @classmethod
     @validated
@@ -55,16 +75,24 @@ class StoragePool(Native):
         """Refer to a pool that is there already and is never changed. `path`, when known, gives volumes paths."""
         pool = cls.__new__(cls)
         Native.__init__(pool, name)
-        pool.fill(path, host=host, label=label, autostart=True, existing=True, opts=opts)
+        pool.fill(path, host=host, label=label, autostart=True, existing=True, permissions=None, opts=opts)
         return pool
 
     def fill(
-        self, path: str | None, *, host: object, label: object, autostart: object, existing: bool, opts: object
+        self,
+        path: str | None,
+        *,
+        host: object,
+        label: object,
+        autostart: object,
+        existing: bool,
+        permissions: Permissions | None,
+        opts: object,
     ) -> None:
         self.host = choose_host(host, recorder=self.recorder)
         self.label = self.name if label is None else check_label(label, field="label")
         self._path = None if path is None and existing else check_host_path(path, field="path")
-        if not existing and self._path in _SYSTEM_FOLDERS:
+        if not existing and self._path in SYSTEM_FOLDERS:
             raise InputError(
                 f"path: {self._path} is a directory of the system",
                 resolution="give the pool a directory of its own, such as /var/lib/libvirt/web",
@@ -76,6 +104,7 @@ class StoragePool(Native):
             path=self._path,
             existing=existing,
             autostart=check_flag(autostart, field="autostart"),
+            permissions=permissions,
         )
         wishes = read_options(opts, reference="an existing pool" if existing else None)
         self.record(spec, needs=(self.host.key,), wishes=wishes)
@@ -91,11 +120,22 @@ class StoragePool(Native):
         return self._path
 
 
-class Volume(Native):
-    """A volume that holds data: blank, or made from an image.
+def _read_permissions(mode: object, *, owner: object, group: object) -> Permissions | None:
+    if mode is not None and not (isinstance(mode, str) and _MODE.fullmatch(mode)):
+        raise InputError(f"mode: {mode!r} is no mode of a directory", resolution='write it in octal: mode="0711"')
+    found = Permissions(
+        mode=None if mode is None else str(mode).zfill(4),
+        owner=None if owner is None else check_int(owner, field="owner", low=0, high=_LAST_ID),
+        group=None if group is None else check_int(group, field="group", low=0, high=_LAST_ID),
+    )
+    return None if found == Permissions() else found
 
-    With `image` it is a linked clone, or with `full_copy` an independent copy. `size` defaults to the image's.
-    `on_image_change` is what another image does to it: `keep` it as it is, or `replace` what it holds.
+
+class Volume(Native):
+    """A volume that holds data: blank, made from an image, or an overlay over another volume (`base`).
+
+    With `image` it is a linked clone, or with `full_copy` an independent copy. `size` defaults to the image's, or to
+    that of the base. `on_image_change` is what another image does to it: `keep` it as it is, or `replace` its content.
     """
 
     __slots__ = ("_host", "format", "label", "pool", "size")
@@ -110,6 +150,7 @@ class Volume(Native):
         size: str | None = None,
         image: Image | None = None,
         full_copy: bool = False,
+        base: "Volume | None" = None,
         format: ImageFormat = "qcow2",
         on_image_change: Literal["keep", "replace"] = "keep",
         label: str | None = None,
@@ -120,6 +161,7 @@ class Volume(Native):
             pool=pool,
             size=size,
             image=image,
+            base=base,
             full_copy=full_copy,
             format=format,
             on_image_change=on_image_change,
@@ -127,6 +169,26 @@ class Volume(Native):
             data=True,
             wishes=read_options(opts),
         )
+
+    @classmethod
+    @validated
+    def existing(cls, name: str, *, pool: StoragePool, label: str | None = None, opts: Any = None) -> Self:
+        """Refer to a volume that is there already and is never changed, such as one that others are over."""
+        volume = cls.__new__(cls)
+        Native.__init__(volume, name)
+        volume.pool = check_type(pool, StoragePool, field="pool")
+        volume.label = volume.name if label is None else check_label(label, field="label")
+        volume.size, volume.format = None, "qcow2"
+        spec = VolumeSpec(
+            name=volume.name,
+            label=volume.label,
+            pool=volume.pool.name,
+            format=volume.format,
+            source=VolumeSource.EXISTING,
+            data=False,
+        )
+        volume.record(spec, needs=(volume.pool.key,), wishes=read_options(opts, reference="an existing volume"))
+        return volume
 
     @classmethod
     def of_vm(
@@ -172,17 +234,24 @@ class Volume(Native):
         label: object,
         data: bool,
         wishes: Wishes,
+        base: object = None,
     ) -> None:
         self.pool = check_type(pool, StoragePool, field="pool")
         self.format = check_choice(format, field="format", allowed=FORMATS)
-        base = None if image is None else check_type(image, Image, field="image")
+        origin = None if image is None else check_type(image, Image, field="image")
+        below = None if base is None else check_type(base, Volume, field="base")
         copied = check_flag(full_copy, field="full_copy")
         self.size = None if size is None else check_size(size, field="size")
         source = VolumeSource.BLANK
         needs = [self.pool.key]
-        if base is not None:
+        if below is not None:
+            if origin is not None or copied:
+                raise InputError("base: image or full_copy is given, too", resolution="leave one of them out")
+            source = VolumeSource.OVERLAY
+            needs.append(below.key)
+        elif origin is not None:
             source = VolumeSource.FULL_COPY if copied else VolumeSource.LINKED_CLONE
-            needs.append(base.key)
+            needs.append(origin.key)
         elif copied:
             raise InputError("full_copy: there is no image to copy", resolution="give image=..., or leave it out")
         elif self.size is None:
@@ -191,6 +260,8 @@ class Volume(Native):
             raise InputError(
                 "format: a linked clone is always qcow2", resolution="leave format out, or say full_copy=True"
             )
+        if source is VolumeSource.OVERLAY and self.format != "qcow2":
+            raise InputError("format: an overlay is always qcow2", resolution="leave format out")
         self.label = f"{self.name}.{self.format}" if label is None else check_label(label, field="label")
         spec = VolumeSpec(
             name=self.name,
@@ -198,7 +269,8 @@ class Volume(Native):
             pool=self.pool.name,
             format=self.format,
             source=source,
-            image=base.name if base else None,
+            image=origin.name if origin else None,
+            base=below.name if below else None,
             capacity=self.size,
             data=data,
             on_image_change=ImageChange(

@@ -1,63 +1,60 @@
-"""`Rate`, `Bandwidth` and `PortGroup`: how much a network lets through."""
+"""`Bandwidth` and `PortGroup`: how much NICs and networks let through."""
+
+from typing import Final
 
 from vmstack.errors import InputError
 from vmstack.evaluate.native.base import validated
-from vmstack.evaluate.native.fields import check_flag, check_int, check_label, check_list, check_type
-from vmstack.model.traffic import Bandwidth as BandwidthSpec
+from vmstack.evaluate.native.fields import check_flag, check_label, check_list, check_size, check_type
+from vmstack.model.hardware import BandwidthSpec
+from vmstack.model.sizes import KIB
 from vmstack.model.traffic import PortGroup as PortGroupSpec
-from vmstack.model.traffic import Rate as RateSpec
+from vmstack.model.traffic import Traffic
 
-# libvirt keeps rates in 32 bits, and tc counts in bytes.
-_MOST = 2**32 // 1024 - 1
-
-
-class Rate:
-    """A limit: `average` and `peak` in KiB a second, `burst` in KiB."""
-
-    __slots__ = ("spec",)
-
-    @validated
-    def __init__(self, average: int, *, peak: int | None = None, burst: int | None = None) -> None:
-        self.spec = RateSpec(
-            average=check_int(average, field="average", low=1, high=_MOST),
-            peak=None if peak is None else check_int(peak, field="peak", low=1, high=_MOST),
-            burst=None if burst is None else check_int(burst, field="burst", low=1, high=_MOST),
-        )
-        if self.spec.peak is not None and self.spec.peak < self.spec.average:
-            raise InputError(f"peak: {peak} is less than the average of {average}")
+# libvirt counts bandwidth in KiB, and in 64 bits.
+_MOST: Final = 1 << 50
 
 
 class Bandwidth:
-    """Limits as the machines see them: `inbound` is what they receive. A number is an average in KiB a second."""
+    """Limits of one direction of a NIC, as sizes a second ("10MiB"): on average, at its peak, and `burst` in all."""
 
     __slots__ = ("spec",)
 
     @validated
-    def __init__(self, *, inbound: int | Rate | None = None, outbound: int | Rate | None = None) -> None:
-        if inbound is None and outbound is None:
-            raise InputError("inbound: a bandwidth limits one direction at least", resolution="give inbound=1024")
+    def __init__(self, average: str, *, peak: str | None = None, burst: str | None = None) -> None:
         self.spec = BandwidthSpec(
-            inbound=_read_rate(inbound, field="inbound"), outbound=_read_rate(outbound, field="outbound")
+            average=_kib(average, field="average"),
+            peak=None if peak is None else _kib(peak, field="peak"),
+            burst=None if burst is None else _kib(burst, field="burst"),
         )
 
 
 class PortGroup:
-    """Settings for some NICs of a network; `default` for those that name no group."""
+    """Settings for some NICs of a network, each for itself; `default` for those that name no group."""
 
     __slots__ = ("spec",)
 
     @validated
-    def __init__(self, name: str, *, bandwidth: Bandwidth | None = None, default: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        inbound: str | Bandwidth | None = None,
+        outbound: str | Bandwidth | None = None,
+        default: bool = False,
+    ) -> None:
         self.spec = PortGroupSpec(
             name=check_label(name, field="name"),
             default=check_flag(default, field="default"),
-            bandwidth=read_bandwidth(bandwidth),
+            bandwidth=read_traffic(inbound, outbound),
         )
 
 
-def read_bandwidth(value: object) -> BandwidthSpec | None:
-    """Check the bandwidth of a network or a port group."""
-    return None if value is None else check_type(value, Bandwidth, field="bandwidth").spec
+def read_traffic(inbound: object, outbound: object) -> Traffic | None:
+    """Check the limits of both directions; none at all says nothing."""
+    traffic = Traffic(
+        inbound=read_bandwidth(inbound, field="inbound"), outbound=read_bandwidth(outbound, field="outbound")
+    )
+    return None if traffic == Traffic() else traffic
 
 
 def read_port_groups(value: object) -> tuple[PortGroupSpec, ...]:
@@ -75,7 +72,15 @@ def read_port_groups(value: object) -> tuple[PortGroupSpec, ...]:
     return groups
 
 
-def _read_rate(value: object, *, field: str) -> RateSpec | None:
-    if value is None or isinstance(value, Rate):
+def _kib(value: object, *, field: str) -> int:
+    size = check_size(value, field=field, multiple=KIB)
+    if not 0 < size <= _MOST:
+        raise InputError(f"{field}: {value!r} is no limit", resolution='such as "10MiB"')
+    return size // KIB
+
+
+def read_bandwidth(value: object, *, field: str) -> BandwidthSpec | None:
+    """Check the limits of one direction: a size a second, or a `Bandwidth`."""
+    if value is None or isinstance(value, Bandwidth):
         return None if value is None else value.spec
-    return RateSpec(average=check_int(value, field=field, low=1, high=_MOST))
+    return BandwidthSpec(average=_kib(value, field=field))
