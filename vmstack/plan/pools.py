@@ -89,7 +89,8 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
             )
         )
         return
-    _check_moved(spec, context=context)
+    if _is_renamed(spec, context=context):
+        return
     ignored = ignored_fields(options.ignore_changes)
     definition = define_pool(spec, found, entry=entry, ignored=ignored, context=context)
     if definition is None:
@@ -319,11 +320,13 @@ def _update(
     )
 
 
-def _check_moved(spec: PoolSpec, *, context: Context) -> None:
+def _is_renamed(spec: PoolSpec, *, context: Context) -> bool:
     """Refuse a pool that only got another name in libvirt: that would be a new pool, without the old one's volumes."""
     key = Key(Kind.POOL, spec.name)
+    renamed = False
     for entry in context.indexes[spec.host].named_entries.get(key, ()):
         if entry.pool != spec.label:
+            renamed = True
             context.draft.errors.append(
                 RefusedError(
                     f"{key}: its name in libvirt cannot change from {entry.pool!r} to {spec.label!r}: "
@@ -332,3 +335,4 @@ def _check_moved(spec: PoolSpec, *, context: Context) -> None:
                     place=context.catalog.place(Kind.POOL, spec.name),
                 )
             )
+    return renamed
