@@ -14,6 +14,7 @@ from vmstack.model.effects import (
     DefineDomain,
     DetachDevice,
     PinVcpu,
+    PlugNics,
     PowerOffDomain,
     RenameDomain,
     ResumeDomain,
@@ -322,6 +323,9 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
         _set_password(decision, chain, live=True)
     for step in (*changing_devices(decision, found), *coming_devices(decision, found, handovers=handovers)):
         chain.add(step.verb, step.effect, needs=step.needs)
+    for plug in decision.plugs:
+        plug_in = PlugNics(uuid=uuid, name=name, network=plug.uuid, macs=plug.macs)
+        chain.add(f"plug:{plug.network}", plug_in, after=(plug.key,) if plug.key is not None else ())
 
 
 def _tune(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
