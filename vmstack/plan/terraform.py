@@ -106,7 +106,7 @@ def terraform_plan(plan: Plan, circumstances: Circumstances) -> dict[str, Any]:
         "configuration": _configuration(rows, circumstances.desired),
         **({} if circumstances.made is None else {"timestamp": circumstances.made}),
         "applyable": not plan.empty,
-        "complete": plan.whole,
+        "complete": plan.whole and not plan.partial,
         "errored": False,
     }
 
