@@ -84,6 +84,7 @@ def test_a_partial_plan_says_so_in_json(stack, host, capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["partial"] is True
     assert [change["address"] for change in document["changes"]] == ["network.lan"]
+    assert (document["complete"], len(document["resource_changes"])) == (False, 1)
 
 
 def test_a_vm_is_made_anew_with_its_disks_kept(stack, host, capsys):
