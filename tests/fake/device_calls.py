@@ -47,6 +47,7 @@ class DeviceCalls(DomainCalls):
         if device.tag == "interface" and source is not None and source.get("network"):
             bridges[source.get("network", "")] = self._bridge_of(source.get("network", ""))
         _check_hardware(root, device)
+        _check_memory(root, device)
         number = 1 + len(devices)
         domain_xml.enliven(device, number=number, identifier=domain.boot, backing=backing, bridges=bridges)
         devices.append(device)
@@ -79,7 +80,11 @@ class DeviceCalls(DomainCalls):
             if running:
                 self._check_update(old, device)
             if device.tag == "interface" or (running and device.tag == "graphics"):
+                plugged = old.find("source") if device.tag == "interface" and running else None
+                before = old.get("type")
                 _copy(device, old)
+                if plugged is not None:
+                    self._plug(old, plugged, moved=before != device.get("type"))
             else:
                 new = _device_copy(device)
                 domain_xml.complete_device(new, self.machine)
@@ -91,6 +96,19 @@ class DeviceCalls(DomainCalls):
         running = changed(domain.live_xml, running=True) if live and domain.live_xml else domain.live_xml
         domain.xml = changed(domain.xml, running=False) if config else domain.xml
         domain.live_xml = running
+
+    def _plug(self, nic: etree._Element, before: etree._Element, *, moved: bool) -> None:
+        """A tap goes to a bridge when the NIC's place changes, and nothing happens to it otherwise."""
+        source = nic.find("source")
+        assert source is not None
+        name = source.get("network")
+        if not name:
+            return
+        if not moved and name == before.get("network"):
+            source.attrib.update({key: value for key, value in before.attrib.items() if key in {"portid", "bridge"}})
+            return
+        source.set("portid", f"00000000-0000-4000-b000-{self.machine.tick():012x}")
+        source.set("bridge", self._bridge_of(name))
 
     def _check_update(self, old: etree._Element, new: etree._Element) -> None:
         source = new.find("source")
@@ -236,9 +254,14 @@ def _check_hardware(root: etree._Element, device: etree._Element) -> None:
         driver = device.find("driver")
         if driver is None or driver.get("type") != "virtiofs":
             raise HostError("Operation not supported: only virtiofs filesystems can be hotplugged")
-        access = root.find("memoryBacking/access")
-        if access is None or access.get("mode") != "shared":
-            raise HostError("unsupported configuration: 'virtiofs' requires shared memory")
+
+
+def _check_memory(root: etree._Element, device: etree._Element) -> None:
+    """virtiofs maps the guest's memory, running or not."""
+    driver, access = device.find("driver"), root.find("memoryBacking/access")
+    fast = device.tag == "filesystem" and driver is not None and driver.get("type") == "virtiofs"
+    if fast and (access is None or access.get("mode") != "shared"):
+        raise HostError("unsupported configuration: 'virtiofs' requires shared memory")
 
 
 def _device_copy(device: etree._Element) -> etree._Element:
@@ -249,6 +272,7 @@ def _added(definition: str, device: etree._Element) -> str:
     root = parse(definition, root="domain")
     devices = root.find("devices")
     _refuse_duplicate(devices, device)
+    _check_memory(root, device)
     devices.append(device)
     pci.assign(devices)
     domain_xml.order(root, devices)

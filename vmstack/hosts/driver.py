@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, Protocol
 
 from vmstack.model.base import Data
+from vmstack.model.effects import NetworkSection
 from vmstack.model.hardware import IoTuneSpec
 from vmstack.model.observed import HostFacts
 
@@ -32,6 +33,8 @@ class DomainRecord(Data, frozen=True, kw_only=True):
 
 
 class NetworkRecord(Data, frozen=True, kw_only=True):
+    """A network. `ports` are the UUIDs of what is plugged in, `None` where it is off or the daemon does not tell."""
+
     uuid: str
     name: str
     active: bool
@@ -39,6 +42,7 @@ class NetworkRecord(Data, frozen=True, kw_only=True):
     autostart: bool
     xml: str
     live_xml: str | None
+    ports: frozenset[str] | None = None
 
 
 class PoolRecord(Data, frozen=True, kw_only=True):
@@ -155,7 +159,7 @@ class Driver(Protocol):
         uuid: str,
         *,
         command: Literal["add", "modify", "delete"],
-        section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"],
+        section: NetworkSection,
         xml: str,
         parent_index: int,
         live: bool,
@@ -177,8 +181,11 @@ class Driver(Protocol):
     def undefine_network(self, uuid: str) -> None: ...
 
     # Domains.
-    def define_domain(self, xml: str) -> None:  # ExistsError when the name has another UUID
-        """Define or redefine. Passwords of displays that reads never show survive when `xml` does not give any."""
+    def define_domain(self, xml: str, *, validate: bool = False) -> None:  # ExistsError: the name has another UUID
+        """Define or redefine. Passwords of displays that reads never show survive when `xml` does not give any.
+
+        `validate`: a `HostError` for what libvirt's schema does not know.
+        """
 
     def rename_domain(self, uuid: str, *, name: str) -> None:  # ExistsError when the name is taken
         """Rename a domain that is off; with the name that it has already, nothing happens.
@@ -188,7 +195,7 @@ class Driver(Protocol):
 
     def start_domain(self, uuid: str) -> None: ...
     def resume_domain(self, uuid: str) -> None: ...
-    def shutdown_domain(self, uuid: str) -> None: ...  # asks the guest by ACPI, does not wait
+    def shutdown_domain(self, uuid: str) -> None: ...  # asks the guest's agent, else by ACPI; does not wait
     def power_off_domain(self, uuid: str) -> None: ...
     def set_domain_autostart(self, uuid: str, *, enabled: bool) -> None: ...
     def set_vcpus(self, uuid: str, count: int, *, live: bool, config: bool) -> None: ...

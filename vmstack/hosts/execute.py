@@ -62,6 +62,8 @@ def execute(
     match effect:
         case effects.DefinePool():
             patience.insist(lambda: driver.define_pool(effect.xml))
+        case effects.RebuildPool():
+            storage.rebuild_pool(effect)
         case effects.StartPool():
             return EffectResult(built=storage.start_pool(effect))
         case effects.SetPoolAutostart():
@@ -96,6 +98,8 @@ def execute(
             network.undefine(effect.uuid)
         case effects.StampNetwork():
             network.stamp(effect)
+        case effects.DefineChecked():
+            patience.insist(lambda: driver.define_domain(effect.xml, validate=True))
         case effects.DefineDomain():
             patience.insist(lambda: driver.define_domain(effect.xml))
         case effects.RenameDomain():
@@ -137,6 +141,8 @@ def execute(
         case effects.SetPassword():
             password = None if effect.password is None else supply.password(effect.password)
             device.set_password(effect, password=password)
+        case effects.PlugNics():
+            device.plug(effect)
         case effects.ResizeDisk():
             patience.insist(lambda: driver.resize_disk(effect.uuid, effect.disk, capacity=effect.capacity))
         case effects.StampDomain():

@@ -28,13 +28,14 @@ _NIC_FIELDS: Final = frozenset({
 })  # fmt: skip
 _NETWORK_FIELDS: Final = frozenset({
     "mode", "bridge", "subnets", "dhcp", "reservations", "dns_hosts", "dns_enabled", "dns_forwarders", "dns_srvs",
-    "routes", "dnsmasq_options", "domain", "domain_local", "mtu", "autostart", "xslt",
+    "dns_txts", "routes", "dnsmasq_options", "domain", "domain_local", "mtu", "bandwidth", "port_groups", "autostart",
+    "xslt",
 })  # fmt: skip
 _FIELDS: Final[dict[type, frozenset[str]]] = {
     VmSpec: _VM_FIELDS,
     VolumeSpec: frozenset({"capacity", "format", "source", "image", "xslt"}),
     NetworkSpec: _NETWORK_FIELDS,
-    PoolSpec: frozenset({"path", "autostart", "devices", "xslt"}),
+    PoolSpec: frozenset({"path", "autostart", "devices", "permissions", "xslt"}),
 }
 # What programs call these fields when they write them.
 _ALIASES: Final = {"seed": "cloud_init", "networks": "nics"}

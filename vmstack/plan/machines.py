@@ -15,7 +15,7 @@ from vmstack.model.ownership import Stamp
 from vmstack.model.plan import Disruption
 from vmstack.model.specs import DiskSpec, Power, VmSpec
 from vmstack.model.text import import_command
-from vmstack.plan.adopted import adopted_of, as_found
+from vmstack.plan.adopted import adopted_of, as_found, own_fields
 from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
@@ -30,6 +30,7 @@ from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.passwords import mark_in, mark_of, password_difference
 from vmstack.plan.pending import tell_pending
+from vmstack.plan.plugs import Plug, find_plugs, plug_differences
 from vmstack.plan.remaking import asked_anew, named_changes, why_named
 from vmstack.plan.restarting import settle_restart
 from vmstack.plan.seed_plan import SeedDecision
@@ -37,7 +38,11 @@ from vmstack.plan.styling import Styled, hardened, is_written_whole, kept_word, 
 from vmstack.plan.volume_fate import Fate, VolumeFate
 
 # Differences that follow from a change of something else.
-_CONSEQUENCES: Final = frozenset({Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
+_CONSEQUENCES: Final = frozenset({
+    Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG,
+})  # fmt: skip
+# What happens to the things around the VM is no change of what it is.
+_AROUND: Final = frozenset({Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG, Case.UNPLUGGED})
 
 
 class Mode(enum.StrEnum):
@@ -92,6 +97,7 @@ class MachineDecision:
     reasons: tuple[str, ...] = ()
     whole: DomainConfig | None = None
     remade: bool = False
+    plugs: tuple[Plug, ...] = ()
 
     @property
     def host(self) -> str:
@@ -203,7 +209,8 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
     )
     adopted = adopted_of(found)
     if found is not None and adopted is not None:
-        design = as_found(design, spec=spec, observed=found.config, adopted=adopted)
+        before = frozenset(found.stamp.fields if found.stamp is not None else ())
+        design = as_found(design, spec=spec, observed=found.config, adopted=adopted, written=before)
     ignored = ignored_fields(context.catalog.options(Kind.VM, spec.name).ignore_changes)
     try:
         styled = style(design, stylesheet=spec.hardware.stylesheet, path=context.stack.path(key), found=found)
@@ -219,6 +226,8 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         mark = mark_in(found.stamp)
     words = [item for item in (word, mark) if item is not None]
     fields = written_fields(styled.config, arch=spec.hardware.arch is not None)
+    if adopted is not None:
+        fields = own_fields(fields, spec=spec)
     stamp = Stamp(
         path=context.stack.path(key),
         digest=digest_of(styled.config),
@@ -273,7 +282,8 @@ def _decide_existing(
         if known is not None and path in known.left:
             continue
         context.draft.note(f"{path} ({what}) was added outside vmstack and is kept", key=key)
-    under = _disturbances(spec, found, around=around)
+    plugs = find_plugs(found, networks=around.networks, host=spec.host, context=context)
+    under = (*_disturbances(spec, found, around=around), *plug_differences(plugs, networks=around.networks))
     search = find_differences(
         target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names, ignored=ignored
     )
@@ -304,7 +314,7 @@ def _decide_existing(
     drifted = found.stamp is not None and found.stamp.digest == stamp.digest
     by_hand = drifted and any(item.case not in _CONSEQUENCES for item in search.found)
     asked = asked_anew(key, before=found.stamp.trigger if found.stamp is not None else None, context=context)
-    changed = (item.path for item in search.found if item.case not in (Case.VOLUME_UNDER, Case.NETWORK_REPLACE))
+    changed = (item.path for item in search.found if item.case not in _AROUND)
     named = named_changes(key, changed, context=context)
     remade = bool(asked or named)
     reasons += why_named(named)
@@ -343,6 +353,7 @@ def _decide_existing(
         reasons=("It was changed outside vmstack.", *reasons) if by_hand else tuple(reasons),
         whole=whole,
         remade=remade,
+        plugs=plugs,
     )
 
 

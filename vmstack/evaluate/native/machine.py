@@ -41,7 +41,7 @@ from vmstack.evaluate.native.networks import Attachment, Network
 from vmstack.evaluate.native.options import read_options
 from vmstack.evaluate.native.peripherals import Device, read_devices
 from vmstack.evaluate.native.storage import StoragePool, Volume
-from vmstack.evaluate.native.stylesheets import read_stylesheet
+from vmstack.evaluate.native.stylesheets import Patch, read_sheet
 from vmstack.evaluate.native.upkeep import HealthCheck, RestartPolicy, RollingGroup, restart_spec
 from vmstack.evaluate.native.wiring import Wiring, wire
 from vmstack.evaluate.places import find_place
@@ -59,6 +59,7 @@ _FIRMWARES: Final[tuple[Literal["bios", "uefi"], ...]] = ("bios", "uefi")
 _DOMAIN_TYPES: Final[tuple[Literal["kvm", "qemu"], ...]] = ("kvm", "qemu")
 # The most that a q35 machine of QEMU 8.1 or later takes (MachineClass.max_cpus).
 _MAX_VCPUS: Final = 4096
+_IDE_DRIVES: Final = 4
 # A guest boots, runs cloud-init and installs packages, perhaps without hardware virtualisation.
 _READY_SECONDS: Final = 600
 
@@ -68,7 +69,8 @@ class VirtualMachine(Native):
 
     `disk` is the root disk's size (default: the image's) or a `Disk`. `wait` is how long apply waits for the guest's
     report after start (default: 10 minutes with cloud_init; False: not at all). `restart="defer"` leaves it to
-    others to restart the guest for what cannot change while it runs.
+    others to restart the guest for what cannot change while it runs. `on_image_change` is what another image does to
+    the disks that were made from one: `keep` them as they are, or `replace` what they hold.
     """
 
     __slots__ = ("_nics", "disks", "host", "label")
@@ -109,6 +111,7 @@ class VirtualMachine(Native):
         graphics: Graphics | None = None,
         devices: Sequence[Device] = (),
         iothreads: int | None = None,
+        xml: Sequence[Patch] = (),
         xslt: str | None = None,
         serial_log: str | None = None,
         description: str | None = None,
@@ -121,6 +124,7 @@ class VirtualMachine(Native):
         group: RollingGroup | None = None,
         health: HealthCheck | None = None,
         on_seed_change: Literal["report", "reseed", "replace"] = "report",
+        on_image_change: Literal["keep", "replace"] = "keep",
         label: str | None = None,
         opts: Any = None,
     ) -> None:
@@ -188,7 +192,9 @@ class VirtualMachine(Native):
         given = [item if isinstance(item, Cdrom) else check_type(item, Disk, field="disks") for item in further]
         drives = [item for item in given if isinstance(item, Cdrom)]
         parts = [*([root] if root else []), *(item for item in given if isinstance(item, Disk))]
-        volumes = self._make_disks(parts, image=image, pool=storage, root=root, wishes=wishes)
+        volumes = self._make_disks(
+            parts, image=image, pool=storage, root=root, on_image_change=on_image_change, wishes=wishes
+        )
         self.disks: Mapping[str, Volume] = MappingProxyType(volumes)
         self._nics = wiring.specs
         if documents and root is not None and root.volume is None and root.image is None and image is None:
@@ -199,6 +205,7 @@ class VirtualMachine(Native):
             )
         media = self._take_drives(drives, volumes=volumes, place=len(parts))
         _check_threads(parts, iothreads=iothreads)
+        _check_ide((*parts, *drives), machine=spec.machine)
         display = graphics if isinstance(graphics, Graphics) else None
         if display is not None and display.password is None and display.spec.listen in ("0.0.0.0", "::"):  # noqa: S104
             self.recorder.warn(
@@ -219,7 +226,7 @@ class VirtualMachine(Native):
                 **hardware,
                 video=None if display is None else display.video,
                 media=media,
-                stylesheet=read_stylesheet(xslt, field="xslt"),
+                stylesheet=read_sheet(xml, xslt),
             ),
             seed=self.name if documents else None,
             restarts=restart_spec(
@@ -254,7 +261,14 @@ class VirtualMachine(Native):
             )
 
     def _make_disks(
-        self, parts: Sequence[Disk], *, image: Image | None, pool: StoragePool | None, root: Disk | None, wishes: Wishes
+        self,
+        parts: Sequence[Disk],
+        *,
+        image: Image | None,
+        pool: StoragePool | None,
+        root: Disk | None,
+        on_image_change: object,
+        wishes: Wishes,
     ) -> dict[str, Volume]:
         volumes: dict[str, Volume] = {}
         for part in parts:
@@ -282,6 +296,7 @@ class VirtualMachine(Native):
                 image=base,
                 full_copy=part.full_copy,
                 format=part.format,
+                on_image_change=on_image_change,
                 label=part.label,
                 # A root disk can be made again from its image; what has no image cannot.
                 data=part is not root or base is None,
@@ -404,6 +419,20 @@ class VirtualMachine(Native):
 def _loaded(drive: Cdrom, volume: Volume) -> DiskSpec:
     """A drive with a volume of the stack in it."""
     return DiskSpec(name=drive.name, volume=volume.name, bus=drive.bus, device="cdrom", readonly=True, discard=False)
+
+
+def _check_ide(parts: Sequence[Disk | Cdrom], *, machine: str | None) -> None:
+    """Only the machines before q35 have an IDE bus, for two drives on each of two cables."""
+    drives = [part for part in parts if part.bus == "ide"]
+    if drives and (not (machine or "").startswith("pc") or (machine or "").startswith("pc-q35")):
+        raise InputError(
+            f"disks: {drives[0].name}: the machine {machine or 'q35'} has no IDE bus",
+            resolution='say bus="sata", or machine="pc"',
+        )
+    if len(drives) > _IDE_DRIVES:
+        raise InputError(
+            f"disks: {drives[_IDE_DRIVES].name}: an IDE bus has {_IDE_DRIVES} drives", resolution='say bus="sata"'
+        )
 
 
 def _check_threads(parts: Sequence[Disk], *, iothreads: int | None) -> None:
