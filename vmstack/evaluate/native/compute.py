@@ -9,6 +9,7 @@ from vmstack.errors import InputError
 from vmstack.evaluate.native.base import validated
 from vmstack.evaluate.native.fields import (
     check_choice,
+    check_flag,
     check_host_path,
     check_int,
     check_label,
@@ -56,7 +57,8 @@ _HYPERV: Final = (
 _SHARES: Final = (2, 262_144)
 _QUOTA: Final = (1_000, 17_592_186_044_415)
 _PERIOD: Final = (1_000, 1_000_000)
-_MOST_PARTS: Final = 4096
+# The most that a q35 machine of QEMU 8.1 or later takes (MachineClass.max_cpus).
+MAX_VCPUS: Final = 4096
 
 
 class Cpu:
@@ -94,7 +96,7 @@ class Cpu:
             self.mode = check_choice(mode, field="mode", allowed=CPU_MODES)
         parts = {"sockets": sockets, "dies": dies, "cores": cores, "threads": threads}
         said = {
-            name: check_int(value, field=name, low=1, high=_MOST_PARTS)
+            name: check_int(value, field=name, low=1, high=MAX_VCPUS)
             for name, value in parts.items()
             if value is not None
         }
@@ -236,6 +238,39 @@ def compute_spec(
     )
 
 
+def check_maximum(value: object, *, low: int) -> int:
+    """The maximum of vcpus, which is their number where nothing is said."""
+    return low if value is None else check_int(value, field="max_vcpus", low=low, high=MAX_VCPUS)
+
+
+def check_max_memory(value: object, *, low: int) -> int:
+    """The maximum of memory in bytes, which is the memory where nothing is said."""
+    if value is None:
+        return low
+    size = check_size(value, field="max_memory", multiple=KIB)
+    if size < low:
+        raise InputError(f"max_memory: {value} is less than memory")
+    return size
+
+
+def check_secure_boot(value: object, *, firmware: str) -> bool:
+    """Whether secure boot is asked for, of a firmware that has it."""
+    wanted = check_flag(value, field="secure_boot")
+    if wanted and firmware != "uefi":
+        raise InputError("secure_boot: only UEFI has it", resolution='say firmware="uefi", too')
+    return wanted
+
+
+def choose_mode(value: object, *, cpu: Cpu | None) -> AnyCpuMode | None:
+    """The mode of the processor, which may be said beside it or in it."""
+    own = None if cpu is None else check_type(cpu, Cpu, field="cpu").mode
+    if value is None:
+        return own
+    if own is not None:
+        raise InputError("cpu_mode: cpu has a mode or a model already", resolution="leave cpu_mode out")
+    return check_choice(value, field="cpu_mode", allowed=CPU_MODES)
+
+
 def boot_fields(*, boot: Boot | None, tpm: Tpm | None) -> dict[str, Any]:
     """What the VM boots, and its TPM, by the names of a `HardwareSpec`."""
     start = Boot() if boot is None else check_type(boot, Boot, field="boot")
@@ -260,7 +295,7 @@ def _features(value: object) -> tuple[CpuFeatureSpec, ...]:
 
 def _pins(value: object) -> tuple[PinSpec, ...]:
     return tuple(
-        PinSpec(vcpu=check_int(vcpu, field="pins", low=0, high=_MOST_PARTS), cpus=_cpus(cpus, field=f"pins[{vcpu}]"))
+        PinSpec(vcpu=check_int(vcpu, field="pins", low=0, high=MAX_VCPUS), cpus=_cpus(cpus, field=f"pins[{vcpu}]"))
         for vcpu, cpus in sorted(_items(value, field="pins"))
     )
 

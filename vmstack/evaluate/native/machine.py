@@ -11,7 +11,7 @@ from vmstack.evaluate.cloudinit.network import network_config
 from vmstack.evaluate.native.base import Native, validated
 from vmstack.evaluate.native.cloud_init import CloudInit, seed_cache
 from vmstack.evaluate.native.compute import (
-    CPU_MODES,
+    MAX_VCPUS,
     Boot,
     Clock,
     Cpu,
@@ -20,6 +20,10 @@ from vmstack.evaluate.native.compute import (
     RebootAction,
     Tpm,
     boot_fields,
+    check_max_memory,
+    check_maximum,
+    check_secure_boot,
+    choose_mode,
     compute_spec,
 )
 from vmstack.evaluate.native.devices import MAX_IOTHREADS, Cdrom, Disk, Graphics, Nic
@@ -57,8 +61,6 @@ CpuMode = Literal["host-passthrough", "host-model", "maximum"]
 
 _FIRMWARES: Final[tuple[Literal["bios", "uefi"], ...]] = ("bios", "uefi")
 _DOMAIN_TYPES: Final[tuple[Literal["kvm", "qemu"], ...]] = ("kvm", "qemu")
-# The most that a q35 machine of QEMU 8.1 or later takes (MachineClass.max_cpus).
-_MAX_VCPUS: Final = 4096
 _IDE_DRIVES: Final = 4
 # A guest boots, runs cloud-init and installs packages, perhaps without hardware virtualisation.
 _READY_SECONDS: Final = 600
@@ -136,7 +138,7 @@ class VirtualMachine(Native):
         wanted = check_list(networks, field="networks")
         self.host = _choose_host(host, pool=storage, networks=wanted, vm=self)
         self.label = self.name if label is None else check_label(label, field="label")
-        count = check_int(vcpus, field="vcpus", low=1, high=_MAX_VCPUS)
+        count = check_int(vcpus, field="vcpus", low=1, high=MAX_VCPUS)
         size = check_size(memory, field="memory", multiple=KIB)
         spec = VmSpec(
             name=self.name,
@@ -144,16 +146,16 @@ class VirtualMachine(Native):
             uuid=self.uuid,
             host=self.host.name,
             vcpus=count,
-            max_vcpus=_check_maximum(max_vcpus, low=count),
+            max_vcpus=check_maximum(max_vcpus, low=count),
             memory=size,
-            max_memory=_check_max_memory(max_memory, low=size),
+            max_memory=check_max_memory(max_memory, low=size),
             seed_policy=SeedPolicy(
                 check_choice(on_seed_change, field="on_seed_change", allowed=[str(item) for item in SeedPolicy])
             ),
             domain_type=None
             if domain_type is None
             else check_choice(domain_type, field="domain_type", allowed=_DOMAIN_TYPES),
-            cpu_mode=_cpu_mode(cpu_mode, cpu=cpu),
+            cpu_mode=choose_mode(cpu_mode, cpu=cpu),
             machine=None if machine is None else check_label(machine, field="machine"),
             firmware=check_choice(firmware, field="firmware", allowed=_FIRMWARES),
             graphics=None if graphics is None else check_type(graphics, Graphics, field="graphics").spec,
@@ -173,7 +175,7 @@ class VirtualMachine(Native):
                 numa=numa,
                 hugepages=hugepages,
                 hyperv=hyperv,
-                secure_boot=_check_secure_boot(secure_boot, firmware=firmware),
+                secure_boot=check_secure_boot(secure_boot, firmware=firmware),
                 title=title,
                 on_reboot=on_reboot,
                 on_crash=on_crash,
@@ -453,37 +455,6 @@ def _choose_host(host: object, *, pool: StoragePool | None, networks: Sequence[o
         if isinstance(network, Network):
             return network.host
     return choose_host(host, recorder=vm.recorder)
-
-
-def _check_secure_boot(value: object, *, firmware: str) -> bool:
-    wanted = check_flag(value, field="secure_boot")
-    if wanted and firmware != "uefi":
-        raise InputError("secure_boot: only UEFI has it", resolution='say firmware="uefi", too')
-    return wanted
-
-
-def _cpu_mode(
-    value: object, *, cpu: Cpu | None
-) -> Literal["host-passthrough", "host-model", "maximum", "custom"] | None:
-    own = None if cpu is None else check_type(cpu, Cpu, field="cpu").mode
-    if value is None:
-        return own
-    if own is not None:
-        raise InputError("cpu_mode: cpu has a mode or a model already", resolution="leave cpu_mode out")
-    return check_choice(value, field="cpu_mode", allowed=CPU_MODES)
-
-
-def _check_maximum(value: object, *, low: int) -> int:
-    return low if value is None else check_int(value, field="max_vcpus", low=low, high=_MAX_VCPUS)
-
-
-def _check_max_memory(value: object, *, low: int) -> int:
-    if value is None:
-        return low
-    size = check_size(value, field="max_memory", multiple=KIB)
-    if size < low:
-        raise InputError(f"max_memory: {value} is less than memory")
-    return size
 
 
 def _read_wait(value: object, *, default: int | None) -> int | None:
