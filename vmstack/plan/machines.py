@@ -15,6 +15,7 @@ from vmstack.model.ownership import Stamp
 from vmstack.model.plan import Disruption
 from vmstack.model.specs import DiskSpec, Power, VmSpec
 from vmstack.plan.adopted import adopted_of, as_found
+from vmstack.plan.applied import AppliedDomain, write_applied
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_disk, design_domain
 from vmstack.plan.digest import digest_of
@@ -29,9 +30,12 @@ from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.pending import tell_pending
 from vmstack.plan.remaking import asked_anew, named_changes, why_named
 from vmstack.plan.seed_plan import SeedDecision
+from vmstack.plan.stamps import why_stamped_anew
 from vmstack.plan.styling import Styled, hardened, is_written_whole, kept_word, style, whole_target
 from vmstack.plan.volume_fate import Fate, VolumeFate
 
+# Why something is put right that the program did not change.
+BY_HAND: Final = "It was changed outside vmstack."
 # Differences that follow from a change of something else.
 _CONSEQUENCES: Final = frozenset({Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
 
@@ -215,6 +219,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         trigger=context.catalog.options(Kind.VM, spec.name).replacement_trigger,
         ready="pending" if spec.reports else "none",
         adopted=adopted,
+        applied=write_applied(AppliedDomain(config=styled.config, autostart=spec.autostart, power=spec.power)),
     )
     if found is None:
         check_macs(styled.config.nics, uuid=spec.uuid, host=spec.host, key=key, context=context)
@@ -316,7 +321,7 @@ def _decide_existing(
         autostart=spec.autostart if autostart_differs else None,
         awaits=awaits,
         instance=seed.instance if seed else None,
-        reasons=("It was changed outside vmstack.", *reasons) if by_hand else tuple(reasons),
+        reasons=(*why_stamped_anew(found.stamp), *((BY_HAND,) if by_hand else ()), *reasons),
         whole=whole,
         remade=remade,
     )
@@ -436,4 +441,4 @@ def _generation(found: ObservedDomain | None) -> int:
 
 def _restamps(old: Stamp, new: Stamp) -> bool:
     """Whether the stamp must be written though nothing else is: the digest alone is no reason."""
-    return any(getattr(old, name) != getattr(new, name) for name in _STAMPED)
+    return not old.intact or any(getattr(old, name) != getattr(new, name) for name in _STAMPED)

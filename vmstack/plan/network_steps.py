@@ -25,6 +25,7 @@ from vmstack.plan.network_diff import NetworkDiff, services
 from vmstack.plan.network_updates import Entry, Lease, Span, Update
 from vmstack.plan.networks import NetworkDecision, NetworkFate
 from vmstack.plan.remaking import ASKED, why_named
+from vmstack.plan.stamps import is_stamped_so, why_stamped_anew
 from vmstack.xmlio.network import (
     patch_network,
     write_dhcp_host,
@@ -186,7 +187,8 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
         fields.append(
             FieldChange(path="autostart", before=found.autostart, after=spec.autostart, disruption=Disruption.NONE)
         )
-    if found.stamp != decision.stamp:
+    reasons += why_stamped_anew(found.stamp)
+    if not is_stamped_so(found.stamp, decision.stamp):
         stamp = StampNetwork(uuid=uuid, name=name, stamp_xml=write_stamp(decision.stamp), live=True)
         last = draft.step(key, "stamp", stamp, host=host, needs=(last,), after=after)
         before = found.stamp.protect if found.stamp else False
@@ -194,7 +196,7 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
             fields.append(
                 FieldChange(path="protect", before=before, after=decision.stamp.protect, disruption=Disruption.NONE)
             )
-    if not fields:
+    if not fields and not reasons:
         notes_trigger = found.stamp is not None and found.stamp.trigger != decision.stamp.trigger
         what = "its replacement trigger" if notes_trigger else "which fields of it the program writes"
         reasons.append(f"vmstack notes {what}.")

@@ -11,6 +11,7 @@ from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedNetwork
 from vmstack.model.ownership import Stamp
 from vmstack.model.specs import NetworkMode, NetworkSpec
+from vmstack.plan.applied import AppliedNetwork, write_applied
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_network
 from vmstack.plan.digest import digest_of
@@ -144,6 +145,7 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
         retain=options.retain,
         trigger=options.replacement_trigger,
         adopted=found.stamp.adopted if found is not None and found.stamp is not None else None,
+        applied=write_applied(AppliedNetwork(config=design, autostart=spec.autostart)),
     )
     holder = index.network_names.get(spec.label) or index.networks.get(design.uuid)
     if holder is not None and holder is not found and not _leaves(holder, context=context, host=spec.host):
@@ -217,8 +219,10 @@ def _leaves(holder: ObservedNetwork, *, context: Context, host: str) -> bool:
 
 
 def _restamps(old: Stamp | None, new: Stamp) -> bool:
-    return old is None or any(
-        getattr(old, name) != getattr(new, name) for name in ("fields", "protect", "retain", "trigger")
+    return (
+        old is None
+        or not old.intact
+        or any(getattr(old, name) != getattr(new, name) for name in ("fields", "protect", "retain", "trigger"))
     )
 
 

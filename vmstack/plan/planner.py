@@ -29,6 +29,7 @@ from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
 from vmstack.plan.machines import MachineDecision, Surroundings, decide_machines
+from vmstack.plan.made import made_by_host
 from vmstack.plan.network_steps import plan_networks
 from vmstack.plan.networks import NetworkFate, decide_networks
 from vmstack.plan.outputs import kept_outputs, last_outputs, stored_outputs
@@ -82,7 +83,8 @@ def make_plan(
         check_held(wanted, context=context)
     draft.raise_errors()
 
-    plan = _close(context, desired, observed, kept=kept)
+    made = made_by_host(decided.machines.values(), networks=networks.values(), context=context, observed=observed)
+    plan = _close(context, desired, observed, kept=kept, made=made)
     check_plan(plan)
     return plan
 
@@ -170,7 +172,14 @@ def open_context(
     )
 
 
-def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept: Mapping[str, int]) -> Plan:
+def _close(
+    context: Context,
+    desired: DesiredGraph,
+    observed: Observed,
+    *,
+    kept: Mapping[str, int],
+    made: Mapping[str, dict[str, int]],
+) -> Plan:
     draft, catalog = context.draft, context.catalog
     ledgers_before = [snapshot.ledger for snapshot in observed.hosts.values() if snapshot.ledger is not None]
     outputs = {} if context.policy.destroy else kept_outputs(desired.outputs, ledgers=ledgers_before)
@@ -202,6 +211,7 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
         stored_outputs_differ=differ,
         ledgers=ledgers,
         releases=releases,
+        made={host: made[host] for host in ledgers if made.get(host)},
         diagnostics=draft.diagnostics(),
         unchanged=draft.unchanged,
         gaps=() if context.policy.destroy else desired.gaps,
