@@ -36,11 +36,11 @@ def check_ignored(resource: Resource) -> list[InputError]:
     return [
         InputError(
             f"{resource.key}: ignore_changes names {path!r}, which is no field of it",
-            resolution=f"use one of: {', '.join(_choices(resource))}",
+            resolution=f"use one of: {', '.join(field_choices(resource))}",
             place=resource.place,
         )
         for path in resource.options.ignore_changes
-        if not _is_field(resource, path)
+        if not is_field(resource, path)
     ]
 
 
@@ -69,7 +69,8 @@ def _canonical(path: str) -> str:
     return path
 
 
-def _is_field(resource: Resource, path: str) -> bool:
+def is_field(resource: Resource, path: str) -> bool:
+    """Whether the path names a field of the resource, or everything (`*`)."""
     canonical = _canonical(path)
     fields = _FIELDS.get(type(resource.spec), frozenset())
     if canonical == "*" or canonical in fields:
@@ -85,7 +86,8 @@ def _is_field(resource: Resource, path: str) -> bool:
     return name in {nic.name for nic in resource.spec.nics} and (field is None or field in _NIC_FIELDS)
 
 
-def _choices(resource: Resource) -> list[str]:
+def field_choices(resource: Resource) -> list[str]:
+    """The paths that one may name, for people."""
     fields = sorted(_FIELDS.get(type(resource.spec), frozenset()))
     if isinstance(resource.spec, VmSpec):
         fields += [f"disks[{disk.name}].capacity" for disk in resource.spec.disks]

@@ -20,7 +20,8 @@ from vmstack.plan.context import Context
 from vmstack.plan.design import design_disk, design_domain
 from vmstack.plan.digest import digest_of
 from vmstack.plan.disruption import Case, VmState, disruption_of
-from vmstack.plan.domain_diff import Difference, leftovers, settle_target, written_fields
+from vmstack.plan.domain_diff import Difference, Extra, leftovers, settle_target, written_fields
+from vmstack.plan.drift_policy import policies_of, policy_of_extra
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.machine_diff import Search, find_differences
 from vmstack.plan.machine_remarks import remark, remark_leases
@@ -30,12 +31,11 @@ from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.pending import tell_pending
 from vmstack.plan.remaking import asked_anew, named_changes, why_named
 from vmstack.plan.seed_plan import SeedDecision
-from vmstack.plan.stamps import why_stamped_anew
+from vmstack.plan.sparing import spare_of_machine
+from vmstack.plan.stamps import BY_HAND, why_stamped_anew
 from vmstack.plan.styling import Styled, hardened, is_written_whole, kept_word, style, whole_target
 from vmstack.plan.volume_fate import Fate, VolumeFate
 
-# Why something is put right that the program did not change.
-BY_HAND: Final = "It was changed outside vmstack."
 # Differences that follow from a change of something else.
 _CONSEQUENCES: Final = frozenset({Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
 
@@ -255,12 +255,16 @@ def _decide_existing(
     ignored = ignored_fields(context.catalog.options(Kind.VM, spec.name).ignore_changes)
     names = {nic.mac: nic.name for nic in spec.nics}
     owned = frozenset(found.stamp.fields if found.stamp else ())
+    spared = spare_of_machine(spec, found, design=styled.config, stamp=stamp, context=context)
+    ignored |= spared.fields
+    owned |= spared.unwanted
     check_serials(styled.config, found, owned=owned, host=spec.host, key=key, context=context)
     target = settle_target(styled.config, observed=found.config, owned=owned, ignored=ignored, nic_names=names)
     _check_rename(target, found, key=key, context=context)
     drop_disks, drop_nics, extras = _leftovers(target, found, owned=owned, ignored=ignored)
-    for what in extras:
-        context.draft.note(f"{what} was added outside vmstack and is kept", key=key)
+    for path, what in extras:
+        if policy_of_extra(path, policies_of(key, context=context)) != "ignore":
+            context.draft.note(f"{path} ({what}) was added outside vmstack and is kept", key=key)
     under = _disturbances(spec, found, around=around)
     search = find_differences(target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names)
     whole = None
@@ -295,6 +299,8 @@ def _decide_existing(
     search = Search((*search.found, *(Difference(*item, Case.REMADE) for item in asked)), search.waiting)
     mode, define = _mode(search.found, found, state=state, wants_running=wants_running, remade=remade)
     move = _move(found, state=state, wants_running=wants_running, mode=mode)
+    if "power" in spared.fields and mode is not Mode.RESTART:
+        move = PowerMove.NONE
     anew = rerooted or (seed is not None and seed.reseeds) or (mode is Mode.RESTART and wants_running)
     stamp = msgspec.structs.replace(stamp, **readiness_after(found.stamp, spec=spec, anew=anew))
     waits_for_boot = seed_waits_for_boot(target, found) and mode is not Mode.RESTART
@@ -375,19 +381,18 @@ def _disturbances(spec: VmSpec, found: ObservedDomain, *, around: Surroundings) 
 
 def _leftovers(
     target: DomainConfig, found: ObservedDomain, *, owned: frozenset[str], ignored: frozenset[str]
-) -> tuple[tuple[DiskConfig, ...], tuple[NicConfig, ...], tuple[str, ...]]:
+) -> tuple[tuple[DiskConfig, ...], tuple[NicConfig, ...], tuple[Extra, ...]]:
     """Devices to remove and devices of other people, of the persistent and the live definition together."""
     disks: dict[str | None, DiskConfig] = {}
     nics: dict[str, NicConfig] = {}
-    extras: dict[str, str] = {}
+    extras: dict[str, Extra] = {}
     for config in (found.live, found.config):
         if config is not None:
             removed_disks, removed_nics, others = leftovers(target, config, owned=owned, ignored=ignored)
             disks |= {disk.serial: disk for disk in removed_disks}
             nics |= {nic.mac: nic for nic in removed_nics}
-            extras |= {extra.path: extra.what for extra in others}
-    shown = tuple(f"{path} ({what})" for path, what in sorted(extras.items()))
-    return tuple(disks.values()), tuple(nics.values()), shown
+            extras |= {extra.path: extra for extra in others}
+    return tuple(disks.values()), tuple(nics.values()), tuple(extras[path] for path in sorted(extras))
 
 
 def _name_is_free(spec: VmSpec, found: ObservedDomain | None, *, key: Key, context: Context) -> bool:

@@ -134,7 +134,7 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
         key,
         host=host,
         operation=Operation.REPLACE if found.active or asked else Operation.UPDATE,
-        fields=[*fields, *_update_fields(diff, disruption=disruption)],
+        fields=[*fields, *update_fields(diff, disruption=disruption)],
         reasons=_causes(diff, named=decision.named, inhabited=inhabited) if found.active else why_named(decision.named),
         place=context.catalog.place(Kind.NETWORK, spec.name),
     )
@@ -165,7 +165,7 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
     ignored = ignored_fields(context.catalog.options(Kind.NETWORK, spec.name).ignore_changes)
     after = context.needs(Kind.NETWORK, spec.name)
     draft.expect(host, found)
-    fields = list(_update_fields(diff, disruption=Disruption.LIVE if found.active else Disruption.NONE))
+    fields = list(update_fields(diff, disruption=Disruption.LIVE if found.active else Disruption.NONE))
     reasons: list[str] = []
     last: str | None = None
     if not found.persistent:
@@ -230,7 +230,7 @@ def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwor
     )
 
 
-def _update_fields(diff: NetworkDiff, *, disruption: Disruption) -> list[FieldChange]:
+def update_fields(diff: NetworkDiff, *, disruption: Disruption) -> list[FieldChange]:
     """The updates as fields: a removal and an addition of one path are one change."""
     befores: dict[str, object] = {}
     afters: dict[str, object] = {}

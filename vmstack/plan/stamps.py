@@ -1,8 +1,13 @@
 """Stamps compared: what there is to write, and why."""
 
+from typing import Final
+
 import msgspec
 
 from vmstack.model.ownership import Stamp
+
+# Why something is put right that the program did not change.
+BY_HAND: Final = "It was changed outside vmstack."
 
 
 def is_stamped_so(old: Stamp | None, new: Stamp) -> bool:

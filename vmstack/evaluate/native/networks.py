@@ -19,7 +19,7 @@ from vmstack.evaluate.native.fields import (
     check_type,
 )
 from vmstack.evaluate.native.hosts import Host, choose_host
-from vmstack.evaluate.native.options import read_options
+from vmstack.evaluate.native.options import OnDrift, read_options
 from vmstack.evaluate.native.services import (
     DnsForwarder,
     DnsSrv,
@@ -109,6 +109,7 @@ class Network(Native):
         mtu: int | None = None,
         autostart: bool = True,
         xslt: str | None = None,
+        on_drift: OnDrift = None,
         label: str | None = None,
         opts: Any = None,
     ) -> None:
@@ -169,7 +170,7 @@ class Network(Native):
             autostart=check_flag(autostart, field="autostart"),
             xslt=read_stylesheet(xslt, field="xslt"),
         )
-        wishes = read_options(opts)
+        wishes = read_options(opts, on_drift=on_drift)
         self.record(spec, needs=(self.host.key,), wishes=wishes, finish=self._finish)
 
     @classmethod
