@@ -4,18 +4,21 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vmstack.errors import InternalError
+from vmstack.evaluate.hooks import Hooks
 from vmstack.images.seed import build_seed
 from vmstack.images.sparse import read_sparse
 from vmstack.images.store import ImageStore
+from vmstack.model.hooks import Hook
 from vmstack.model.plan import Payload
 
 
 class PayloadSupply:
-    """Serves the executor out of a plan's payload; `store` verified the files in it."""
+    """Serves the executor out of a plan's payload; `store` verified the files in it, `hooks` are the program's."""
 
-    def __init__(self, payload: Payload, *, store: ImageStore) -> None:
+    def __init__(self, payload: Payload, *, store: ImageStore, hooks: Hooks | None = None) -> None:
         self._payload = payload
         self._store = store
+        self._hooks = hooks or Hooks()
 
     def open_image(self, name: str) -> tuple[Iterable[bytes | int], int]:
         """The verified local file of an image: its chunks (an int is a hole) and its length in bytes.
@@ -34,3 +37,6 @@ class PayloadSupply:
         if documents is None:
             raise InternalError(f"the plan uploads seed {digest[:12]}, and its payload holds no documents of it")
         return build_seed(documents)
+
+    def run_hook(self, hook: Hook) -> tuple[str, ...]:
+        return self._hooks.run(hook)

@@ -33,6 +33,7 @@ from vmstack.errors import (
     RefusedError,
     VmstackError,
 )
+from vmstack.evaluate.hooks import Hooks
 from vmstack.hosts.driver import Driver
 from vmstack.images.store import ImageStore
 from vmstack.model.graph import DesiredGraph
@@ -91,8 +92,9 @@ def _apply(
     limits: Limits,
     lock_timeout: float,
 ) -> int:
-    wave = _Wave(policy=policy, consent=consent, json=json, limits=limits, lock_timeout=lock_timeout)
-    learnt = study(target, curious=not policy.destroy)
+    hooks = Hooks()
+    wave = _Wave(policy=policy, consent=consent, json=json, limits=limits, lock_timeout=lock_timeout, hooks=hooks)
+    learnt = study(target, curious=not policy.destroy, hooks=hooks)
     result = wave.run(learnt.desired, terminal, first=True)
     if result is None:
         terminal.tell("Cancelled; nothing was changed.")
@@ -100,7 +102,7 @@ def _apply(
     results = [result]
     try:
         while not policy.destroy and follows(learnt.desired, results[-1]) and len(results) < _WAVES:
-            later = study(target, facts=learnt.facts)
+            later = study(target, facts=learnt.facts, hooks=hooks)
             check_refinement(later.desired, earlier=learnt.desired)
             if later.desired == learnt.desired:
                 break  # the hosts know no more than before
@@ -130,6 +132,7 @@ class _Wave:
     json: bool
     limits: Limits
     lock_timeout: float
+    hooks: Hooks
 
     def run(self, desired: DesiredGraph, terminal: Terminal, *, first: bool) -> ApplyResult | None:
         """Return what was done; `None` when the user said no. A later wave only asks about what no one could expect."""
@@ -182,7 +185,7 @@ class _Wave:
             return apply_plan(
                 plan,
                 drivers,
-                supply=PayloadSupply(plan.payload, store=store),
+                supply=PayloadSupply(plan.payload, store=store, hooks=self.hooks),
                 run=describe_run(),
                 operation=operation,
                 lock_timeout=self.lock_timeout,

@@ -18,6 +18,9 @@ from vmstack.model.drift import Drift, DriftKind, DriftReport, Remedy
 from vmstack.model.ownership import RunRecord
 
 NO_DRIFT: Final = "No drift. The hosts hold what was applied."
+_NOT_KNOWN: Final = (
+    "the program was changed since an early vmstack applied it, and nothing tells whether others changed it too"
+)
 _WORDS: Final = {
     DriftKind.EXTRA: ("+", "green"),
     DriftKind.MISSING: ("-", "red"),
@@ -69,10 +72,8 @@ def encode_drift(report: DriftReport) -> bytes:
 def render_drift(report: DriftReport, terminal: Terminal) -> Iterator[str]:
     """The lines of a report, object by object, and the summary."""
     for key in report.unknown:
-        yield (
-            f"{terminal.paint('Note:', 'bold', 'cyan')} {escape(str(key))}: the program was changed since an early vmstack "
-            "applied it, and nothing tells whether others changed it too"
-        )
+        head = terminal.paint("Note:", "bold", "cyan")
+        yield f"{head} {escape(str(key))}: {_NOT_KNOWN}"
     if not report.items:
         yield terminal.paint(NO_DRIFT, "bold", "green")
         return

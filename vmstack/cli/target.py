@@ -9,6 +9,7 @@ from vmstack.cli.terminal import open_terminal
 
 if TYPE_CHECKING:
     from vmstack.apply.learning import Evaluate, Learnt
+    from vmstack.evaluate.hooks import Hooks
     from vmstack.evaluate.recorder import Notice
     from vmstack.model.facts import Facts
     from vmstack.model.graph import DesiredGraph
@@ -24,8 +25,11 @@ class Target:
     connect: str | None = None
 
 
-def evaluator(target: Target, *, notice: "Notice | None" = None) -> "Evaluate":
-    """What evaluates the stack program with the facts that it is given; `notice` is told of the hosts that it uses."""
+def evaluator(target: Target, *, notice: "Notice | None" = None, hooks: "Hooks | None" = None) -> "Evaluate":
+    """What evaluates the stack program with the facts that it is given.
+
+    `notice` is told of the hosts that it uses, `hooks` get its functions for apply.
+    """
     from vmstack.cli.configuring import ask_hidden
     from vmstack.evaluate.program import evaluate
 
@@ -41,6 +45,7 @@ def evaluator(target: Target, *, notice: "Notice | None" = None) -> "Evaluate":
             ask=ask,
             facts=facts,
             notice=notice,
+            hooks=hooks,
         )
 
     return run
@@ -54,19 +59,24 @@ def load(target: Target) -> "DesiredGraph":
 
 
 def study(
-    target: Target, *, facts: "Facts | None" = None, curious: bool = True, notice: "Notice | None" = None
+    target: Target,
+    *,
+    facts: "Facts | None" = None,
+    curious: bool = True,
+    notice: "Notice | None" = None,
+    hooks: "Hooks | None" = None,
 ) -> "Learnt":
     """Evaluate the stack program with what the hosts know of what it asks for. Changes nothing on them.
 
     Unless `curious`, they are asked only what the program cannot go on without. `notice` is told early which hosts the
-    program uses.
+    program uses, `hooks` get its functions for apply.
     """
     from vmstack.apply.learning import learn
     from vmstack.apply.pipeline import connect_to_host
     from vmstack.model.facts import Facts
 
     return learn(
-        evaluator(target, notice=notice),
+        evaluator(target, notice=notice, hooks=hooks),
         open_host=connect_to_host(readonly=True),
         open_agent=connect_to_host(readonly=False),
         facts=facts or Facts(),

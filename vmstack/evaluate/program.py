@@ -15,6 +15,7 @@ from vmstack.errors import ProgramError, VmstackError
 from vmstack.evaluate.config.redaction import Redactor
 from vmstack.evaluate.config.secrets import Ask
 from vmstack.evaluate.failures import check_wanted, explain_failure, place_failure
+from vmstack.evaluate.hooks import Hooks
 from vmstack.evaluate.isolation import PulumiWantedError, execute, isolated, tripwire
 from vmstack.evaluate.project import Project, read_project
 from vmstack.evaluate.recorder import Notice, Recorder
@@ -37,21 +38,28 @@ def evaluate(
     ask: Ask | None = None,
     facts: Facts = _NO_FACTS,
     notice: Notice | None = None,
+    hooks: Hooks | None = None,
 ) -> DesiredGraph:
     """Run the stack program of a project folder and return what it wants, whole or not at all.
 
     `stack` chooses the stack, `config` overrides its configuration, `connect` the URI of the only host, `ask` gets the
     passphrase of encrypted configuration where the environment has none, `facts` are what hosts told so far, `notice`
-    is told early which hosts the program uses. Raises `FactsWantedError` where the program cannot go on without asking
-    one, and `InputError`, `ConflictError` or `ProgramError` (or a group of them); no text of theirs holds a secret of
-    the configuration.
+    is told early which hosts the program uses, `hooks` get its functions for apply. Raises `FactsWantedError` where the
+    program cannot go on without asking one, and `InputError`, `ConflictError` or `ProgramError` (or a group of them);
+    no text of theirs holds a secret of the configuration.
     """
     origin = Path.cwd()
     project = read_project(folder, stack=stack, overrides=config, ask=ask)
     redactor = Redactor(project.hidden)
     try:
         recorder = functools.partial(
-            Recorder, project.stack, folder=project.main.parent, origin=origin, connect=connect, notice=notice
+            Recorder,
+            project.stack,
+            folder=project.main.parent,
+            origin=origin,
+            connect=connect,
+            notice=notice,
+            hooks=hooks,
         )
         graph = contextvars.copy_context().run(_evaluate, project, recorder=recorder, facts=facts)
         check_graph(graph)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from vmstack.errors import ConflictError, Place, VmstackError, raise_all
+from vmstack.evaluate.hooks import Hooks
 from vmstack.model.facts import Answer, Facts, Gap, Question
 from vmstack.model.graph import DesiredGraph, Options, Output, Resource
 from vmstack.model.identity import Key, StackId
@@ -60,7 +61,8 @@ class Recorder:
 
     `folder` is the project's; `origin` is where the user stood. `connect` overrides the URI of the only host.
     `facts` are what hosts told so far; `uris` are hosts that the program has named besides its native ones. `notice` is
-    told of each host that the program uses, as soon as it does.
+    told of each host that the program uses, as soon as it does. `hooks` get the functions that the program binds to
+    what is done to its resources.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Recorder:
         connect: str | None,
         facts: Facts = _NO_FACTS,
         notice: Notice | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         self.stack = stack
         self.folder = folder
@@ -87,6 +90,8 @@ class Recorder:
         self.hosts: list[object] = []
         self.attached: dict[str, tuple[str, Place | None]] = {}
         self.seeds: SeedCache | None = None
+        self.hooks = hooks or Hooks()
+        self.hooks.clear()
         self._noted: list[VmstackError] = []
         self._notice = notice
         self._noticed: set[str] = set()

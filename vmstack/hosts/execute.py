@@ -15,6 +15,7 @@ from vmstack.hosts.execute_storage import StorageEffects
 from vmstack.model import effects
 from vmstack.model.base import Data
 from vmstack.model.effects import AnyEffect
+from vmstack.model.hooks import Hook
 from vmstack.model.readiness import GuestReport
 from vmstack.xmlio.volume import read_modified
 
@@ -29,6 +30,9 @@ class Supply(Protocol):
 
     def seed(self, digest: str) -> bytes:
         """The seed's ISO."""
+
+    def run_hook(self, hook: Hook) -> tuple[str, ...]:
+        """Run a function of the program; returns notes. Raises `ProgramError` when it fails."""
 
 
 class EffectResult(Data, frozen=True, kw_only=True):
@@ -126,6 +130,8 @@ def execute(
             return EffectResult(guest=guest, notes=notes)
         case effects.AwaitLease():
             domain.await_lease(effect)
+        case effects.RunHook():
+            return EffectResult(notes=supply.run_hook(effect.hook))
         case _ as unreachable:
             assert_never(unreachable)
     return EffectResult()

@@ -8,6 +8,7 @@ Names are libvirt names (pool, volume) or UUIDs (networks, domains); timeouts ar
 from typing import Literal
 
 from vmstack.model.base import Data
+from vmstack.model.hooks import Hook
 
 
 class Effect(Data, frozen=True, kw_only=True, tag_field="effect", tag=True):
@@ -278,6 +279,12 @@ class AwaitReady(Effect, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
 
 
+class RunHook(Effect, frozen=True, kw_only=True):
+    """Run a function of the program. It touches no host by itself; what it does is the program's business."""
+
+    hook: Hook
+
+
 class AwaitLease(Effect, frozen=True, kw_only=True):
     """Wait until each of the guest's NICs with these MACs has an address, then record in the stamp that it is ready.
 
@@ -325,5 +332,6 @@ AnyEffect = (
     | StampNetwork
     | UndefineDomain
     | AwaitReady
+    | RunHook
     | AwaitLease
 )

@@ -5,11 +5,12 @@ from typing import Literal
 from vmstack.errors import Place
 from vmstack.model.base import Data
 from vmstack.model.facts import Gap, Question
+from vmstack.model.hooks import Hook
 from vmstack.model.identity import Key, StackId
 from vmstack.model.specs import Spec
 
 
-class Options(Data, frozen=True, kw_only=True):
+class Options(Data, frozen=True, kw_only=True, omit_defaults=True):
     """What the program says about a resource besides its spec (a subset of `pulumi.ResourceOptions`).
 
     `protect` None means the kind's default (data volumes are protected). `ignore_changes` holds field paths.
@@ -18,7 +19,7 @@ class Options(Data, frozen=True, kw_only=True):
     already and is taken over.
     What is made anew though it need not be: `replace_on_changes` are fields whose change asks for it,
     `replacement_trigger` is the digest of a value of which another asks for it, and `replace_with` are what it is made
-    anew together with.
+    anew together with. `hooks` run around what is done to it.
     `on_drift` says by field path what is done about what others changed: repair (the default), report or ignore.
     """
 
@@ -32,6 +33,7 @@ class Options(Data, frozen=True, kw_only=True):
     replacement_trigger: str | None = None
     replace_with: tuple[Key, ...] = ()
     on_drift: dict[str, Literal["repair", "report", "ignore"]] = {}
+    hooks: tuple[Hook, ...] = ()
 
 
 class Resource(Data, frozen=True, kw_only=True):

@@ -38,7 +38,7 @@ __all__ = [
 ImageFormat = Literal["qcow2", "raw"]
 
 
-class HostSpec(Data, frozen=True, kw_only=True):
+class HostSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A libvirt host. `insecure` admits transports and options that DESIGN's allow-list refuses."""
 
     name: str
@@ -46,7 +46,7 @@ class HostSpec(Data, frozen=True, kw_only=True):
     insecure: bool = False
 
 
-class PoolSpec(Data, frozen=True, kw_only=True):
+class PoolSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A pool, or (`existing`) a reference to one that is there and never changed.
 
     `label` is its name in libvirt. `path` may be missing only for an existing pool. A logical pool is the volume group
@@ -66,7 +66,7 @@ class PoolSpec(Data, frozen=True, kw_only=True):
     xslt: str | None = None
 
 
-class ImageSpec(Data, frozen=True, kw_only=True):
+class ImageSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A base image: an absolute file path or an https URL.
 
     `sha256` is of the source as published (compressed or not) and may be missing only for a file. `format` is the
@@ -96,7 +96,7 @@ class VolumeSource(enum.StrEnum):
     EXISTING = "existing"
 
 
-class VolumeSpec(Data, frozen=True, kw_only=True):
+class VolumeSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A volume that holds guest data. `label` is its file name in the pool.
 
     `capacity` is in bytes; `None` takes the image's virtual size and is refused for a blank volume.
@@ -129,7 +129,7 @@ class SeedPolicy(enum.StrEnum):
     REPLACE = "replace"
 
 
-class SeedSpec(Data, frozen=True, kw_only=True):
+class SeedSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A NoCloud seed: the documents as they go on the disk, but for meta-data's instance-id, which the plan knows.
 
     `meta_data` is the YAML mapping's items as a JSON-able dict; an `instance-id` in it replaces the plan's own.
@@ -145,12 +145,12 @@ class SeedSpec(Data, frozen=True, kw_only=True):
     raw: str | None = None
 
 
-class DhcpRange(Data, frozen=True, kw_only=True):
+class DhcpRange(Data, frozen=True, kw_only=True, omit_defaults=True):
     start: str
     end: str
 
 
-class Subnet(Data, frozen=True, kw_only=True):
+class Subnet(Data, frozen=True, kw_only=True, omit_defaults=True):
     """One address family of a network: the host's own address with the prefix (`10.20.0.1/24`)."""
 
     cidr: str
@@ -158,7 +158,7 @@ class Subnet(Data, frozen=True, kw_only=True):
     dhcp: DhcpRange | None = None
 
 
-class Reservation(Data, frozen=True, kw_only=True):
+class Reservation(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A fixed lease. For IPv6 libvirt matches by name or DUID, so `mac` is used for IPv4 only."""
 
     ip: str
@@ -166,19 +166,19 @@ class Reservation(Data, frozen=True, kw_only=True):
     name: str | None
 
 
-class DnsHost(Data, frozen=True, kw_only=True):
+class DnsHost(Data, frozen=True, kw_only=True, omit_defaults=True):
     ip: str
     hostnames: tuple[str, ...]
 
 
-class DnsForwarder(Data, frozen=True, kw_only=True):
+class DnsForwarder(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A server that dnsmasq asks; with `domain` for names of that domain only, without `address` the host's own."""
 
     address: str | None = None
     domain: str | None = None
 
 
-class DnsSrv(Data, frozen=True, kw_only=True):
+class DnsSrv(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A service record, by the names without underscores. libvirt reads a zero as an absent number, so none is 0."""
 
     service: str
@@ -190,7 +190,7 @@ class DnsSrv(Data, frozen=True, kw_only=True):
     weight: int | None = None
 
 
-class Route(Data, frozen=True, kw_only=True):
+class Route(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A route of the host into `cidr` by a machine on the network."""
 
     cidr: str
@@ -206,7 +206,7 @@ class NetworkMode(enum.StrEnum):
     EXISTING = "existing"
 
 
-class NetworkSpec(Data, frozen=True, kw_only=True):
+class NetworkSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A network. `label` is its name in libvirt.
 
     mode `bridge`: over the host's bridge named `bridge`. mode `existing`: a reference to a libvirt network that is
@@ -236,7 +236,7 @@ class NetworkSpec(Data, frozen=True, kw_only=True):
     xslt: str | None = None
 
 
-class DiskSpec(Data, frozen=True, kw_only=True):
+class DiskSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A VM's disk. `name` is its logical name and its serial; `volume` names a VolumeSpec.
 
     `wwn` is the world wide name that the guest sees (16 hexadecimal digits), on a SCSI bus only.
@@ -251,7 +251,7 @@ class DiskSpec(Data, frozen=True, kw_only=True):
     wwn: str | None = None
 
 
-class NicSpec(Data, frozen=True, kw_only=True):
+class NicSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A VM's NIC: on a network of the stack, or (`bridge`) on a bridge of the host without a network of libvirt's, or
     (`device`) straight on an interface of the host, in a mode of macvtap.
 
@@ -274,7 +274,7 @@ class Power(enum.StrEnum):
     STOPPED = "stopped"
 
 
-class VmSpec(Data, frozen=True, kw_only=True):
+class VmSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A virtual machine. `label` is the domain's name in libvirt; memory is in bytes.
 
     `cpu_mode`, `machine` and `domain_type` left open are chosen by the planner from the host's facts.

@@ -11,7 +11,8 @@ import msgspec
 
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.sizes import format_size
-from vmstack.plan.disruption import Case
+from vmstack.plan.changes.row import Case
+from vmstack.plan.changes.table import only_case
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.parts import Keyed, keyed, place_of, show
 from vmstack.plan.seeds import SEED_SERIAL
@@ -172,18 +173,18 @@ def differences(
     for path, name in SCALARS.items():
         wanted, found = getattr(target, name), getattr(observed, name)
         if not _equal(path, wanted, found):
-            case = _scalar_case(path, wanted, live=live)
+            case = _scalar_case(path, wanted, running=live or observed)
             yield Difference(path, _shown(path, found), _shown(path, wanted), case)
     for name in _KEYED:
         wanted_items, found_items = keyed(target, name), keyed(observed, name)
         for key in sorted({*wanted_items, *found_items}):
             before, after = found_items.get(key), wanted_items.get(key)
             if before != after:
-                case = Case.NOTE if name == "metadata" else Case.DEFINITION
-                yield Difference(f"{name}[{key}]", show(before), show(after), case)
+                path = f"{name}[{key}]"
+                yield Difference(path, show(before), show(after), only_case(path))
     for channel in target.channels:
         if channel not in observed.channels:
-            yield Difference(f"channels[{channel}]", None, "present", Case.DEFINITION)
+            yield Difference(f"channels[{channel}]", None, "present", only_case("channels[]"))
     for disk, old in _pair_disks(target.disks, observed.disks):
         path = disk_path(disk)
         if old is None:
@@ -194,11 +195,11 @@ def differences(
         for field, name in _DISK_FIELDS.items():
             before, after = getattr(old, name), getattr(disk, name)
             if before != after and not (disk.serial == SEED_SERIAL and name in ("path", "discard", "cache")):
-                yield Difference(f"{path}.{field}", before, after, Case.DEFINITION, disk.serial)
+                yield _part(f"{path}.{field}", before, after, device=disk.serial)
         if disk.kind != old.kind and disk.path == old.path and {disk.kind, old.kind} <= _KINDS:
-            yield Difference(f"{path}.kind", old.kind, disk.kind, Case.DEFINITION, disk.serial)
+            yield _part(f"{path}.kind", old.kind, disk.kind, device=disk.serial)
         if disk.backing_path != old.backing_path and disk.serial != SEED_SERIAL:
-            yield Difference(f"{path}.backing", old.backing_path, disk.backing_path, Case.DEFINITION, disk.serial)
+            yield _part(f"{path}.backing", old.backing_path, disk.backing_path, device=disk.serial)
     for nic, old_nic in _pair_nics(target.nics, observed.nics):
         path = nic_path(nic, names=nic_names)
         if old_nic is None:
@@ -207,7 +208,12 @@ def differences(
         for field, name in _NIC_FIELDS.items():
             before, after = getattr(old_nic, name), getattr(nic, name)
             if before != after:
-                yield Difference(f"{path}.{field}", before, after, Case.DEFINITION, nic.mac)
+                yield _part(f"{path}.{field}", before, after, device=nic.mac)
+
+
+def _part(path: str, before: object, after: object, *, device: str | None) -> Difference:
+    """A field of a device whose class depends on nothing but the guest's state."""
+    return Difference(path, before, after, only_case(path), device)
 
 
 def leftovers(
@@ -317,20 +323,14 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _scalar_case(path: str, wanted: object, *, live: DomainConfig | None) -> Case:
-    if path == "description":
-        return Case.NOTE
-    if path == "ignition":
-        return Case.IGNITION
-    if live is None or not isinstance(wanted, int):
-        return Case.DEFINITION
-    if path == "vcpus":
-        if wanted < live.vcpus:
+def _scalar_case(path: str, wanted: object, *, running: DomainConfig) -> Case:
+    if path == "vcpus" and isinstance(wanted, int):
+        if wanted < running.vcpus:
             return Case.VCPUS_DOWN
-        return Case.VCPUS_UP if wanted <= live.max_vcpus else Case.VCPUS_BEYOND
-    if path == "memory":
-        return Case.MEMORY_WITHIN if wanted <= live.max_memory_kib else Case.MEMORY_BEYOND
-    return Case.DEFINITION
+        return Case.VCPUS_UP if wanted <= running.max_vcpus else Case.VCPUS_BEYOND
+    if path == "memory" and isinstance(wanted, int):
+        return Case.MEMORY_WITHIN if wanted <= running.max_memory_kib else Case.MEMORY_BEYOND
+    return Case.DEFINITION if path == "label" else only_case(path)
 
 
 def _shown(path: str, value: object) -> object:

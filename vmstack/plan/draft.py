@@ -25,7 +25,7 @@ from vmstack.model.plan import (
     SeedDocuments,
     Step,
 )
-from vmstack.plan.disruption import worst
+from vmstack.plan.changes.table import worst
 from vmstack.xmlio.fingerprint import domain_fingerprint
 
 

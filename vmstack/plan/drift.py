@@ -1,6 +1,7 @@
 """Drift of a whole stack: what others changed since the last apply, and what the next one would do about it."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import msgspec
 
@@ -26,8 +27,10 @@ from vmstack.plan.storage_drift import find_storage_drift
 
 # What the plan changes, by host and key.
 _Changes = Mapping[tuple[str, Key], Change]
+# A maximum that only follows its field is told by that field alone in a plan.
+_MAXIMA: Final = {"max_vcpus": "vcpus", "max_memory": "memory"}
 # What no apply puts right unless the program says so.
-_ONLY_TOLD = frozenset({DriftKind.EXTRA, DriftKind.PENDING})
+_ONLY_TOLD: Final = frozenset({DriftKind.EXTRA, DriftKind.PENDING})
 
 
 def find_drift(desired: DesiredGraph, observed: Observed, *, images: Mapping[str, ImageFacts]) -> DriftReport:
@@ -141,7 +144,7 @@ def _planned(change: Change | None) -> Iterator[Found]:
     """What the plan changes of an object, as what others changed of it."""
     for field in change.fields if change is not None else ():
         kind = {"power": DriftKind.POWER, "autostart": DriftKind.AUTOSTART}.get(field.path, DriftKind.FIELD)
-        yield Found(kind, field.path, field.after, field.before, field.disruption)
+        yield Found(kind, field.path, field.after, field.before)
 
 
 def _judge(key: Key, found: Found, *, host: str, changes: _Changes | None, context: Context) -> Drift | None:
@@ -157,7 +160,6 @@ def _judge(key: Key, found: Found, *, host: str, changes: _Changes | None, conte
         path=found.path,
         was=found.was,
         now=found.now,
-        disruption=found.disruption,
         note=found.note,
         place=context.catalog.place(key.kind, key.name),
     )
@@ -175,7 +177,8 @@ def _judge(key: Key, found: Found, *, host: str, changes: _Changes | None, conte
     if change is None:
         # Either the program has come to say the same, or it says that this is left alone.
         return item if policy == "report" else _left(item, context=context)
-    field = next((field for field in change.fields if field.path == found.path), None)
+    told_by = (found.path, _MAXIMA.get(found.path))
+    field = next((field for field in change.fields if field.path in told_by), None)
     if field is not None:
         return msgspec.structs.replace(item, remedy=Remedy.REPAIR, disruption=field.disruption)
     whole = found.kind not in (DriftKind.FIELD, DriftKind.POWER, DriftKind.AUTOSTART, DriftKind.EXTRA)

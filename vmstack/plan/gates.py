@@ -6,6 +6,8 @@ from vmstack.errors import ConflictError, Place, RefusedError
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
 from vmstack.plan.base_plan import Base
+from vmstack.plan.changes.row import Outcome, VmState
+from vmstack.plan.changes.table import row_of
 from vmstack.plan.context import Context
 from vmstack.plan.domain_diff import disk_path
 from vmstack.plan.index import HostIndex
@@ -151,11 +153,34 @@ def check_saved_states(
                 ConflictError(
                     f"{machine.key}: its memory is saved on host {machine.host}, and would be resumed on disks "
                     f"made anew ({', '.join(made)})",
-                    resolution=f"start and shut it down, or drop what was saved: "
-                    f"virsh managedsave-remove {machine.observed.name}",
+                    resolution=_way_on(machine.observed.name),
                     place=context.catalog.place(Kind.VM, machine.spec.name),
                 )
             )
+        for reason, paths in _refused_while_saved(machine).items():
+            context.draft.errors.append(
+                ConflictError(
+                    f"{machine.key}: its memory is saved on host {machine.host}, so that {', '.join(paths)} cannot "
+                    f"change. {reason}",
+                    resolution=_way_on(machine.observed.name),
+                    place=context.catalog.place(Kind.VM, machine.spec.name),
+                )
+            )
+
+
+def _refused_while_saved(machine: MachineDecision) -> dict[str, list[str]]:
+    """What a saved guest cannot take, by the reason; a definition that is made anew drops the saved memory, and says
+    so. A rename is looked at where the name is."""
+    found: dict[str, list[str]] = {}
+    for item in () if machine.remade or machine.state is not VmState.SAVED else machine.differences:
+        row = row_of(item.path, case=item.case)
+        if row.classes.saved is Outcome.REFUSED and item.path != "label":
+            found.setdefault(row.refusal or row.why, []).append(item.path)
+    return found
+
+
+def _way_on(name: str) -> str:
+    return f"start and shut it down, or drop what was saved: virsh managedsave-remove {name}"
 
 
 def check_slots(

@@ -7,6 +7,7 @@ from typing import Final
 from vmstack.errors import InputError
 from vmstack.model.graph import Resource
 from vmstack.model.specs import NetworkSpec, PoolSpec, VmSpec, VolumeSpec
+from vmstack.plan.changes.row import Noun
 
 _VM_FIELDS: Final = frozenset({
     "vcpus", "max_vcpus", "memory", "max_memory", "domain_type", "cpu_mode", "machine", "firmware", "graphics",
@@ -29,6 +30,14 @@ _FIELDS: Final[dict[type, frozenset[str]]] = {
 # What programs call these fields when they write them.
 _ALIASES: Final = {"seed": "cloud_init", "networks": "nics"}
 _ITEM: Final = re.compile(r"(disks|nics|networks)\[([^\]]*)\](?:\.(\w+))?")
+
+
+def written_paths() -> dict[Noun, frozenset[str]]:
+    """The fields that programs can name, by noun; those of a VM's devices are named within their lists."""
+    own = {Noun.VM: VmSpec, Noun.VOLUME: VolumeSpec, Noun.NETWORK: NetworkSpec, Noun.POOL: PoolSpec}
+    parts = {*(f"disks[].{name}" for name in _DISK_FIELDS), *(f"nics[].{name}" for name in _NIC_FIELDS)}
+    found = {noun: _FIELDS[kind] for noun, kind in own.items()}
+    return found | {Noun.VM: found[Noun.VM] | parts}
 
 
 def check_ignored(resource: Resource) -> list[InputError]:

@@ -8,8 +8,9 @@ from vmstack.model.identity import Kind
 from vmstack.model.plan import Disruption, FieldChange, Operation
 from vmstack.model.sizes import format_size
 from vmstack.model.specs import SeedPolicy
+from vmstack.plan.changes.row import Case, VmState
+from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
-from vmstack.plan.disruption import Case, VmState, disruption_of
 from vmstack.plan.domain_diff import Difference, disk_path, hardware_fields
 from vmstack.plan.machines import MachineDecision, Mode, PowerMove
 from vmstack.plan.seeds import SEED_SERIAL
@@ -27,6 +28,7 @@ _REASONS: Final = {
     Case.VOLUME_UNDER: "A volume it has as a disk is made anew, with the guest off.",
     Case.NETWORK_REPLACE: "A network it is on is made anew, with the guest off.",
     Case.DEFINITION: "{paths} can only change while the guest is off.",
+    Case.WHOLE: "{paths} can only change while the guest is off.",
 }
 # The same beside the field.
 _NOTES: Final = {
@@ -36,6 +38,7 @@ _NOTES: Final = {
     Case.COLD_PLUG: "cannot be plugged in while it runs",
     Case.COLD_UNPLUG: "cannot be removed while it runs",
     Case.DEFINITION: "can only change while it is off",
+    Case.WHOLE: "can only change while it is off",
 }
 _SEED_REASONS: Final = {
     SeedPolicy.REPORT: "The new cloud-init content is there at the next start; nothing of it runs again.",
@@ -113,7 +116,7 @@ def _created(config: DomainConfig, *, decision: MachineDecision) -> Iterator[Fie
 
 def _changed(decision: MachineDecision) -> Iterator[FieldChange]:
     for item in _folded(decision.differences):
-        disruption = disruption_of(item.case, state=decision.state)
+        disruption = disruption_of(item.path, case=item.case, state=decision.state)
         yield FieldChange(
             path=item.path,
             before=item.before,
@@ -125,27 +128,26 @@ def _changed(decision: MachineDecision) -> Iterator[FieldChange]:
     if found is None:
         return
     if decision.autostart is not None:
-        yield FieldChange(
-            path="autostart", before=found.autostart, after=decision.autostart, disruption=Disruption.NONE
-        )
+        yield _noted("autostart", found.autostart, decision.autostart, decision=decision)
     move = _MOVES.get(decision.move)
     if move is not None and not (decision.move is PowerMove.START and found.active):
         before, after, case = move
         yield FieldChange(
-            path="power", before=before, after=after, disruption=disruption_of(case, state=decision.state)
+            path="power", before=before, after=after, disruption=disruption_of("power", case=case, state=decision.state)
         )
     if not found.persistent:
-        yield FieldChange(path="persistent", before=False, after=True, disruption=Disruption.NONE)
+        yield _noted("persistent", False, True, decision=decision)  # noqa: FBT003 - values, not choices
     if found.stamp is not None and found.stamp.protect != decision.stamp.protect:
-        yield FieldChange(
-            path="protect", before=found.stamp.protect, after=decision.stamp.protect, disruption=Disruption.NONE
-        )
+        yield _noted("protect", found.stamp.protect, decision.stamp.protect, decision=decision)
     if found.stamp is not None and found.stamp.retain != decision.stamp.retain:
-        yield FieldChange(
-            path="retain_on_delete", before=found.stamp.retain, after=decision.stamp.retain, disruption=Disruption.NONE
-        )
+        yield _noted("retain_on_delete", found.stamp.retain, decision.stamp.retain, decision=decision)
     if decision.awaits and found.active and not decision.stops:
-        yield FieldChange(path="ready", before=_ready_before(decision), after="ok", disruption=Disruption.NONE)
+        yield _noted("ready", _ready_before(decision), "ok", decision=decision)
+
+
+def _noted(path: str, before: object, after: object, *, decision: MachineDecision) -> FieldChange:
+    disruption = disruption_of(path, case=Case.NOTE, state=decision.state)
+    return FieldChange(path=path, before=before, after=after, disruption=disruption)
 
 
 def _folded(differences: Iterable[Difference]) -> Iterator[Difference]:
@@ -154,7 +156,7 @@ def _folded(differences: Iterable[Difference]) -> Iterator[Difference]:
     for path, maximum in _MAXIMA.items():
         item, top = by_path.get(path), by_path.get(maximum)
         if item is not None and top is not None and (item.before, item.after) == (top.before, top.after):
-            harder = item if disruption_of(item.case, state=VmState.RUNNING) is Disruption.RESTART else top
+            harder = item if disruption_of(path, case=item.case, state=VmState.RUNNING) is Disruption.RESTART else top
             by_path[path] = item._replace(case=harder.case)
             del by_path[maximum]
     yield from by_path.values()
@@ -169,10 +171,14 @@ def _rough(disruption: Disruption, *, decision: MachineDecision) -> Disruption:
 
 
 def _reasons(decision: MachineDecision) -> Iterator[str]:
-    running = decision.state is not VmState.STOPPED
+    folded = list(_folded(decision.differences))
     for case, text in _REASONS.items():
-        paths = [item.path for item in _folded(decision.differences) if item.case is case]
-        if paths and running and disruption_of(case, state=decision.state) is Disruption.RESTART:
+        paths = [
+            item.path
+            for item in folded
+            if item.case is case and disruption_of(item.path, case=case, state=decision.state) is Disruption.RESTART
+        ]
+        if paths:
             yield text.format(paths=", ".join(paths))
     if any(item.case is Case.SEED for item in decision.differences):
         yield _SEED_REASONS[decision.spec.seed_policy]

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.observed import ObservedDomain
-from vmstack.plan.disruption import Case
+from vmstack.plan.changes.row import Case
 from vmstack.plan.domain_diff import Difference, differences, disk_path, nic_path, nic_place
 from vmstack.plan.machine_state import boot_disk
 from vmstack.plan.pending import Pending, pending_restart

@@ -5,14 +5,11 @@ from typing import Final, NamedTuple
 
 from vmstack.model.drift import DriftKind
 from vmstack.model.observed import ObservedDomain
-from vmstack.model.plan import Disruption
 from vmstack.model.specs import Power
 from vmstack.plan.applied import AppliedDomain
-from vmstack.plan.disruption import disruption_of
 from vmstack.plan.domain_diff import Difference, differences, leftovers, settle_target
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_diff import find_differences
-from vmstack.plan.machine_state import state_of
 from vmstack.plan.pending import pending_restart
 
 # What libvirt puts into no definition by itself, so that somebody did who has a reason: the optional parts of devices,
@@ -22,13 +19,12 @@ _KEPT_BY_PEOPLE: Final = ("disks[", "nics[", "filesystems[", "consoles[")
 
 
 class Found(NamedTuple):
-    """One thing that drifted: `Drift` but for what apply does about it. `disruption` is what putting it right does."""
+    """One thing that drifted: `Drift` but for what apply does about it, which the plan knows."""
 
     kind: DriftKind
     path: str
     was: object
     now: object
-    disruption: Disruption = Disruption.NONE
     note: str | None = None
 
 
@@ -47,16 +43,14 @@ def find_machine_drift(
 
     Both definitions count, and what is kept beside them; what only waits for a restart is told as such.
     """
-    state = state_of(domain)
     if not domain.persistent:
         yield Found(DriftKind.DEFINITION, "definition", "present", "removed", note="the guest still runs")
     for item in field_drift(domain, applied, ignored=ignored, nic_names=nic_names):
-        yield Found(DriftKind.FIELD, item.path, item.after, item.before, disruption_of(item.case, state=state))
+        yield Found(DriftKind.FIELD, item.path, item.after, item.before)
     yield from _extras(domain, applied, ignored=ignored, nic_names=nic_names)
     now = power_of(domain)
     if now != applied.power.value and not is_ignored("power", ignored=ignored):
-        stops = applied.power is Power.STOPPED and domain.active
-        yield Found(DriftKind.POWER, "power", applied.power.value, now, Disruption.STOP if stops else Disruption.NONE)
+        yield Found(DriftKind.POWER, "power", applied.power.value, now)
     if domain.autostart != applied.autostart and not is_ignored("autostart", ignored=ignored):
         yield Found(DriftKind.AUTOSTART, "autostart", applied.autostart, domain.autostart)
     for waiting in pending_restart(domain, nic_names=nic_names):

@@ -4,14 +4,14 @@ from vmstack.model.configs import DiskConfig, DomainConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Stamp
 from vmstack.model.specs import VmSpec
-from vmstack.plan.disruption import VmState
+from vmstack.plan.changes.row import VmState
 from vmstack.plan.seeds import SEED_SERIAL
 
 
 def state_of(domain: ObservedDomain) -> VmState:
-    """The state as the disruption table knows it; whatever else an active guest is in counts as running."""
+    """The state as the change table knows it; whatever else an active guest is in counts as running."""
     if not domain.active:
-        return VmState.STOPPED
+        return VmState.SAVED if domain.has_managed_save else VmState.STOPPED
     return VmState.PAUSED if domain.state == "paused" else VmState.RUNNING
 
 

@@ -25,8 +25,8 @@ from vmstack.model.effects import (
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
 from vmstack.plan.adopted import adopted_of, real_disk
+from vmstack.plan.changes.row import Case
 from vmstack.plan.context import Context
-from vmstack.plan.disruption import Case
 from vmstack.plan.draft import freed, step_id
 from vmstack.plan.handovers import Handovers
 from vmstack.plan.machine_changes import describe_machine

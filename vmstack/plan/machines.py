@@ -16,10 +16,11 @@ from vmstack.model.plan import Disruption
 from vmstack.model.specs import DiskSpec, Power, VmSpec
 from vmstack.plan.adopted import adopted_of, as_found
 from vmstack.plan.applied import AppliedDomain, write_applied
+from vmstack.plan.changes.row import Case, VmState
+from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_disk, design_domain
 from vmstack.plan.digest import digest_of
-from vmstack.plan.disruption import Case, VmState, disruption_of
 from vmstack.plan.domain_diff import Difference, Extra, leftovers, settle_target, written_fields
 from vmstack.plan.drift_policy import policies_of, policy_of_extra
 from vmstack.plan.ignore import ignored_fields, is_ignored
@@ -339,7 +340,7 @@ def _mode(
     """The mode, and whether a live one also writes the definition anew."""
     if not domain.active:
         return (Mode.DEFINE if found else Mode.KEEP), False
-    classes = [disruption_of(item.case, state=state) for item in found]
+    classes = [disruption_of(item.path, case=item.case, state=state) for item in found]
     if remade or Disruption.RESTART in classes or (found and not wants_running):
         return Mode.RESTART, False
     if not domain.persistent:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from vmstack.model.drift import DriftKind
 from vmstack.model.observed import ObservedNetwork
-from vmstack.model.plan import Disruption
 from vmstack.plan.applied import AppliedNetwork
+from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_drift import Found
 from vmstack.plan.network_diff import NetworkDiff, compare_networks
-from vmstack.plan.network_steps import update_fields
+from vmstack.plan.network_fields import update_fields
 
 
 def find_network_drift(
@@ -21,11 +21,11 @@ def find_network_drift(
         yield Found(DriftKind.DEFINITION, "definition", "present", "removed", note="the network still runs")
     if not network.active:
         yield Found(DriftKind.INACTIVE, "active", "active", "inactive")
+    state = VmState.RUNNING if network.active else VmState.STOPPED
     for path, now, was in diff.fields:
-        yield Found(DriftKind.FIELD, path, was, now, Disruption.RESTART if network.active else Disruption.NONE)
-    live = Disruption.LIVE if network.active else Disruption.NONE
-    for change in update_fields(diff, disruption=live):
-        yield Found(DriftKind.FIELD, change.path, change.after, change.before, live)
+        yield Found(DriftKind.FIELD, path, was, now)
+    for change in update_fields(diff, case=Case.NETWORK_UPDATE, state=state):
+        yield Found(DriftKind.FIELD, change.path, change.after, change.before)
     for extra in diff.extras:
         yield Found(DriftKind.EXTRA, extra, None, "present")
     if network.autostart != applied.autostart and not is_ignored("autostart", ignored=ignored):

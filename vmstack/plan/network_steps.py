@@ -18,11 +18,13 @@ from vmstack.model.identity import Kind
 from vmstack.model.observed import ObservedNetwork
 from vmstack.model.plan import Disruption, FieldChange, Operation
 from vmstack.model.specs import DnsHost, DnsSrv
+from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.network_diff import NetworkDiff, services
-from vmstack.plan.network_updates import Entry, Lease, Span, Update
+from vmstack.plan.network_fields import class_of, update_fields
+from vmstack.plan.network_updates import Lease, Span, Update
 from vmstack.plan.networks import NetworkDecision, NetworkFate
 from vmstack.plan.remaking import ASKED, why_named
 from vmstack.plan.stamps import is_stamped_so, why_stamped_anew
@@ -125,16 +127,18 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
     draft.finish(key, last)
     asked = decision.named or any(path in ASKED for path, _, _ in diff.fields)
     inhabited = found.active and _is_inhabited(decision, found, context=context)
-    disruption = Disruption.RESTART if inhabited else Disruption.NONE
+    state = VmState.RUNNING if inhabited else VmState.STOPPED
     fields = [
-        FieldChange(path=path, before=before, after=after_, disruption=disruption)
+        FieldChange(
+            path=path, before=before, after=after_, disruption=class_of(path, case=Case.NETWORK_ANEW, state=state)
+        )
         for path, before, after_ in diff.fields
     ]
     draft.change(
         key,
         host=host,
         operation=Operation.REPLACE if found.active or asked else Operation.UPDATE,
-        fields=[*fields, *update_fields(diff, disruption=disruption)],
+        fields=[*fields, *update_fields(diff, case=Case.NETWORK_ANEW, state=state)],
         reasons=_causes(diff, named=decision.named, inhabited=inhabited) if found.active else why_named(decision.named),
         place=context.catalog.place(Kind.NETWORK, spec.name),
     )
@@ -165,7 +169,8 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
     ignored = ignored_fields(context.catalog.options(Kind.NETWORK, spec.name).ignore_changes)
     after = context.needs(Kind.NETWORK, spec.name)
     draft.expect(host, found)
-    fields = list(update_fields(diff, disruption=Disruption.LIVE if found.active else Disruption.NONE))
+    state = VmState.RUNNING if found.active else VmState.STOPPED
+    fields = list(update_fields(diff, case=Case.NETWORK_UPDATE, state=state))
     reasons: list[str] = []
     last: str | None = None
     if not found.persistent:
@@ -228,32 +233,6 @@ def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwor
     return UpdateNetwork(
         uuid=uuid, name=name, command=update.command, section=section, xml=xml, parent_index=parent, live=live
     )
-
-
-def update_fields(diff: NetworkDiff, *, disruption: Disruption) -> list[FieldChange]:
-    """The updates as fields: a removal and an addition of one path are one change."""
-    befores: dict[str, object] = {}
-    afters: dict[str, object] = {}
-    for update in diff.updates:
-        if update.before is not None:
-            befores[update.path] = _shown(update.before)
-        if update.after is not None:
-            afters[update.path] = _shown(update.after)
-    return [
-        FieldChange(path=path, before=befores.get(path), after=afters.get(path), disruption=disruption)
-        for path in sorted(befores.keys() | afters.keys())
-    ]
-
-
-def _shown(entry: Entry) -> str:
-    match entry:
-        case Lease(reservation=reservation):
-            return " ".join(filter(None, (reservation.ip, reservation.name)))
-        case DnsHost(hostnames=names):
-            return " ".join(names)
-        case DnsSrv():
-            return f"priority {entry.priority or 0}, weight {entry.weight or 0}"
-    return str(entry)
 
 
 def _is_inhabited(decision: NetworkDecision, found: ObservedNetwork, *, context: Context) -> bool:

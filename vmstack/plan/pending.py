@@ -14,7 +14,7 @@ from vmstack.model.base import Data
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.hardware import TpmSpec
 from vmstack.model.observed import ObservedDomain
-from vmstack.plan.disruption import Case
+from vmstack.plan.changes.row import Case
 from vmstack.plan.domain_diff import Difference, differences, disk_path, leftovers, nic_path, nic_place
 from vmstack.plan.parts import keyed
 

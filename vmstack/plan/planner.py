@@ -25,6 +25,7 @@ from vmstack.plan.gates import (
     check_slots,
 )
 from vmstack.plan.held import check_held
+from vmstack.plan.hooks import with_hooks
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
@@ -84,7 +85,8 @@ def make_plan(
     draft.raise_errors()
 
     made = made_by_host(decided.machines.values(), networks=networks.values(), context=context, observed=observed)
-    plan = _close(context, desired, observed, kept=kept, made=made)
+    hooks = {resource.key: resource.options.hooks for resource in desired.resources if resource.options.hooks}
+    plan = with_hooks(_close(context, desired, observed, kept=kept, made=made), hooks=hooks)
     check_plan(plan)
     return plan
 

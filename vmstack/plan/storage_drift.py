@@ -7,7 +7,6 @@ from vmstack.model.drift import DriftKind
 from vmstack.model.identity import Key
 from vmstack.model.observed import ObservedVolume
 from vmstack.model.ownership import LedgerEntry
-from vmstack.model.plan import Disruption
 from vmstack.model.sizes import format_size
 from vmstack.plan.catalog import Catalog
 from vmstack.plan.index import HostIndex, entry_key, is_ready
@@ -64,7 +63,7 @@ def _properties(entry: LedgerEntry, volume: ObservedVolume, *, index: HostIndex)
     logical = pool is not None and pool.config.type == "logical"
     if entry.format is not None and now.format not in (entry.format, None) and not logical:
         note = "somebody put another file in its place"
-        yield Found(DriftKind.FIELD, "format", entry.format, now.format, Disruption.DATA_LOSS, note=note)
+        yield Found(DriftKind.FIELD, "format", entry.format, now.format, note=note)
     if entry.role == "base":
         return
     differs = now.capacity < (entry.capacity or 0) if logical else now.capacity != entry.capacity
@@ -74,7 +73,7 @@ def _properties(entry: LedgerEntry, volume: ObservedVolume, *, index: HostIndex)
     clone = entry.image is not None and not entry.upload and not entry.adopted and bool(below)
     if clone and now.backing_path not in below:
         note = "somebody put another file in its place"
-        yield Found(DriftKind.FIELD, "image", _file(below[0]), _file(now.backing_path), Disruption.DATA_LOSS, note=note)
+        yield Found(DriftKind.FIELD, "image", _file(below[0]), _file(now.backing_path), note=note)
 
 
 def _file(path: str | None) -> str | None:

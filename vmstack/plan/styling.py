@@ -12,7 +12,7 @@ from vmstack.errors import DocumentError
 from vmstack.model.configs import DomainConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Adopted, Stamp
-from vmstack.plan.disruption import Case
+from vmstack.plan.changes.row import Case
 from vmstack.plan.domain_diff import Difference, settle_target
 from vmstack.xmlio.domain import carry_devices, read_domain, write_domain
 from vmstack.xmlio.overlay import compare
@@ -89,7 +89,7 @@ def is_written_whole(design: DomainConfig, found: ObservedDomain, *, stylesheet:
 def hardened(differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
     """The differences of a domain that is written whole: none is made live."""
     return tuple(
-        item if item.case in _AS_THEY_ARE else item._replace(case=Case.DEFINITION, device=None) for item in differences
+        item if item.case in _AS_THEY_ARE else item._replace(case=Case.WHOLE, device=None) for item in differences
     )
 
 

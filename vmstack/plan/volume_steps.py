@@ -18,8 +18,9 @@ from vmstack.model.ownership import EntryState
 from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
 from vmstack.model.sizes import format_size
 from vmstack.model.specs import VolumeSource
+from vmstack.plan.changes.row import Case, Noun, VmState
+from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
-from vmstack.plan.disruption import Case, VmState, disruption_of
 from vmstack.plan.entries import pending, resumes
 from vmstack.plan.machine_steps import stop_step
 from vmstack.plan.machines import MachineDecision
@@ -102,7 +103,12 @@ def _grow(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
         host=fate.host,
         operation=Operation.UPDATE,
         fields=[
-            FieldChange(path=path, before=before, after=after, disruption=disruption_of(Case.DISK_GROW, state=state))
+            FieldChange(
+                path=path,
+                before=before,
+                after=after,
+                disruption=disruption_of(path, case=Case.DISK_GROW, state=state, noun=Noun.VOLUME),
+            )
             for path, before, after in fate.fields
         ],
         place=context.catalog.place(Kind.VOLUME, fate.spec.name),
@@ -180,9 +186,13 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
     state = next((machine.state for machine in _users(fate, machines=machines, context=context)), VmState.STOPPED)
     # What is missing may only be out of sight, on a file system that is not mounted.
     lost = fate.fate is Fate.REPLACE or (fate.fate is Fate.REMAKE and (fate.spec.data or fate.entry.protect))
-    loss = disruption_of(Case.VOLUME_REPLACE, state=state) if lost else Disruption.NONE
+    case = Case.VOLUME_REPLACE
+
+    def loss(path: str) -> Disruption:
+        return disruption_of(path, case=case, state=state, noun=Noun.VOLUME) if lost else Disruption.NONE
+
     fields = [
-        FieldChange(path=path, before=before, after=value, disruption=loss) for path, before, value in fate.fields
+        FieldChange(path=path, before=before, after=value, disruption=loss(path)) for path, before, value in fate.fields
     ]
     draft.change(
         fate.key,
@@ -190,7 +200,7 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
         operation=Operation.REPLACE if fate.fate is Fate.REPLACE else Operation.CREATE,
         fields=fields or list(_created(fate)),
         reasons=[*fate.reasons, *(["What it holds is lost."] if fate.fate is Fate.REPLACE else [])],
-        disruption=loss,
+        disruption=loss("content"),
         place=context.catalog.place(Kind.VOLUME, fate.spec.name),
     )
 

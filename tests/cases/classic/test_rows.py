@@ -21,6 +21,11 @@ PAGE = ROOT / "docs" / "pulumi-compatibility.md"
 UNIT = "tests/unit/evaluate/test_classic.py::"
 # From the first cell of a row to what shows it: files of this folder, tests of this module or of another.
 ROWS: dict[str, tuple[str, ...]] = {
+    "`hooks` of an update": ("tests/unit/cli/test_hooks.py::test_hooks_run_around_what_is_done",),
+    "`hooks` with `on_dry_run`": ("tests/unit/cli/test_hooks.py::test_hooks_run_around_what_is_done",),
+    "delete hooks of what left the program": (
+        "tests/unit/cli/test_hooks.py::test_what_leaves_the_program_takes_its_hooks_with_it",
+    ),
     "changes that it took and lost": (
         "tests/cases/classic/test_complete.py::test_every_change_that_was_lost_is_made_or_refused",
     ),

@@ -195,20 +195,25 @@ def test_references_to_what_is_not_there_are_refused(stack, case):
 
 
 REFUSED = {
-    "hooks": (
+    "hooks of what every domain has of its own": (
         "hook = pulumi.ResourceHook('h', lambda args: None)\n"
-        "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, hooks=pulumi.ResourceHookBinding(after_create=[hook])))",
-        "Domain 'vm': the hook 'h' is not supported",
+        "libvirt.CloudInitDisk('i', opts=pulumi.ResourceOptions(provider=kvm, hooks=pulumi.ResourceHookBinding(after_create=[hook])))",
+        "CloudInitDisk 'i': the hook 'h' is not supported",
+    ),
+    "hooks of providers": (
+        "hook = pulumi.ResourceHook('h', lambda args: None)\n"
+        "libvirt.Provider('k', uri='qemu:///session', opts=pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(after_create=[hook])))",
+        "libvirt 'k': the hook 'h' (after_create) is not supported: nothing on a host is done for it",
     ),
     "hooks on errors": (
         "hook = pulumi.ErrorHook('h', lambda args: True)\n"
         "libvirt.Domain('vm', opts=pulumi.ResourceOptions(provider=kvm, hooks=pulumi.ResourceHookBinding(on_error=[hook])))",
-        "Domain 'vm': the hook 'h' is not supported",
+        "Domain 'vm': the hook 'h' (on_error) is not supported",
     ),
     "hooks of components": (
         "hook = pulumi.ResourceHook('h', lambda args: None)\n"
         "pulumi.ComponentResource('unit:C', 'c', {}, pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_delete=[hook])))",
-        "C 'c': the hook 'h' is not supported",
+        "C 'c': the hook 'h' (before_delete) is not supported: nothing on a host is done for it",
     ),
     "stashes": ("pulumi.Stash('s', input='x')", "pulumi:index:Stash 's' is not supported"),
     "dynamic providers": (

@@ -95,17 +95,21 @@ def _expected(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _judge(case: dict[str, Any]) -> dict[str, Any]:
+def plan_of(case: dict[str, Any]) -> Plan:
+    """The plan of a case; raises what planning it raises."""
     desired = _read_desired(case["desired"])
     observed = msgspec.convert(case["observed"], Observed)
     policy = msgspec.convert(case["policy"], PlanPolicy)
-    images = msgspec.convert(case["images"], dict[str, ImageFacts])
+    return make_plan(desired, observed, policy=policy, images=msgspec.convert(case["images"], dict[str, ImageFacts]))
+
+
+def _judge(case: dict[str, Any]) -> dict[str, Any]:
     try:
-        plan = make_plan(desired, observed, policy=policy, images=images)
+        plan = plan_of(case)
     except VmstackError as error:
         return {"error": type(error).__name__, "exit_code": error.exit_code, "text": str(error).splitlines()}
     check_plan(plan)
-    assert encode_plan(make_plan(desired, observed, policy=policy, images=images)) == encode_plan(plan)
+    assert encode_plan(plan_of(case)) == encode_plan(plan)
     return _expected(plan)
 
 

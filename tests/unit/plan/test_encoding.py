@@ -14,9 +14,8 @@ from vmstack.model.graph import Output
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import Scope
 from vmstack.model.ownership import StoredOutput
-from vmstack.model.plan import Change, Disruption, Operation, Plan
+from vmstack.model.plan import Change, Operation, Plan
 from vmstack.plan.codec import encode_plan
-from vmstack.plan.disruption import TABLE, Case, VmState, disruption_of
 from vmstack.plan.draft import Draft
 from vmstack.plan.outputs import stored_outputs
 from vmstack.plan.planner import make_plan
@@ -77,13 +76,6 @@ def test_stored_outputs_read_back_equal_and_without_secrets() -> None:
     stored = stored_outputs({"list": Output(value=("a", 1)), "token": Output(value=SECRET, secret=True)})
     assert stored == {"list": StoredOutput(value=["a", 1]), "token": StoredOutput(value=None, secret=True)}
     assert msgspec.json.decode(msgspec.json.encode(stored), type=dict[str, StoredOutput]) == stored
-
-
-def test_every_case_is_in_the_table_and_a_stopped_guest_notices_only_losses() -> None:
-    assert set(TABLE) == set(Case)
-    for case in Case:
-        stopped = disruption_of(case, state=VmState.STOPPED)
-        assert stopped in ((Disruption.DATA_LOSS,) if case is Case.VOLUME_REPLACE else (Disruption.NONE, "live"))
 
 
 def test_scope_names_all_hosts_and_pools() -> None:

@@ -11,6 +11,7 @@ from vmstack.evaluate.classic.scene import NATIVE_URN, Scene
 from vmstack.evaluate.engine.registration import Registration
 from vmstack.evaluate.engine.values import reveal
 from vmstack.model.graph import Options
+from vmstack.model.hooks import Hook
 from vmstack.model.identity import Key, Kind
 
 # Inputs (wire names) and the model's fields that they decide.
@@ -104,6 +105,10 @@ def read_options(registration: Registration, *, kind: Kind, scene: Scene, member
         ),
         replacement_trigger=_digest(registration.replacement_trigger),
         replace_with=tuple(sorted(_partners(registration, scene=scene))),
+        hooks=tuple(
+            Hook(event=event, name=name, urn=registration.urn, tolerant=scene.recorder.hooks.tolerates(name))
+            for event, name in registration.hooks
+        ),
     )
 
 

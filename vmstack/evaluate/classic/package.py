@@ -78,6 +78,11 @@ class Classic:
                     "the option import_ is not supported: no id says what is on such a disk",
                     resolution="leave it out: the disk is made anew, and changes no guest before its next start",
                 )
+            if registration.hooks and kind is Kind.SEED:
+                raise InputError(
+                    f"the hook {registration.hooks[0][1]!r} is not supported: every domain has a disk of its own of it",
+                    resolution="bind it to the domains",
+                )
             why = _NEVER_ANEW.get(kind) if kind is not None else None
             if why is not None:
                 refuse_replacing(registration, why=why)

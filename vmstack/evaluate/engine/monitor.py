@@ -14,8 +14,9 @@ from vmstack.errors import ConflictError, InputError
 from vmstack.evaluate.engine.packages import Packages
 from vmstack.evaluate.engine.references import check_kept, read_stack
 from vmstack.evaluate.engine.registration import Answer, Package, place_of, read_lookup, read_request
-from vmstack.evaluate.engine.transforms import apply_invoke_transforms, apply_transforms
+from vmstack.evaluate.engine.transforms import apply_invoke_transforms, apply_transforms, find_callback
 from vmstack.evaluate.engine.values import Secret, decode_outputs, decode_struct, encode_into, holds_asset
+from vmstack.evaluate.hooks import Subject
 from vmstack.evaluate.places import find_caller
 from vmstack.evaluate.recorder import Recorder
 from vmstack.model.graph import Output
@@ -23,7 +24,7 @@ from vmstack.model.graph import Output
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 _REFERENCE_TYPE: Final = "pulumi:pulumi:StackReference"
 _PROVIDER_TYPE: Final = "pulumi:providers:"
-# What of the SDK this engine can answer. Hooks are listed so that resources with some are refused in our own words.
+# What of the SDK this engine can answer. Hooks on errors are listed so that they are refused in our own words.
 _FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
@@ -74,7 +75,7 @@ class Monitor:
         request = apply_transforms(request, self._transforms_of(request))
         if request.remote:
             raise _refuse(request, what=f"{request.type} {request.name!r}, a component that a plugin would make,")
-        _refuse_hooks(request)
+        self._check_hooks(request)
         if request.importId and (not request.custom or request.type.startswith(_PROVIDER_TYPE)):
             raise InputError(
                 f"{request.type.rpartition(':')[2]} {request.name!r}: the option import_ is not supported: "
@@ -96,7 +97,19 @@ class Monitor:
                 )
         provides = request.type.startswith(_PROVIDER_TYPE)
         answer = package.configure(registration) if provides else package.register(registration)
-        return self._respond(request, urn=urn, answer=answer)
+        response = self._respond(request, urn=urn, answer=answer)
+        if registration.hooks:
+            self._recorder.hooks.bind(
+                Subject(
+                    urn=urn,
+                    id=answer.id,
+                    name=request.name,
+                    type=request.type,
+                    inputs=request.object,
+                    outputs=response.object,
+                )
+            )
+        return response
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         if f"::{STACK_TYPE}::" in request.urn:
@@ -153,7 +166,8 @@ class Monitor:
         return empty_pb2.Empty()
 
     def RegisterResourceHook(self, request: Any) -> Any:
-        return empty_pb2.Empty()  # one that no resource has does nothing; resources with hooks are refused
+        self._recorder.hooks.offer(request.name, find_callback(request.callback), tolerant=request.ignore_errors)
+        return empty_pb2.Empty()
 
     def RegisterErrorHook(self, request: Any) -> Any:
         return empty_pb2.Empty()
@@ -169,6 +183,24 @@ class Monitor:
             path.insert(0, urn)
             urn = self.nodes[urn].parent
         return path
+
+    def _check_hooks(self, request: Any) -> None:
+        """Raise `InputError` for a hook that would never run."""
+        title = f"{request.type.rpartition(':')[2]} {request.name!r}"
+        for field, names in request.hooks.ListFields():
+            why = ""
+            if field.name == "on_error":
+                why = "a step that failed is run again by the next apply, and not before"
+            elif not request.custom or request.type.startswith(_PROVIDER_TYPE):
+                why = "nothing on a host is done for it"
+            elif not self._recorder.hooks.knows(names[0]):
+                why = "it was not registered"
+            if why:
+                raise InputError(
+                    f"{title}: the hook {names[0]!r} ({field.name}) is not supported: {why}",
+                    resolution="leave it out, or bind it to a Domain, Volume, Network or Pool",
+                    place=place_of(request),
+                )
 
     def _transforms_of(self, request: Any) -> list[Any]:
         """A resource's own transforms, then those of the components around it, then the stack's."""
@@ -229,13 +261,3 @@ def _refuse(request: Any, *, what: str) -> InputError:
         resolution="use pulumi_libvirt, or the resources of 'from vmstack import ...'",
         place=place_of(request) or find_caller(),
     )
-
-
-def _refuse_hooks(request: Any) -> None:
-    for _, names in request.hooks.ListFields():
-        raise InputError(
-            f"{request.type.rpartition(':')[2]} {request.name!r}: the hook {names[0]!r} is not supported: "
-            "vmstack runs no code of the program while it applies a plan",
-            resolution="leave it out, and act on the outcome of 'vmstack apply'",
-            place=place_of(request),
-        )

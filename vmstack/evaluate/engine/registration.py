@@ -4,15 +4,17 @@ import dataclasses
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, get_args
 from urllib.parse import unquote, urlsplit
 
 from vmstack.errors import InputError, Place
 from vmstack.evaluate.engine.values import decode_struct, decode_value
 from vmstack.evaluate.places import show_path
+from vmstack.model.hooks import HookEvent
 
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:h|ms|m|s))+")
+_EVENTS: Final[tuple[HookEvent, ...]] = get_args(HookEvent)
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
@@ -23,6 +25,7 @@ class Registration:
     `parent`, `provider`, `dependencies` and `replace_with` are URNs.
 
     `provider` is empty for the package's default provider. `timeouts` are seconds by operation (create, delete, ...).
+    `hooks` are events and the names of functions.
     """
 
     urn: str
@@ -42,6 +45,7 @@ class Registration:
     replacement_trigger: Any = None
     replace_with: tuple[str, ...] = ()
     timeouts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    hooks: tuple[tuple[HookEvent, str], ...] = ()
     place: Place | None = None
 
     @property
@@ -104,6 +108,7 @@ def read_request(request: Any, *, urn: str) -> Registration:
         replacement_trigger=decode_value(request.replacement_trigger),
         replace_with=tuple(sorted(set(request.replace_with))),
         timeouts=_timeouts(request, title=title, place=place),
+        hooks=tuple((event, name) for event in _EVENTS for name in getattr(request.hooks, event)),
         place=place,
     )
 

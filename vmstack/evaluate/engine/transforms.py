@@ -5,7 +5,7 @@ its blocking calls; the server is never opened.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from pulumi.runtime import _callbacks
@@ -116,13 +116,18 @@ class _NoServer:
         return None
 
 
-def _call(callback: Any, asked: Any) -> Any:
+def find_callback(callback: Any) -> Callable[[bytes], Awaitable[Any]]:
+    """Return the SDK's wrapper of a function that the program registered: a serialised request in, a response out."""
     # One program can have several of the SDK's servicers, so the token decides.
     for servicer in _callbacks._CallbackServicer._servicers:  # noqa: SLF001 - there is no other way to a function
-        function = servicer._callbacks.get(callback.token)  # noqa: SLF001
+        function: Callable[[bytes], Awaitable[Any]] | None = servicer._callbacks.get(callback.token)  # noqa: SLF001
         if function is not None:
-            return _sync_await(function(asked.SerializeToString()))
-    raise InputError("a transform is not known to the SDK any more")
+            return function
+    raise InputError("a function that the program registered is not known to the SDK any more")
+
+
+def _call(callback: Any, asked: Any) -> Any:
+    return _sync_await(find_callback(callback)(asked.SerializeToString()))
 
 
 def _options(request: Any) -> Any:
