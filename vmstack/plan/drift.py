@@ -11,9 +11,10 @@ from vmstack.model.graph import DesiredGraph
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ImageFacts, Observed
 from vmstack.model.ownership import Stamp
-from vmstack.model.plan import HIDDEN, Change, Operation, Plan
+from vmstack.model.plan import HIDDEN, Change, Disruption, Operation, Plan
 from vmstack.model.specs import NetworkMode
 from vmstack.plan.applied import AppliedDomain, AppliedNetwork, read_applied
+from vmstack.plan.changes.table import worst
 from vmstack.plan.context import Context
 from vmstack.plan.drift_policy import Policy, policies_of, policy_of, policy_of_extra
 from vmstack.plan.ignore import ignored_fields, is_ignored
@@ -25,6 +26,9 @@ from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.stamps import BY_HAND
 from vmstack.plan.storage_drift import find_storage_drift
 
+_FOR_GOOD: Final = "it is made anew, with --allow-data-loss, and what was in it is gone"
+_STRICT: Final = PlanPolicy()
+_LENIENT: Final = PlanPolicy(allow_data_loss=True)
 # What the plan changes, by host and key.
 _Changes = Mapping[tuple[str, Key], Change]
 # A maximum that only follows its field is told by that field alone in a plan.
@@ -38,9 +42,8 @@ def find_drift(desired: DesiredGraph, observed: Observed, *, images: Mapping[str
 
     `desired` is placed and settled. A plan that is refused is no error here: the report says so.
     """
-    policy = PlanPolicy()
-    context = open_context(desired, observed, policy=policy, images=images)
-    plan, refusals = _try_to_plan(desired, observed, policy=policy, images=images)
+    context = open_context(desired, observed, policy=_STRICT, images=images)
+    plan, refusals = _try_to_plan(desired, observed, images=images)
     changes = None if plan is None else {(change.host, change.key): change for change in plan.changes}
     items: list[Drift] = []
     unknown: list[Key] = []
@@ -62,14 +65,17 @@ def find_drift(desired: DesiredGraph, observed: Observed, *, images: Mapping[str
 
 
 def _try_to_plan(
-    desired: DesiredGraph, observed: Observed, *, policy: PlanPolicy, images: Mapping[str, ImageFacts]
+    desired: DesiredGraph, observed: Observed, *, images: Mapping[str, ImageFacts]
 ) -> tuple[Plan | None, tuple[str, ...]]:
-    """What apply would do, or why it would do nothing."""
-    try:
-        return make_plan(desired, observed, policy=policy, images=images), ()
-    except VmstackError as error:
-        errors = error.errors if isinstance(error, ErrorGroup) else (error,)
-        return None, tuple(one.brief for one in errors)
+    """What apply would do, and why it would not: what it refuses for the loss of data alone, it does with leave."""
+    refusals: tuple[str, ...] = ()
+    for policy in (_STRICT, _LENIENT):
+        try:
+            return make_plan(desired, observed, policy=policy, images=images), refusals
+        except VmstackError as error:
+            errors = error.errors if isinstance(error, ErrorGroup) else (error,)
+            refusals = refusals or tuple(one.brief for one in errors)
+    return None, refusals
 
 
 def _on_host(
@@ -180,11 +186,26 @@ def _judge(key: Key, found: Found, *, host: str, changes: _Changes | None, conte
     told_by = (found.path, _MAXIMA.get(found.path))
     field = next((field for field in change.fields if field.path in told_by), None)
     if field is not None:
-        return msgspec.structs.replace(item, remedy=Remedy.REPAIR, disruption=field.disruption)
+        return _repaired(item, worst((field.disruption, _loss_of(change))))
     whole = found.kind not in (DriftKind.FIELD, DriftKind.POWER, DriftKind.AUTOSTART, DriftKind.EXTRA)
     if whole or change.operation in (Operation.CREATE, Operation.REPLACE, Operation.DELETE):
-        return msgspec.structs.replace(item, remedy=Remedy.REPAIR, disruption=change.disruption)
+        return _repaired(item, change.disruption)
     return item if policy == "report" else _left(item, context=context)
+
+
+def _loss_of(change: Change) -> Disruption:
+    """The class of a volume that is made anew, whichever of its fields asks for that."""
+    lost = change.key.kind is Kind.VOLUME and change.disruption is Disruption.DATA_LOSS
+    return Disruption.DATA_LOSS if lost else Disruption.NONE
+
+
+def _repaired(item: Drift, disruption: Disruption) -> Drift:
+    note = item.note
+    if disruption is Disruption.DATA_LOSS:
+        note = "; ".join(
+            filter(None, (note, "what is gone does not come back: it is made anew, with --allow-data-loss"))
+        )
+    return msgspec.structs.replace(item, remedy=Remedy.REPAIR, disruption=disruption, note=note)
 
 
 def _policy(found: Found, policies: Mapping[str, Policy]) -> Policy:
