@@ -134,10 +134,11 @@ class Stack:
     def destroy(self, code: int = 0) -> Run:
         return self.run("destroy", "--yes", "--allow-data-loss", code=code)
 
-    def is_converged(self) -> Run:
-        """Insist that nothing is left to do."""
+    def is_converged(self, *, pending: bool = False) -> Run:
+        """Insist that nothing is left to do, and (unless `pending`) that no guest waits for a restart to get it."""
         run = self.run("plan", "--detailed-exitcode")
         assert "No changes." in run.out, run
+        assert pending or "pending restart" not in run.err, run
         return run
 
     def name(self, part: str) -> str:
