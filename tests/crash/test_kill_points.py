@@ -36,6 +36,8 @@ RESTART = StackWish(
     outputs=("ip",),
 )
 RENAMED = replace(SMALL, vms=(replace(SMALL.vms[0], suffix="-new", autostart=True),))
+FLEET = StackWish(vms=tuple(VmWish(name, group=1) for name in "abc"))
+GROWN = replace(FLEET, vms=tuple(replace(vm, max_vcpus=8, max_memory=4096) for vm in FLEET.vms))
 NOTHING = StackWish()
 BLANK = StackWish(vms=(VmWish("a", root="blank", nets=("lan",)),), nets=(NetWish("lan", 20),))
 COPY = StackWish(vms=(VmWish("a", root="full-copy", nets=("lan",)),), nets=(NetWish("lan", 20),))
@@ -47,6 +49,7 @@ SCENARIOS: dict[str, tuple[StackWish | None, StackWish, PlanPolicy]] = {
     "create": (None, SMALL, ALLOW),
     "change": (SMALL, OTHER, ALLOW),
     "restart": (SMALL, RESTART, ALLOW),
+    "rolling": (FLEET, GROWN, ALLOW),
     "rename": (SMALL, RENAMED, ALLOW),
     "empty": (OTHER, NOTHING, ALLOW),
     "move": (COPY, MOVED, ALLOW),

@@ -402,5 +402,9 @@ def identity_of(device: etree._Element) -> str:
         return device.find("target").get("dev", "")
     if device.tag == "interface":
         return (device.find("mac").get("address", "") if device.find("mac") is not None else "").lower()
+    if device.tag == "hostdev":
+        return etree.tostring(device.find("source"), method="c14n").decode()
     target = device.find("target")
+    if device.tag == "filesystem" and target is not None:
+        return target.get("dir", "")
     return f"{device.get('type')}/{'' if target is None else target.get('name', '')}"

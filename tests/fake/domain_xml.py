@@ -11,12 +11,13 @@ from vmstack.errors import HostError
 
 _TOP = (
     "name", "uuid", "genid", "title", "description", "metadata", "maxMemory", "memory", "currentMemory",
-    "memoryBacking", "vcpu", "vcpus", "iothreads", "resource", "sysinfo", "bootloader", "os", "features", "cpu",
+    "memoryBacking", "vcpu", "vcpus", "iothreads", "iothreadids", "resource",
+    "sysinfo", "bootloader", "os", "features", "cpu",
     "clock", "on_poweroff", "on_reboot", "on_crash", "pm", "devices", "seclabel",
 )  # fmt: skip
 _DEVICES = (
     "emulator", "disk", "controller", "filesystem", "interface", "serial", "parallel", "console", "channel", "input",
-    "tpm", "graphics", "audio", "video", "hostdev", "watchdog", "memballoon", "rng", "panic",
+    "tpm", "graphics", "audio", "video", "hostdev", "watchdog", "memballoon", "rng", "vsock", "panic",
 )  # fmt: skip
 _TARGET_BUS = {"vd": "virtio", "sd": "scsi", "hd": "ide", "fd": "fdc"}
 

@@ -150,6 +150,10 @@ DEFAULT_FACTS = HostFacts(
     cpus=8,
     memory=64 << 30,
     firmwares=("bios", "uefi"),
+    machines={"x86_64": {"q35": 288, "pc-q35-7.2": 288, "pc": 255, "pc-i440fx-7.2": 255}},
+    cpu_models=("EPYC", "qemu64"),
+    emulates_tpm=True,
+    secure_boot=True,
 )
 
 

@@ -20,7 +20,9 @@ def needs_port(device: etree._Element) -> bool:
         return device.get("type") in {"virtio-serial", "scsi", "usb"}
     if device.tag == "memballoon":
         return device.get("model") != "none"
-    return device.tag in {"rng", "hostdev"}
+    if device.tag == "hostdev":
+        return device.get("type") != "usb"
+    return device.tag in {"rng", "vsock", "filesystem"}
 
 
 def ports(devices: etree._Element) -> list[int]:

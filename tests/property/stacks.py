@@ -16,9 +16,12 @@ from vmstack.model.hardware import (
 from vmstack.model.identity import Key, Kind, StackId, derive_mac, derive_uuid, ignition_name
 from vmstack.model.observed import ImageFacts
 from vmstack.model.specs import (
+    NO_RESTARTS,
     DhcpRange,
     DiskSpec,
     DnsHost,
+    GroupSpec,
+    HealthSpec,
     HostSpec,
     ImageSpec,
     NetworkMode,
@@ -27,6 +30,7 @@ from vmstack.model.specs import (
     PoolSpec,
     Power,
     Reservation,
+    RestartSpec,
     SeedPolicy,
     SeedSpec,
     Spec,
@@ -55,6 +59,7 @@ class DiskWish:
 class VmWish:
     """A VM. `root` is where its root disk comes from, `seed` the variant of its cloud-init content (`None`: none).
 
+    `group` is how many VMs like it may be down at once.
     `suffix` ends the domain's name on the host, and `root_suffix` its root volume's, so that they can be renamed.
     """
 
@@ -80,6 +85,7 @@ class VmWish:
     root_suffix: str = ""
     hardware: int = 0
     ignition: int | None = None
+    group: int | None = None
 
 
 SHEET = """<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
@@ -315,6 +321,9 @@ def _vm(add: object, vm: VmWish, wish: StackWish, *, host: Key, pool: Key) -> No
         ready_timeout=60 if vm.waits and vm.seed is not None else None,
         shutdown_timeout=1,
         power_off_after_timeout=True,
+        restarts=NO_RESTARTS
+        if vm.group is None
+        else RestartSpec(group=GroupSpec(name="group", limit=vm.group), health=HealthSpec(command=("true",))),
     )
     add(Kind.VM, spec, *needs, protect=vm.protect)
 

@@ -57,6 +57,9 @@ class TestSupply:
     def seed(self, digest: str) -> bytes:
         return build_seed(self._payload.seeds[digest])
 
+    def password(self, name: str) -> str:
+        return self._payload.passwords[name]
+
 
 @dataclass
 class World:
@@ -276,6 +279,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "StampDomain": ("set_domain_metadata",),
     "UndefineDomain": ("undefine_domain",),
     "AwaitReady": ("set_domain_metadata",),
+    "AwaitHealthy": ("set_domain_metadata",),
 }
 _OWN_SECRETS = {"define_secret", "undefine_secret"}
 
@@ -304,7 +308,7 @@ def check_calls(plan: Plan, *, calls: list[object], files: frozenset[str]) -> No
         name = type(effect).__name__
         # A guest may be off already, a volume in a pool that could not be looked into may never have been there, and a
         # network without a persistent definition goes when it stops.
-        if name in {"AwaitReady", "ShutdownDomain", "DeleteVolume", "UndefineNetwork"}:
+        if name in {"AwaitReady", "AwaitHealthy", "ShutdownDomain", "DeleteVolume", "UndefineNetwork"}:
             continue
         if isinstance(effect, CreateVolume) and f"/var/lib/libvirt/{effect.pool}/{effect.volume}" in files:
             continue

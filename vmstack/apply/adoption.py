@@ -12,10 +12,11 @@ from vmstack.images.seed_reader import MAX_BYTES, read_seed
 from vmstack.images.store import ImageStore
 from vmstack.model.claims import Claim, ForeignState, SeedContent
 from vmstack.model.graph import DesiredGraph
+from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import Observed
 from vmstack.model.specs import NetworkSpec, PoolSpec, VmSpec, VolumeSpec
-from vmstack.plan.adoption import Adoption, plan_adoption, suppose_adoption
-from vmstack.plan.claims import Matches, adoption_scopes, match_claims
+from vmstack.plan.adoption import Adoption, Supposed, plan_adoption, suppose_adoption
+from vmstack.plan.claims import Matches, adoption_scopes, identify, is_reference, match_claims
 from vmstack.plan.index import Slot
 from vmstack.plan.placement import place
 
@@ -28,15 +29,28 @@ def adopt(
     names: Mapping[str, str],
     store: ImageStore,
     progress: ImageProgress,
+    alone: bool = False,
 ) -> Adoption:
-    """Plan the taking over of what the state says exists; `names` are by the state's addresses. Changes nothing."""
+    """Plan the taking over of what the state says exists; `names` are by the state's addresses. Changes nothing.
+
+    `alone`: what else the program has may be somebody else's still.
+    """
+    observed, supposed = _suppose(desired, state, drivers, names=names)
+    only = frozenset(supposed.takeover.matches.claims) if alone else None
+    images = resolve_images(supposed.desired, supposed.observed, store=store, need_files=False, progress=progress)
+    return plan_adoption(desired, observed, supposed=supposed, images=images, only=only)
+
+
+def _suppose(
+    desired: DesiredGraph, state: ForeignState, drivers: Mapping[str, Driver], *, names: Mapping[str, str]
+) -> tuple[Observed, Supposed]:
+    """The hosts as they are, and as they would be."""
     matches = match_claims(desired, state, names=names)
     observed = observe(drivers, stack=desired.stack, scopes=adoption_scopes(desired, matches))
     place(desired, observed)
+    matches = identify(matches, desired=desired, observed=observed)
     contents = _read_seeds(matches, observed, drivers=drivers)
-    supposed = suppose_adoption(desired, observed, matches=matches, contents=contents)
-    images = resolve_images(supposed.desired, supposed.observed, store=store, need_files=False, progress=progress)
-    return plan_adoption(desired, observed, supposed=supposed, images=images)
+    return observed, suppose_adoption(desired, observed, matches=matches, contents=contents)
 
 
 def named_objects(desired: DesiredGraph) -> ForeignState | None:
@@ -60,6 +74,32 @@ def named_objects(desired: DesiredGraph) -> ForeignState | None:
     return ForeignState(origin="import_ of the program", claims=claims) if claims else None
 
 
+def named_object(desired: DesiredGraph, *, kind: Kind, name: str, id: str) -> ForeignState:
+    """One object for one resource of the program, as a user names them.
+
+    Raises `InputError` for a resource that the program does not have, or only refers to.
+    """
+    key = Key(kind, name)
+    spec = next((resource.spec for resource in desired.resources if resource.key == key), None)
+    if spec is None:
+        known = [resource.key.name for resource in desired.resources if resource.key.kind is kind]
+        raise InputError(
+            f"the program has no {key}",
+            details=[f"it has: {', '.join(known)}" if known else f"it has no {kind.value} at all"],
+            resolution="write the resource into the program first",
+        )
+    if not isinstance(spec, PoolSpec | VolumeSpec | NetworkSpec | VmSpec) or is_reference(spec):
+        raise InputError(f"{key} is not the stack's: the program only refers to it", resolution="it needs no import")
+    labels = {resource.spec.name: resource.spec.label for resource in desired.resources
+              if isinstance(resource.spec, PoolSpec)}  # fmt: skip
+    pool = labels[spec.pool] if isinstance(spec, VolumeSpec) else None
+    label = id if isinstance(spec, PoolSpec) else spec.label
+    return ForeignState(
+        origin=f"the name {id}",
+        claims=(Claim(address=id, kind=kind, id=id, name=name, label=label, pool=pool),),
+    )
+
+
 def adopt_named(
     desired: DesiredGraph, drivers: Mapping[str, Driver], *, store: ImageStore, progress: ImageProgress
 ) -> Adoption | None:
@@ -71,21 +111,25 @@ def adopt_named(
     if state is None:
         return None
     names = {claim.address: claim.name for claim in state.claims if claim.name is not None}
-    adoption = adopt(desired, state, drivers, names=names, store=store, progress=progress)
+    observed, supposed = _suppose(desired, state, drivers, names=names)
     places = {resource.key: resource.place for resource in desired.resources}
-    held = frozenset(adoption.held)
+    held = frozenset(supposed.takeover.held)
     raise_all(
         InputError(
             f"{key}: import_: there is nothing with the id {claim.id} on its host",
             resolution="look it up with virsh, or leave import_ out to have it made",
             place=places.get(key),
         )
-        for key, claim in adoption.absent
+        for key, claim in sorted(supposed.takeover.absent, key=lambda item: item[0])
         if key not in held
     )
+    if not supposed.takeover.takings:
+        return None
+    images = resolve_images(supposed.desired, supposed.observed, store=store, need_files=False, progress=progress)
+    adoption = plan_adoption(desired, observed, supposed=supposed, images=images)
     if adoption.trouble is not None and adoption.blocked:
         raise adoption.trouble
-    return adoption if adoption.takings else None
+    return adoption
 
 
 def _read_seeds(

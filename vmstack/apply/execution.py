@@ -28,10 +28,10 @@ from vmstack.hosts.driver import Driver
 from vmstack.hosts.execute import EffectResult, Supply, execute
 from vmstack.hosts.expectations import Guards
 from vmstack.model.base import Data
-from vmstack.model.effects import AwaitLease, AwaitReady, CopyVolume, CreateVolume, StartDomain, StartPool
+from vmstack.model.effects import WATCHING, CopyVolume, CreateVolume, StartPool
 from vmstack.model.identity import Key
 from vmstack.model.ownership import EntryState
-from vmstack.model.plan import Step
+from vmstack.model.plan import Roll, Step
 from vmstack.model.readiness import GuestReport
 
 _BEAT_SECONDS: Final = 1.0
@@ -81,6 +81,7 @@ class Execution:
         steps: tuple[Step, ...],
         drivers: Mapping[str, Driver],
         *,
+        rolls: tuple[Roll, ...] = (),
         journals: Mapping[str, Journal],
         guards: Guards,
         supply: Supply,
@@ -88,7 +89,7 @@ class Execution:
         interruption: Interruption,
         limits: Limits,
     ) -> None:
-        self._frontier = Frontier(steps, limits=limits)
+        self._frontier = Frontier(steps, limits=limits, rolls=rolls)
         self._drivers = drivers
         self._journals = journals
         self._guards = guards
@@ -142,10 +143,10 @@ class Execution:
                 self._crew.run(partial(self._work, step))
         elif not self._stopping:
             self._stopping = True
-            running = sum(not isinstance(step.effect, AwaitReady | AwaitLease) for step in self._frontier.running)
+            running = sum(not isinstance(step.effect, WATCHING) for step in self._frontier.running)
             self._tell(Stopping(reason=self._interruption.reason, running=running))
         running_steps = self._frontier.running
-        if self._stopping and all(isinstance(step.effect, AwaitReady | AwaitLease) for step in running_steps):
+        if self._stopping and all(isinstance(step.effect, WATCHING) for step in running_steps):
             self.abandoned += running_steps
             return False
         return bool(running_steps)
@@ -225,8 +226,6 @@ class Execution:
         except VmstackError as error:
             _name_object(error, step)
             failure = self._disown(step, error) if isinstance(error, ExistsError) else error
-            if step.undo is not None:
-                failure = self._put_back(step.undo, step, failure)
         except Abandoned:
             failure = None
         except Exception as error:  # noqa: BLE001 - whatever it is, it must end this step and no other
@@ -236,16 +235,6 @@ class Execution:
             self._inbox.put(_Died(error=error))
             return
         self._inbox.put(_Ended(step=step, seconds=monotonic() - began, result=result, error=failure))
-
-    def _put_back(self, undo: StartDomain, step: Step, error: VmstackError) -> VmstackError:
-        """Put right what was done for a step that failed. Returns what went wrong in all."""
-        try:
-            execute(undo, self._drivers[step.host], supply=self._supply, report=self._reporter(step))
-        except VmstackError as failure:
-            _name_object(failure, step)
-            return ErrorGroup([error, failure])
-        error.details = (*error.details, "the guest was started again, as it was before")
-        return error
 
     def _disown(self, step: Step, error: ExistsError) -> VmstackError:
         """Take a volume out of the ledger that is there already, and not by this stack: else it would pass for ours.
@@ -269,7 +258,7 @@ class Execution:
         )
 
     def _reporter(self, step: Step) -> Callable[[str, int, int], None]:
-        patient = not isinstance(step.effect, AwaitReady | AwaitLease)
+        patient = not isinstance(step.effect, WATCHING)
         shown = 0.0
 
         def report(what: str, done: int, total: int) -> None:

@@ -11,9 +11,8 @@ from graphlib import CycleError, TopologicalSorter
 from vmstack.errors import InternalError
 from vmstack.model.base import Data
 from vmstack.model.effects import (
+    WATCHING,
     AnyEffect,
-    AwaitLease,
-    AwaitReady,
     CopyVolume,
     CreateVolume,
     DeleteVolume,
@@ -23,13 +22,28 @@ from vmstack.model.effects import (
     UploadImage,
     UploadSeed,
 )
-from vmstack.model.plan import Step
+from vmstack.model.plan import Roll, Step
 
 _POOL_EFFECTS = (CreateVolume, CopyVolume, UploadImage, UploadSeed, ResizeVolume, DeleteVolume)
 # These wait for a guest and cost the host nothing, so they must not hold up those that work.
-_WAITING_EFFECTS = (AwaitReady, AwaitLease, ShutdownDomain, DetachDevice)
+_WAITING_EFFECTS = (*WATCHING, ShutdownDomain, DetachDevice)
 
 _Lanes = tuple[tuple[tuple[str, ...], int], ...]
+
+
+class _Rolling:
+    """How far a roll is. Units wait, by the rank of their first step, until there is room for them."""
+
+    def __init__(self, roll: Roll) -> None:
+        self.limit = roll.limit
+        self.waiting: list[tuple[int, int]] = []
+        self.left = {number: len(unit) for number, unit in enumerate(roll.units)}
+        self.begun: set[int] = set()
+        self.halted = False
+
+    @property
+    def has_room(self) -> bool:
+        return not self.halted and sum(self.left[number] > 0 for number in self.begun) < self.limit
 
 
 class Limits(Data, frozen=True, kw_only=True):
@@ -49,10 +63,11 @@ class Frontier:
     """The steps that wait, run and are done.
 
     Where the graph leaves a choice, steps start in the plan's order of what they are for: all that one machine needs
-    before what the next one needs, so that the first boots while the others' disks are being made.
+    before what the next one needs, so that the first boots while the others' disks are being made. A unit of a roll is
+    begun only while fewer than its limit are under way, and none is begun any more after a failure in one.
     """
 
-    def __init__(self, steps: Iterable[Step], *, limits: Limits) -> None:
+    def __init__(self, steps: Iterable[Step], *, limits: Limits, rolls: Iterable[Roll] = ()) -> None:
         """Raise `InternalError` for a plan whose steps form a cycle or need a step that is not there."""
         self._steps = {step.id: step for step in steps}
         self._order = {id_: index for index, id_ in enumerate(self._steps)}
@@ -61,6 +76,13 @@ class Frontier:
         self._ready: dict[_Lanes, list[tuple[int, str]]] = defaultdict(list)
         self._open = set(self._steps)
         self._running: dict[str, Step] = {}
+        self._units: dict[str, tuple[_Rolling, int]] = {}
+        self._held: dict[tuple[_Rolling, int], list[str]] = defaultdict(list)
+        self._rolls: list[_Rolling] = []
+        for roll in rolls:
+            rolling = _Rolling(roll)
+            self._rolls.append(rolling)
+            self._units |= {id_: (rolling, number) for number, unit in enumerate(roll.units) for id_ in unit}
         for step in self._steps.values():
             missing = [need for need in step.needs if need not in self._steps]
             if missing:
@@ -100,13 +122,36 @@ class Frontier:
         del self._running[step.id]
         for lane, _ in self._lanes(step):
             self._taken[lane] -= 1
+        rolling, unit = self._units.get(step.id, (None, 0))
         if success:
+            if rolling is not None:
+                rolling.left[unit] -= 1
             self._sorter.done(step.id)
             self._collect()
+        elif rolling is not None:
+            rolling.halted = True
 
     def _collect(self) -> None:
+        """Take in what may run by its needs; the first steps of a unit also wait for room in its roll."""
         for id_ in self._sorter.get_ready():
-            heapq.heappush(self._ready[self._lanes(self._steps[id_])], (self._ranks[id_], id_))
+            rolling, unit = self._units.get(id_, (None, 0))
+            if rolling is None or unit in rolling.begun:
+                self._queue(id_)
+                continue
+            self._held[rolling, unit].append(id_)
+            heapq.heappush(rolling.waiting, (self._ranks[id_], unit))
+        for rolling in self._rolls if self._held else ():
+            self._begin_units(rolling)
+
+    def _begin_units(self, rolling: _Rolling) -> None:
+        while rolling.waiting and rolling.has_room:
+            _, unit = heapq.heappop(rolling.waiting)
+            rolling.begun.add(unit)
+            for id_ in self._held.pop((rolling, unit), ()):
+                self._queue(id_)
+
+    def _queue(self, id_: str) -> None:
+        heapq.heappush(self._ready[self._lanes(self._steps[id_])], (self._ranks[id_], id_))
 
     def _fits(self, lanes: _Lanes) -> bool:
         return all(self._taken[lane] < limit for lane, limit in lanes)

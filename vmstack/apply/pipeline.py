@@ -25,7 +25,9 @@ from vmstack.plan.image_needs import image_needs
 from vmstack.plan.placement import place
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.renames import find_renames, rename
 from vmstack.plan.scope import scope_of
+from vmstack.plan.selection import choose
 from vmstack.plan.settling import settle
 
 Connect = Callable[[HostSpec], Driver]
@@ -164,11 +166,13 @@ def plan_stack(
     observed = observe_stack(desired, drivers, lookout=lookout)
     if seen is not None:
         seen(observed)
-    placed = settle(place(desired, observed), observed)
+    placed = place(desired, observed)
+    named = rename(observed, find_renames(placed, observed), desired=placed)
+    placed = settle(placed, named)
+    chosen = choose(placed, named, policy=policy)
+    used = placed if chosen is None else chosen.reduce(placed)
     images = (
-        {}
-        if policy.destroy
-        else resolve_images(placed, observed, store=store, need_files=need_files, progress=progress)
+        {} if policy.destroy else resolve_images(used, named, store=store, need_files=need_files, progress=progress)
     )
     return Planned(desired=placed, observed=observed, plan=make_plan(placed, observed, policy=policy, images=images))
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from vmstack.errors import InterruptedApplyError, PartialApplyError, VmstackError
 from vmstack.model.base import Data
-from vmstack.model.effects import AwaitLease, AwaitReady
+from vmstack.model.effects import WATCHING
 from vmstack.model.identity import Key
 from vmstack.model.plan import Change, Operation, Plan, Step
 from vmstack.model.readiness import GuestReport
@@ -47,7 +47,7 @@ class ApplyResult(Data, frozen=True, kw_only=True):
     def converged(self) -> bool:
         """The hosts hold what the plan wants, though guests may not be ready."""
         unfinished = [failure.step for failure in self.failed] + list(self.abandoned) + list(self.left)
-        return not self.troubles and all(isinstance(step.effect, AwaitReady | AwaitLease) for step in unfinished)
+        return not self.troubles and all(isinstance(step.effect, WATCHING) for step in unfinished)
 
     def finished_changes(self) -> tuple[Change, ...]:
         """The changes whose every step was done."""
@@ -68,6 +68,7 @@ class ApplyResult(Data, frozen=True, kw_only=True):
         details += _list("done: ", done)
         details += _list("failed: ", [f"{_describe(one.step)}: {one.error.brief}" for one in self.failed])
         details += _list("failed: ", [trouble.brief for trouble in self.troubles])
+        details += self._halted_rolls()
         details += _list("not waited for: ", [_describe(step) for step in self.abandoned])
         details += _list("not done: ", [_describe(step) for step in self.left])
         if self.interrupted is not None:
@@ -79,6 +80,18 @@ class ApplyResult(Data, frozen=True, kw_only=True):
         return PartialApplyError(
             "apply ended partly", details=details, resolution="mend the cause and run it again: it goes on from here"
         )
+
+    def _halted_rolls(self) -> list[str]:
+        """A line for each group whose rolling a failure stopped."""
+        failed, left = {one.step.id for one in self.failed}, {step.id for step in self.left}
+        lines: list[str] = []
+        for roll in self.plan.rolls:
+            untouched = [key for key, unit in zip(roll.keys, roll.units, strict=True) if left.issuperset(unit)]
+            if untouched and any(failed.intersection(unit) for unit in roll.units):
+                names = ", ".join(map(str, untouched[:_LISTED])) + (" and more" if len(untouched) > _LISTED else "")
+                head = f"group {roll.group} stopped at the first failure: {len(untouched)} of {len(roll.keys)}"
+                lines.append(f"{head} were not begun and run on as they were: {names}")
+        return lines
 
 
 def count_changes(changes: tuple[Change, ...]) -> tuple[int, int, int]:

@@ -70,6 +70,7 @@ def apply_plan(
         execution = Execution(
             plan.steps,
             drivers,
+            rolls=plan.rolls,
             journals=journals,
             guards=Guards(drivers, stack=plan.stack),
             supply=supply,

@@ -1,4 +1,4 @@
-"""What effects carry to hosts besides themselves: image files and seeds."""
+"""What effects carry to hosts besides themselves: image files, seeds and passwords."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,6 +37,13 @@ class PayloadSupply:
         if documents is None:
             raise InternalError(f"the plan uploads seed {digest[:12]}, and its payload holds no documents of it")
         return build_seed(documents)
+
+    def password(self, name: str) -> str:
+        """The password of that name."""
+        found = self._payload.passwords.get(name)
+        if found is None:
+            raise InternalError("the plan sets a password, and its payload does not hold it")
+        return found
 
     def run_hook(self, hook: Hook) -> tuple[str, ...]:
         return self._hooks.run(hook)

@@ -7,20 +7,24 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from vmstack.apply import pipeline
-from vmstack.apply.frontier import Limits
+from vmstack.apply.frontier import Limits as Pace
 from vmstack.apply.interruption import Interruption, obey_signals
 from vmstack.apply.learning import check_refinement, follows, surprises
 from vmstack.apply.result import ApplyResult
 from vmstack.apply.runner import apply_plan
 from vmstack.apply.supply import PayloadSupply
 from vmstack.cli.changes import render_outputs
+from vmstack.cli.event_stream import EventStream, streaming
 from vmstack.cli.failures import render_failure, report_failure
+from vmstack.cli.judging import Judge
 from vmstack.cli.known_hosts import remember_guests
 from vmstack.cli.planning import check_hosts, check_resources, image_store, takes_over, tell_plan
-from vmstack.cli.progress import ImageProgress, JsonProgress, following, tell_failure
+from vmstack.cli.progress import ImageProgress, following
 from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal
 from vmstack.errors import (
@@ -32,6 +36,7 @@ from vmstack.errors import (
     PartialApplyError,
     RefusedError,
     VmstackError,
+    raise_all,
 )
 from vmstack.evaluate.hooks import Hooks
 from vmstack.hosts.driver import Driver
@@ -40,7 +45,11 @@ from vmstack.model.graph import DesiredGraph
 from vmstack.model.ownership import RunRecord
 from vmstack.model.plan import Disruption, Plan
 from vmstack.plan.adoption import Adoption
-from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.limits import NO_LIMITS, Limits
+from vmstack.plan.policy import PlanPolicy, later_policy
+
+if TYPE_CHECKING:
+    from vmstack.cli.saving import Approval
 
 _CONSENT: Final = "yes"
 # A value that is known in one wave may be needed for the next. Programs have chains of two or three.
@@ -64,22 +73,28 @@ def apply_stack(
     json: bool,
     parallelism: int,
     lock_timeout: float,
+    limits: Limits = NO_LIMITS,
+    json_into: Path | None = None,
+    approval: "Approval | None" = None,
 ) -> int:
-    """Plan, ask, apply, and tell how it ended. With `json`, failures are told on `out` as well, as a line each."""
-    try:
+    """Plan, ask, apply, and tell how it ended. With `json`, all is told on `out` as events, and failures as well;
+    with `json_into` events go to that file.
+
+    With an `approval` nothing is asked, and no other plan is applied than the approved one.
+    """
+    with streaming(terminal, json=json, into=json_into) as events:
         return _apply(
             target,
             terminal,
             policy=policy,
             consent=consent,
             json=json,
-            limits=Limits(host=parallelism, pool=parallelism),
+            events=events,
+            pace=Pace(host=parallelism, pool=parallelism),
             lock_timeout=lock_timeout,
+            judge=Judge(limits),
+            approval=approval,
         )
-    except VmstackError as error:
-        if json:
-            tell_failure(error, JsonProgress(terminal))
-        raise
 
 
 def _apply(
@@ -89,12 +104,27 @@ def _apply(
     policy: PlanPolicy,
     consent: Consent,
     json: bool,
-    limits: Limits,
+    events: EventStream | None,
+    pace: Pace,
     lock_timeout: float,
+    judge: Judge,
+    approval: "Approval | None",
 ) -> int:
     hooks = Hooks()
-    wave = _Wave(policy=policy, consent=consent, json=json, limits=limits, lock_timeout=lock_timeout, hooks=hooks)
-    learnt = study(target, curious=not policy.destroy, hooks=hooks)
+    wave = _Wave(
+        policy=policy,
+        consent=consent,
+        json=json,
+        events=events,
+        pace=pace,
+        lock_timeout=lock_timeout,
+        judge=judge,
+        hooks=hooks,
+        approval=approval,
+    )
+    learnt = study(target, curious=not policy.destroy, heed=judge.heed, hooks=hooks)
+    if approval is not None:
+        approval.check_program(learnt.desired)
     result = wave.run(learnt.desired, terminal, first=True)
     if result is None:
         terminal.tell("Cancelled; nothing was changed.")
@@ -102,7 +132,7 @@ def _apply(
     results = [result]
     try:
         while not policy.destroy and follows(learnt.desired, results[-1]) and len(results) < _WAVES:
-            later = study(target, facts=learnt.facts, hooks=hooks)
+            later = study(target, facts=learnt.facts, heed=judge.heed, hooks=hooks)
             check_refinement(later.desired, earlier=learnt.desired)
             if later.desired == learnt.desired:
                 break  # the hosts know no more than before
@@ -114,7 +144,7 @@ def _apply(
                 terminal.tell("Stopped here: what was known before was applied, and nothing after it.")
                 return EXIT_PARTIAL
             results.append(result)
-        return _conclude(results, terminal, destroy=policy.destroy, json=json)
+        return _conclude(results, terminal, destroy=policy.destroy, json=json, events=events)
     except VmstackError as error:
         raise _after_waves(error) from error
     except KeyboardInterrupt:
@@ -130,16 +160,19 @@ class _Wave:
     policy: PlanPolicy
     consent: Consent
     json: bool
-    limits: Limits
+    events: EventStream | None
+    pace: Pace
     lock_timeout: float
+    judge: Judge
     hooks: Hooks
+    approval: "Approval | None"
 
     def run(self, desired: DesiredGraph, terminal: Terminal, *, first: bool) -> ApplyResult | None:
         """Return what was done; `None` when the user said no. A later wave only asks about what no one could expect."""
         check_hosts(desired)
         store = image_store()
         with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
-            if not self.policy.destroy and takes_over(desired):
+            if self.approval is None and not self.policy.destroy and takes_over(desired):
                 from vmstack.apply.adoption import adopt_named  # loads what most runs do not need
 
                 adoption = adopt_named(desired, drivers, store=store, progress=ImageProgress(terminal))
@@ -147,14 +180,25 @@ class _Wave:
                     taken = self._take_over(adoption, drivers, terminal, store=store)
                     if taken is None or not taken.complete:
                         return taken
-            planned = pipeline.plan_stack(
-                desired, drivers, policy=self.policy, store=store, need_files=True, progress=ImageProgress(terminal)
+            make = partial(
+                pipeline.plan_stack,
+                desired,
+                drivers,
+                policy=self.policy if first else later_policy(self.policy),
+                store=store,
+                need_files=True,
+                progress=ImageProgress(terminal),
             )
+            planned = self.approval.plan(desired, drivers, make) if self.approval is not None and first else make()
             check_resources(desired, policy=self.policy)
-            plan = planned.plan
+            judgement = self.judge.judge(planned.plan, desired=planned.desired, destroys=self.policy.destroy)
+            plan = judgement.plan
             if not self.json:
-                tell_plan(plan, terminal, json=False, destroy=self.policy.destroy)
-            if not plan.empty:
+                tell_plan(plan, terminal, destroy=self.policy.destroy)
+            raise_all(judgement.refusals)
+            if self.approval is not None and not first:
+                self.approval.check_later(plan)
+            if not plan.empty and self.approval is None:
                 check_consent(plan, terminal, consent=self.consent, json=self.json)
                 asks = not self.consent.yes and (first or surprises(plan))
                 question = "destroy all of this" if self.policy.destroy else "perform these actions"
@@ -181,7 +225,8 @@ class _Wave:
         self, plan: Plan, drivers: Mapping[str, Driver], terminal: Terminal, *, store: ImageStore, operation: str
     ) -> ApplyResult:
         interruption = Interruption()
-        with obey_signals(interruption), following(terminal, json=self.json) as listener:
+        showing = following(terminal, quiet=self.json, events=self.events)
+        with obey_signals(interruption), showing as listener:
             return apply_plan(
                 plan,
                 drivers,
@@ -191,7 +236,7 @@ class _Wave:
                 lock_timeout=self.lock_timeout,
                 listener=listener,
                 interruption=interruption,
-                limits=self.limits,
+                limits=self.pace,
             )
 
 
@@ -205,10 +250,12 @@ def _after_waves(error: VmstackError) -> VmstackError:
     )
 
 
-def _conclude(results: Sequence[ApplyResult], terminal: Terminal, *, destroy: bool, json: bool) -> int:
+def _conclude(
+    results: Sequence[ApplyResult], terminal: Terminal, *, destroy: bool, json: bool, events: EventStream | None
+) -> int:
     for result in results:
         remember_guests(result)
-    return tell_result(results[-1], terminal, earlier=results[:-1], destroy=destroy, json=json)
+    return tell_result(results[-1], terminal, earlier=results[:-1], destroy=destroy, json=json, events=events)
 
 
 def check_consent(plan: Plan, terminal: Terminal, *, consent: Consent, json: bool) -> None:
@@ -242,21 +289,17 @@ def tell_result(
     earlier: Sequence[ApplyResult] = (),
     destroy: bool,
     json: bool,
+    events: EventStream | None,
 ) -> int:
     """Say what was done and what was not, by the last wave and those before it; return the exit code."""
     error = result.error()
     summary = _summary((*earlier, result), destroy=destroy)
     outputs = {} if destroy else result.plan.outputs
-    events = JsonProgress(terminal)
-    if json:
+    if events is not None:
         added, changed, destroyed = _counts((*earlier, result))
         counts = {"add": added, "change": changed, "remove": destroyed, "operation": "destroy" if destroy else "apply"}
         events.write("change_summary", summary, changes=counts)
-        shown = {
-            name: {"sensitive": output.secret, **({} if output.secret else {"value": output.value})}
-            for name, output in sorted(outputs.items())
-        }
-        events.write("outputs", f"Outputs: {len(shown)}", outputs=shown)
+        events.tell_outputs(outputs)
     if error is not None:
         places = {(change.host, change.key): change.place for change in result.plan.changes}
         for failure in result.failed:
@@ -265,11 +308,10 @@ def tell_result(
                 terminal.tell(line)
         return report_failure(error, terminal)
     open_end = _open_end(result.plan)
+    if open_end is not None and events is not None:
+        events.tell_failure(open_end)
     if json:
-        if open_end is not None:
-            tell_failure(open_end, events)
-            return report_failure(open_end, terminal)
-        return EXIT_DONE
+        return EXIT_DONE if open_end is None else report_failure(open_end, terminal)
     if earlier or not result.plan.empty:
         terminal.say(terminal.paint(summary, "bold", "green"))
     if outputs:

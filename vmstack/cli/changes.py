@@ -67,6 +67,9 @@ def render_plan(plan: Plan, terminal: Terminal, *, destroy: bool = False) -> Ite
         yield from _render_output_changes(plan, terminal)
     yield from _render_gaps(plan.gaps, terminal, empty=False)
     yield from _render_consequences(plan.changes, terminal)
+    for roll in plan.rolls:
+        head = terminal.paint(f"Rolling over group {escape(roll.group)}:", "bold", "yellow")
+        yield f"{head} {len(roll.keys)} guests, at most {roll.limit} of them down at once; the first failure stops it"
     yield summarise(plan, terminal)
 
 
@@ -88,7 +91,7 @@ def summarise(plan: Plan, terminal: Terminal) -> str:
 def render_diagnostics(diagnostics: Iterable[Diagnostic], terminal: Terminal) -> Iterator[str]:
     """The warnings and notes of a plan, for `err`."""
     for diagnostic in diagnostics:
-        colour = "yellow" if diagnostic.severity == "warning" else "cyan"
+        colour = {"error": "red", "warning": "yellow"}.get(diagnostic.severity, "cyan")
         head = terminal.paint_err(f"{diagnostic.severity.capitalize()}:", "bold", colour)
         subject = f"{escape(str(diagnostic.key))}: " if diagnostic.key else ""
         yield f"{head} {subject}{escape(diagnostic.text)}"

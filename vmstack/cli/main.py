@@ -6,27 +6,38 @@ from typing import Annotated
 
 import typer
 
-from vmstack import __version__
 from vmstack.cli.collector import relax_collector
 from vmstack.cli.config_commands import config_app
 from vmstack.cli.failures import report_bug, report_failure
+from vmstack.cli.found_commands import discover, import_
 from vmstack.cli.options import (
     AllowDataLoss,
     AllowEmpty,
     AsJson,
     Config,
     ConnectTo,
+    Dependents,
+    Excludes,
     Folder,
     FolderOption,
+    FolderOrPlan,
+    JsonInto,
     LockTimeout,
+    MaxDeletes,
+    MaxDisruption,
     NoColor,
     Parallelism,
+    Replacements,
     StackName,
+    Targets,
     Yes,
     folder_of,
-    parse_names,
+    is_plan_file,
+    limits_of,
+    selection_of,
     target_of,
 )
+from vmstack.cli.side_commands import add_side_commands
 from vmstack.cli.terminal import open_terminal
 from vmstack.errors import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED, VmstackError
 
@@ -50,6 +61,7 @@ def plan(
     config: Config = None,
     connect: ConnectTo = None,
     json: AsJson = False,
+    json_into: JsonInto = None,
     no_color: NoColor = False,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are differences.")
@@ -60,6 +72,15 @@ def plan(
     destroy: Annotated[bool, typer.Option("--destroy", help="Plan to destroy all that the stack holds.")] = False,
     allow_data_loss: AllowDataLoss = False,
     allow_empty: AllowEmpty = False,
+    target: Targets = None,
+    exclude: Excludes = None,
+    target_dependents: Dependents = False,
+    replace: Replacements = None,
+    max_disruption: MaxDisruption = None,
+    max_deletes: MaxDeletes = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save the plan, for: vmstack apply FILE.")
+    ] = None,
 ) -> int:
     """Show what apply would do; changes nothing."""
     from vmstack.cli.planning import show_plan
@@ -68,38 +89,75 @@ def plan(
     return show_plan(
         target_of(folder_of(folder, elsewhere), stack, config, connect),
         open_terminal(no_color=no_color),
-        policy=PlanPolicy(destroy=destroy, allow_empty=allow_empty, allow_data_loss=allow_data_loss),
+        policy=PlanPolicy(
+            destroy=destroy,
+            allow_empty=allow_empty,
+            allow_data_loss=allow_data_loss,
+            selection=selection_of(target, exclude, dependents=target_dependents),
+            replace=tuple(replace or ()),
+        ),
+        limits=limits_of(max_disruption, max_deletes),
         json=json,
+        json_into=json_into,
         detailed_exitcode=detailed_exitcode,
         expect_no_changes=expect_no_changes,
+        out=out,
     )
 
 
 @app.command()
 def apply(
-    folder: Folder = None,
+    folder: FolderOrPlan = None,
     elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
     json: AsJson = False,
+    json_into: JsonInto = None,
     no_color: NoColor = False,
     yes: Yes = False,
     allow_data_loss: AllowDataLoss = False,
     allow_empty: AllowEmpty = False,
+    target: Targets = None,
+    exclude: Excludes = None,
+    target_dependents: Dependents = False,
+    replace: Replacements = None,
+    max_disruption: MaxDisruption = None,
+    max_deletes: MaxDeletes = None,
     parallelism: Parallelism = 8,
     lock_timeout: LockTimeout = 0.0,
 ) -> int:
-    """Make the hosts what the stack program says."""
+    """Make the hosts what the stack program says, or do exactly what a saved plan says."""
     from vmstack.cli.applying import Consent, apply_stack
     from vmstack.plan.policy import PlanPolicy
 
+    policy = PlanPolicy(
+        allow_empty=allow_empty,
+        allow_data_loss=allow_data_loss,
+        selection=selection_of(target, exclude, dependents=target_dependents),
+        replace=tuple(replace or ()),
+    )
+    limits = limits_of(max_disruption, max_deletes)
+    if folder is not None and is_plan_file(folder):
+        from vmstack.cli.saving import apply_saved, open_approval
+
+        where = target_of(elsewhere or Path(), stack, config, connect)
+        return apply_saved(
+            open_approval(folder, target=where, policy=policy, limits=limits),
+            open_terminal(no_color=no_color),
+            json=json,
+            json_into=json_into,
+            parallelism=parallelism,
+            lock_timeout=lock_timeout,
+        )
     return apply_stack(
         target_of(folder_of(folder, elsewhere), stack, config, connect),
         open_terminal(no_color=no_color),
-        policy=PlanPolicy(allow_empty=allow_empty, allow_data_loss=allow_data_loss),
+        policy=policy,
+        limits=limits,
         consent=Consent(yes=yes, data_loss=allow_data_loss),
         json=json,
+        json_into=json_into,
         parallelism=parallelism,
         lock_timeout=lock_timeout,
     )
@@ -113,9 +171,14 @@ def destroy(
     config: Config = None,
     connect: ConnectTo = None,
     json: AsJson = False,
+    json_into: JsonInto = None,
     no_color: NoColor = False,
     yes: Yes = False,
     allow_data_loss: AllowDataLoss = False,
+    target: Targets = None,
+    exclude: Excludes = None,
+    max_disruption: MaxDisruption = None,
+    max_deletes: MaxDeletes = None,
     parallelism: Parallelism = 8,
     lock_timeout: LockTimeout = 0.0,
 ) -> int:
@@ -126,48 +189,18 @@ def destroy(
     return apply_stack(
         target_of(folder_of(folder, elsewhere), stack, config, connect),
         open_terminal(no_color=no_color),
-        policy=PlanPolicy(destroy=True, allow_data_loss=allow_data_loss),
+        policy=PlanPolicy(destroy=True, allow_data_loss=allow_data_loss, selection=selection_of(target, exclude)),
+        limits=limits_of(max_disruption, max_deletes),
         consent=Consent(yes=yes, data_loss=allow_data_loss),
         json=json,
+        json_into=json_into,
         parallelism=parallelism,
         lock_timeout=lock_timeout,
     )
 
 
-@app.command(name="import")
-def import_(
-    folder: Folder = None,
-    elsewhere: FolderOption = None,
-    stack: StackName = None,
-    config: Config = None,
-    connect: ConnectTo = None,
-    from_pulumi: Annotated[
-        Path | None, typer.Option("--from-pulumi", metavar="FILE", help="What `pulumi stack export` wrote.")
-    ] = None,
-    from_tfstate: Annotated[
-        Path | None, typer.Option("--from-tfstate", metavar="FILE", help="What `terraform state pull` wrote.")
-    ] = None,
-    map: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="ADDRESS=NAME", help="Which resource of the program one of the state is."),
-    ] = None,
-    preview: Annotated[bool, typer.Option("--preview", help="Only show what would be taken over.")] = False,
-    yes: Yes = False,
-    lock_timeout: LockTimeout = 0.0,
-    no_color: NoColor = False,
-) -> int:
-    """Take over what another tool made, without touching a guest."""
-    from vmstack.cli.importing import Source, import_objects
-
-    return import_objects(
-        target_of(folder_of(folder, elsewhere), stack, config, connect),
-        open_terminal(no_color=no_color),
-        source=Source(pulumi=from_pulumi, tfstate=from_tfstate),
-        names=parse_names(map),
-        preview=preview,
-        yes=yes,
-        lock_timeout=lock_timeout,
-    )
+app.command(name="import")(import_)
+app.command()(discover)
 
 
 @app.command()
@@ -190,7 +223,7 @@ def drift(
 
 @app.command()
 def show(
-    folder: Folder = None,
+    folder: FolderOrPlan = None,
     elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
@@ -198,7 +231,11 @@ def show(
     json: AsJson = False,
     no_color: NoColor = False,
 ) -> int:
-    """Show what the hosts hold of the stack."""
+    """Show what the hosts hold of the stack, or what a saved plan says."""
+    if folder is not None and is_plan_file(folder):
+        from vmstack.cli.saving import show_saved
+
+        return show_saved(folder, open_terminal(no_color=no_color), json=json)
     from vmstack.cli.showing import show_holdings
 
     return show_holdings(
@@ -293,56 +330,22 @@ def doctor(
     return examine(connect, open_terminal(no_color=no_color), json=json)
 
 
-@app.command(context_settings={"ignore_unknown_options": True})
-def ssh(
-    vm: Annotated[str, typer.Argument(help="The VM, such as web-0.")],
-    command: Annotated[list[str] | None, typer.Argument(help="A command to run there (after --).")] = None,
-    user: Annotated[str | None, typer.Option("--user", "-l", help="The user to log in as.")] = None,
-    identity: Annotated[
-        Path | None, typer.Option("--identity", "-i", metavar="FILE", help="The private key to log in with.")
-    ] = None,
-    folder: FolderOption = None,
-    stack: StackName = None,
-    config: Config = None,
-    connect: ConnectTo = None,
-) -> int:
-    """Log in to a VM of the stack."""
-    from vmstack.cli.ssh import open_ssh
-
-    return open_ssh(
-        target_of(folder or Path(), stack, config, connect),
-        open_terminal(),
-        vm=vm,
-        command=tuple(command or ()),
-        user=user,
-        identity=identity,
-    )
-
-
 @app.command()
-def unlock(
-    folder: Folder = None,
-    elsewhere: FolderOption = None,
-    stack: StackName = None,
-    config: Config = None,
-    connect: ConnectTo = None,
-    yes: Yes = False,
+def explain(
+    field: Annotated[str | None, typer.Argument(help="A field, such as vcpus or disks.cache.")] = None,
+    json: AsJson = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the whole table as the page of the documentation.")
+    ] = False,
     no_color: NoColor = False,
 ) -> int:
-    """Break the stack's lock; only when its holder is gone."""
-    from vmstack.cli.unlocking import break_locks
+    """Say what a change of a field does to a guest, by the guest's state; without one, list the fields."""
+    from vmstack.cli.explaining import explain as print_rows
 
-    return break_locks(
-        target_of(folder_of(folder, elsewhere), stack, config, connect), open_terminal(no_color=no_color), yes=yes
-    )
+    return print_rows(field, open_terminal(no_color=no_color), json=json, markdown=markdown)
 
 
-@app.command()
-def version() -> int:
-    """Show the version."""
-    open_terminal().say(f"vmstack {__version__}")
-    return EXIT_DONE
-
+add_side_commands(app)
 
 # typer brings its own click or uses the installed one; either way this is the root of the errors of usage.
 _UsageError = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")

@@ -1,34 +1,16 @@
-"""What a command shows while it works: plain lines, a live table, or events for machines."""
+"""What a command shows to people while it works: plain lines, or a live table."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from threading import Lock
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-
-from vmstack.apply.events import (
-    Beat,
-    Event,
-    Finished,
-    Listener,
-    PlanStarted,
-    StepDone,
-    StepFailed,
-    StepProgress,
-    StepStarted,
-    Stopping,
-)
-from vmstack.apply.result import count_changes
-from vmstack.cli.failures import describe_failure, flatten
+from vmstack.apply.events import Beat, Event, Listener, StepDone, StepFailed, StepProgress, Stopping, ignore_events
 from vmstack.cli.terminal import Terminal, escape
-from vmstack.cli.tracker import Activity, Tracker, Turn, describe_effect
+from vmstack.cli.tracker import Activity, Tracker, Turn
 from vmstack.cli.values import show_duration, show_value
-from vmstack.errors import VmstackError
 from vmstack.model.identity import Kind
-from vmstack.model.plan import Step
 
 # How often lines without a terminal repeat that a resource is still worked on: Terraform's interval, and less often the
 # longer it takes, because such lines end up in logs. Seconds after the start from which on, and between two times.
@@ -81,66 +63,6 @@ class LineProgress:
             yield f"{escape(str(activity.key))}: still {describe_activity(activity)} [{elapsed} elapsed]"
         if len(old) > _STILL_LINES:
             yield f"... and {len(old) - _STILL_LINES} more"
-
-
-class JsonProgress:
-    """One JSON object per line, with the keys and types of Terraform's machine-readable UI where it has them."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-
-    def write(self, kind: str, message: str, *, level: str = "info", **fields: Any) -> None:
-        """Write one line."""
-        line = {
-            "@level": level,
-            "@message": message,
-            "@module": "vmstack",
-            "@timestamp": datetime.now(UTC).isoformat(timespec="microseconds"),
-            "type": kind,
-            **fields,
-        }
-        self._terminal.say(msgspec.json.encode(line).decode())
-        self._terminal.out.flush()
-
-    def __call__(self, event: Event) -> None:
-        match event:
-            case PlanStarted(plan=plan):
-                for change in plan.changes:
-                    resource = {"addr": str(change.key), "host": change.host}
-                    described = {
-                        "resource": resource,
-                        "action": change.operation.value,
-                        "disruption": change.disruption.value,
-                    }
-                    self.write("planned_change", f"{change.key}: plan to {change.operation.value}", change=described)
-                add, change_, remove = count_changes(plan.changes)
-                counts = {"add": add, "change": change_, "remove": remove, "operation": "plan"}
-                self.write(
-                    "change_summary", f"Plan: {add} to add, {change_} to change, {remove} to destroy", changes=counts
-                )
-            case StepStarted(step=step):
-                self.write("apply_start", f"{step.key}: {describe_effect(step.effect)}", hook=_hook(step))
-            case StepProgress(step=step, what=what, done=done, total=total):
-                hook = _hook(step) | {"what": what, "done": done, "total": total}
-                self.write("apply_progress", f"{step.key}: {done} of {total} {what}", hook=hook)
-            case StepDone(step=step, seconds=seconds, notes=notes):
-                hook = _hook(step) | {"elapsed_seconds": round(seconds, 3), "notes": list(notes)}
-                self.write("apply_complete", f"{step.key}: {describe_effect(step.effect)}: done", hook=hook)
-            case StepFailed(step=step, seconds=seconds, error=error):
-                hook = _hook(step) | {"elapsed_seconds": round(seconds, 3)}
-                self.write("apply_errored", f"{step.key}: {error.brief}", level="error", hook=hook)
-                tell_failure(error, self)
-            case Stopping(reason=reason, running=running):
-                self.write("log", f"stopping ({reason}): {running} steps are being finished", level="warn")
-            case Finished() | Beat():
-                return
-
-
-def tell_failure(error: VmstackError, events: JsonProgress) -> None:
-    """A `diagnostic` line for each failure."""
-    for single in flatten(error):
-        described = describe_failure(single)
-        events.write("diagnostic", f"Error: {single.brief}", level="error", diagnostic=described)
 
 
 def render_turn(turn: Turn, terminal: Terminal, *, now: float) -> str:
@@ -203,10 +125,28 @@ class ImageProgress:
 
 
 @contextmanager
-def following(terminal: Terminal, *, json: bool) -> Iterator[Listener]:
-    """The listener that fits: events for machines, a live table on a terminal, plain lines elsewhere."""
-    if json:
-        yield JsonProgress(terminal)
+def following(terminal: Terminal, *, quiet: bool = False, events: Listener | None = None) -> Iterator[Listener]:
+    """The listener that fits: a live table on a terminal, plain lines elsewhere, or (`quiet`) nothing for people.
+
+    `events` is told everything, too.
+    """
+    with _showing(terminal, quiet=quiet) as show:
+        if events is None:
+            yield show
+            return
+        stream = events
+
+        def tell_both(event: Event) -> None:
+            stream(event)
+            show(event)
+
+        yield tell_both
+
+
+@contextmanager
+def _showing(terminal: Terminal, *, quiet: bool) -> Iterator[Listener]:
+    if quiet:
+        yield ignore_events
         return
     if not terminal.animated:
         yield LineProgress(terminal)
@@ -215,8 +155,3 @@ def following(terminal: Terminal, *, json: bool) -> Iterator[Listener]:
 
     with LiveProgress(terminal) as live:
         yield live
-
-
-def _hook(step: Step) -> dict[str, Any]:
-    resource = {"addr": str(step.key), "host": step.host, "resource_type": step.key.kind.value}
-    return {"resource": resource, "action": type(step.effect).__name__, "step": step.id}

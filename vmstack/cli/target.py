@@ -10,6 +10,7 @@ from vmstack.cli.terminal import open_terminal
 if TYPE_CHECKING:
     from vmstack.apply.learning import Evaluate, Learnt
     from vmstack.evaluate.hooks import Hooks
+    from vmstack.evaluate.program import Heed
     from vmstack.evaluate.recorder import Notice
     from vmstack.model.facts import Facts
     from vmstack.model.graph import DesiredGraph
@@ -25,10 +26,13 @@ class Target:
     connect: str | None = None
 
 
-def evaluator(target: Target, *, notice: "Notice | None" = None, hooks: "Hooks | None" = None) -> "Evaluate":
+def evaluator(
+    target: Target, *, notice: "Notice | None" = None, heed: "Heed | None" = None, hooks: "Hooks | None" = None
+) -> "Evaluate":
     """What evaluates the stack program with the facts that it is given.
 
-    `notice` is told of the hosts that it uses, `hooks` get its functions for apply.
+    `notice` is told of the hosts that it uses, `heed` what the stack says of its plans, `hooks` get its functions for
+    apply.
     """
     from vmstack.cli.configuring import ask_hidden
     from vmstack.evaluate.program import evaluate
@@ -45,6 +49,7 @@ def evaluator(target: Target, *, notice: "Notice | None" = None, hooks: "Hooks |
             ask=ask,
             facts=facts,
             notice=notice,
+            heed=heed,
             hooks=hooks,
         )
 
@@ -64,19 +69,20 @@ def study(
     facts: "Facts | None" = None,
     curious: bool = True,
     notice: "Notice | None" = None,
+    heed: "Heed | None" = None,
     hooks: "Hooks | None" = None,
 ) -> "Learnt":
     """Evaluate the stack program with what the hosts know of what it asks for. Changes nothing on them.
 
     Unless `curious`, they are asked only what the program cannot go on without. `notice` is told early which hosts the
-    program uses, `hooks` get its functions for apply.
+    program uses, `heed`, with each evaluation, what the stack says of its plans, `hooks` get its functions for apply.
     """
     from vmstack.apply.learning import learn
     from vmstack.apply.pipeline import connect_to_host
     from vmstack.model.facts import Facts
 
     return learn(
-        evaluator(target, notice=notice, hooks=hooks),
+        evaluator(target, notice=notice, heed=heed, hooks=hooks),
         open_host=connect_to_host(readonly=True),
         open_agent=connect_to_host(readonly=False),
         facts=facts or Facts(),

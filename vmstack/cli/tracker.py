@@ -20,7 +20,8 @@ _DOING: Final = {
     "ShutdownDomain": "shutting down", "PowerOffDomain": "powering off", "SetVcpus": "setting vcpus",
     "SetMemory": "setting memory", "AttachDevice": "attaching device", "DetachDevice": "detaching device",
     "ResizeDisk": "growing disk", "UndefineDomain": "undefining domain", "AwaitReady": "booting, waiting until ready",
-    "AwaitLease": "booting, waiting for an address", "RunHook": "running a hook of the program",
+    "AwaitLease": "booting, waiting for an address", "AwaitHealthy": "checking its health",
+    "RunHook": "running a hook of the program",
 }  # fmt: skip
 _VERBS: Final = {
     Operation.CREATE: ("Creating...", "Creation complete"),

@@ -46,21 +46,23 @@ def check_wanted(recorder: Recorder) -> None:
     )
 
 
-def explain_failure(error: BaseException, *, folder: Path, project: str) -> VmstackError:
-    """Turn what a program raised into an error with the program's own frames, without those of libraries."""
+def explain_failure(
+    error: BaseException, *, folder: Path, project: str, what: str = "the stack program"
+) -> VmstackError:
+    """Turn what a program (or `what` of it) raised into an error with its own frames, without those of libraries."""
     kind = type(error).__name__
     if kind in _CONFIG_ERRORS and type(error).__module__ == "pulumi.config":
         return _explain_config(error, folder=folder, project=project)
     if isinstance(error, SystemExit):
         code = 0 if error.code is None else error.code
-        brief = f"the stack program ended itself with sys.exit({code!r})"
+        brief = f"{what} ended itself with sys.exit({code!r})"
         resolution = "let it run to its end: a program that stops half-way has not said what it wants"
     elif isinstance(error, SyntaxError):
-        brief = f"the stack program is not valid Python: {error.msg}"
+        brief = f"{what} is not valid Python: {error.msg}"
         resolution = None
     else:
         text = str(error).strip()
-        brief = f"the stack program failed: {kind}: {text}" if text else f"the stack program failed: {kind}"
+        brief = f"{what} failed: {kind}: {text}" if text else f"{what} failed: {kind}"
         resolution = None
     frames = _own_frames(error, folder=folder)
     if isinstance(error, SyntaxError) and error.filename and error.lineno:

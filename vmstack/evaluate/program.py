@@ -5,6 +5,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Final
@@ -12,18 +13,32 @@ from typing import Final
 import msgspec
 
 from vmstack.errors import ProgramError, VmstackError
+from vmstack.evaluate.config.limits import limits_of
 from vmstack.evaluate.config.redaction import Redactor
 from vmstack.evaluate.config.secrets import Ask
 from vmstack.evaluate.failures import check_wanted, explain_failure, place_failure
 from vmstack.evaluate.hooks import Hooks
 from vmstack.evaluate.isolation import PulumiWantedError, execute, isolated, tripwire
+from vmstack.evaluate.policies import NO_POLICIES, Policies, Policy
 from vmstack.evaluate.project import Project, read_project
 from vmstack.evaluate.recorder import Notice, Recorder
 from vmstack.evaluate.session import SESSION
 from vmstack.model.facts import Facts
 from vmstack.model.graph import DesiredGraph
+from vmstack.plan.limits import NO_LIMITS, Limits
 from vmstack.plan.validation import check_graph
 
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a stack says of its own plans: the limits of its configuration and the policies of its program."""
+
+    limits: Limits = NO_LIMITS
+    policies: Policies = NO_POLICIES
+
+
+Heed = Callable[[Rules], None]
+_Said = tuple[DesiredGraph, tuple[Policy, ...]]
 _NO_FACTS: Final = Facts()
 _NO_CONFIG: Final[Mapping[str, str]] = MappingProxyType({})
 _IMPORTS_PULUMI: Final = re.compile(rb"^\s*(?:import|from)\s+pulumi\b", re.MULTILINE)
@@ -38,15 +53,16 @@ def evaluate(
     ask: Ask | None = None,
     facts: Facts = _NO_FACTS,
     notice: Notice | None = None,
+    heed: Heed | None = None,
     hooks: Hooks | None = None,
 ) -> DesiredGraph:
     """Run the stack program of a project folder and return what it wants, whole or not at all.
 
     `stack` chooses the stack, `config` overrides its configuration, `connect` the URI of the only host, `ask` gets the
     passphrase of encrypted configuration where the environment has none, `facts` are what hosts told so far, `notice`
-    is told early which hosts the program uses, `hooks` get its functions for apply. Raises `FactsWantedError` where the
-    program cannot go on without asking one, and `InputError`, `ConflictError` or `ProgramError` (or a group of them);
-    no text of theirs holds a secret of the configuration.
+    is told early which hosts the program uses, `heed` what the stack says of its plans, `hooks` get its functions for
+    apply. Raises `FactsWantedError` where the program cannot go on without asking one, and `InputError`,
+    `ConflictError` or `ProgramError` (or a group of them); no text of theirs holds a secret of the configuration.
     """
     origin = Path.cwd()
     project = read_project(folder, stack=stack, overrides=config, ask=ask)
@@ -61,16 +77,20 @@ def evaluate(
             notice=notice,
             hooks=hooks,
         )
-        graph = contextvars.copy_context().run(_evaluate, project, recorder=recorder, facts=facts)
+        limits = limits_of(project.config)
+        scene = contextvars.copy_context()
+        graph, policies = scene.run(_evaluate, project, recorder=recorder, facts=facts)
         check_graph(graph)
     except VmstackError as error:
         redactor.clean_error(error)
         raise
+    if heed is not None:
+        heed(Rules(limits=limits, policies=Policies(policies, project, scene)))
     warnings = tuple(map(redactor.clean, (*project.notes, *graph.warnings)))
     return graph if warnings == graph.warnings else msgspec.structs.replace(graph, warnings=warnings)
 
 
-def _evaluate(project: Project, *, recorder: Callable[..., Recorder], facts: Facts) -> DesiredGraph:
+def _evaluate(project: Project, *, recorder: Callable[..., Recorder], facts: Facts) -> _Said:
     """Pulumi takes longer to import than most programs to run, so it is set up only for those that import it."""
     if "pulumi" not in sys.modules and not _IMPORTS_PULUMI.search(project.main.read_bytes()):
         try:
@@ -80,7 +100,7 @@ def _evaluate(project: Project, *, recorder: Callable[..., Recorder], facts: Fac
     return _attempt(project, recorder=recorder(facts=facts), with_pulumi=True)
 
 
-def _attempt(project: Project, *, recorder: Recorder, with_pulumi: bool) -> DesiredGraph:
+def _attempt(project: Project, *, recorder: Recorder, with_pulumi: bool) -> _Said:
     token = SESSION.set(recorder)
     try:
         with isolated(project.main.parent, main=project.main, libraries=project.libraries):
@@ -88,13 +108,14 @@ def _attempt(project: Project, *, recorder: Recorder, with_pulumi: bool) -> Desi
                 with tripwire():
                     module = execute(project.main)
                 graph = recorder.graph(outputs={}, lineages={})
-                _let_go(module)
-                return graph
+                if not recorder.policies:
+                    _let_go(module)
+                return graph, tuple(recorder.policies)
             from vmstack.evaluate.engine.runtime import run_program
 
             run = run_program(project, recorder=recorder)
             check_wanted(recorder)
-            return recorder.graph(outputs=run.outputs, lineages=run.lineages)
+            return recorder.graph(outputs=run.outputs, lineages=run.lineages), tuple(recorder.policies)
     except (PulumiWantedError, KeyboardInterrupt):
         raise
     except VmstackError as error:

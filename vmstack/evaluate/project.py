@@ -12,7 +12,7 @@ from vmstack.evaluate.config.redaction import gather_texts
 from vmstack.evaluate.config.runtime import Runtime, read_runtime
 from vmstack.evaluate.config.secrets import Ask
 from vmstack.evaluate.config.stack_file import StackFile
-from vmstack.evaluate.config.values import as_text, holds_ciphertext, qualify
+from vmstack.evaluate.config.values import as_text, holds_ciphertext, qualify, short_key
 from vmstack.model.base import Data
 from vmstack.model.identity import StackId
 from vmstack.model.text import check_name
@@ -121,6 +121,22 @@ def read_project(folder: Path, *, stack: str | None, overrides: Mapping[str, str
         libraries=manifest.runtime.libraries,
         notes=manifest.runtime.notes,
     )
+
+
+def public_config(folder: Path, *, stack: str, overrides: Mapping[str, str]) -> dict[str, str]:
+    """The values that stand in the stack's file in clear and are not declared to be secrets, by short key.
+
+    Values of the command line (`overrides`) are in no file, and so are not told to anybody.
+    """
+    manifest = read_manifest(folder)
+    file = StackFile(manifest.settings, stack=stack, project=manifest.name)
+    closed = {one.name for one in manifest.declarations if one.secret}
+    closed |= {qualify(key, project=manifest.name, what="-c") for key in overrides}
+    return {
+        short_key(name, project=manifest.name): as_text(value)
+        for name, value in sorted(file.values.items())
+        if name not in closed and not holds_ciphertext(value)
+    }
 
 
 def list_stacks(folder: Path) -> tuple[str, ...]:

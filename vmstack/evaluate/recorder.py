@@ -16,6 +16,7 @@ from vmstack.model.specs import HostSpec, Spec
 
 if TYPE_CHECKING:
     from vmstack.evaluate.cloudinit.cache import SeedCache
+    from vmstack.evaluate.policies import Policy
 
 
 class Notice(Protocol):
@@ -90,6 +91,7 @@ class Recorder:
         self.hosts: list[object] = []
         self.attached: dict[str, tuple[str, Place | None]] = {}
         self.seeds: SeedCache | None = None
+        self.policies: list[Policy] = []
         self.hooks = hooks or Hooks()
         self.hooks.clear()
         self._noted: list[VmstackError] = []

@@ -5,21 +5,27 @@ Formats: https://libvirt.org/formatcaps.html, https://libvirt.org/formatdomainca
 
 import re
 from pathlib import Path
-from typing import Final, Literal
-
-from lxml import etree
+from typing import Final, Literal, NamedTuple
 
 from vmstack.errors import HostError, PermissionDeniedError
 from vmstack.hosts.link import Calls
 from vmstack.hosts.uris import is_local
 from vmstack.model.observed import HostFacts
 from vmstack.model.sizes import MIB
-from vmstack.xmlio.safe import parse_xml
+from vmstack.xmlio.safe import Element, parse_xml
 
 _X86: Final = frozenset({"x86_64", "i686"})
 # Models that libvirt falls back to when the real processor's ones do not fit, as in a guest without nesting.
 _GENERIC_CPUS: Final = frozenset({"kvm64", "kvm32", "qemu64", "qemu32", "pentium", "pentium2", "pentium3"})
 _VIRTUALISATION: Final = frozenset({"vmx", "svm"})
+
+
+class Offers(NamedTuple):
+    """What domain capabilities tell; `None` is what they do not."""
+
+    firmwares: tuple[str, ...]
+    emulates_tpm: bool | None
+    secure_boot: bool | None
 
 
 class CapabilityCalls(Calls):
@@ -32,39 +38,77 @@ class CapabilityCalls(Calls):
             info = connection.getInfo()
             arch = root.findtext("host/cpu/arch") or info[0]
             flags = _processor_flags() if is_local(self._link.uri) else None
+            kind = choose_domain_type(root, arch=arch, flags=flags)
+            offers = self._offers(arch, kind=kind)
             return HostFacts(
                 uri=self._link.uri,
                 hostname=connection.getHostname(),
                 arch=arch,
-                domain_type=choose_domain_type(root, arch=arch, flags=flags),
+                domain_type=kind,
                 libvirt_version=connection.getLibVersion(),
                 hypervisor_version=connection.getVersion(),
                 cpus=info[2],
                 memory=info[1] * MIB,
-                firmwares=self._firmwares(arch),
+                firmwares=offers.firmwares,
                 uuid=root.findtext("host/uuid") or "",
+                machines=read_machines(root),
+                cpu_models=self._cpu_models(arch),
+                emulates_tpm=offers.emulates_tpm,
+                secure_boot=offers.secure_boot,
             )
 
-    def _firmwares(self, arch: str) -> tuple[str, ...]:
-        """The loader kinds that libvirt can choose by itself.
+    def _offers(self, arch: str, *, kind: str) -> Offers:
+        """What the host has for domains of this kind on the machine that vmstack chooses.
 
         A read-only connection may not ask; UEFI is then assumed, and a host without it refuses the definition.
         """
         legacy = ("bios",) if arch in _X86 else ()
+        machine = "q35" if arch in _X86 else None
         try:
             with self._link.doing("read the domain capabilities"):
-                xml = self._link.connection.getDomainCapabilities(None, arch, None, None, 0)
+                xml = self._link.connection.getDomainCapabilities(None, arch, machine, kind, 0)
         except PermissionDeniedError:
-            return (*legacy, "uefi")
+            return Offers((*legacy, "uefi"), None, None)
         except HostError:
-            return legacy  # the test driver, and hosts whose emulator is missing
-        values = parse_xml(xml, what="domain capabilities").findall("os/enum[@name='firmware']/value")
-        return (*legacy, "uefi") if any(value.text == "efi" for value in values) else legacy
+            return Offers(legacy, None, None)  # the test driver, and hosts whose emulator is missing
+        return read_offers(parse_xml(xml, what="domain capabilities"), legacy=legacy)
+
+    def _cpu_models(self, arch: str) -> tuple[str, ...]:
+        """The names of processors; none where the driver or the architecture has no list."""
+        try:
+            with self._link.doing("list the CPU models"):
+                return tuple(sorted(self._link.connection.getCPUModelNames(arch, 0)))
+        except HostError:
+            return ()
 
 
-def choose_domain_type(
-    capabilities: etree._Element, *, arch: str, flags: frozenset[str] | None
-) -> Literal["kvm", "qemu"]:
+def read_offers(root: Element, *, legacy: tuple[str, ...]) -> Offers:
+    """What domain capabilities tell of firmware and TPM. A libvirt that does not speak of TPMs leaves that open."""
+
+    def values(path: str, name: str) -> set[str | None]:
+        return {value.text for value in root.findall(f"{path}/enum[@name='{name}']/value")}
+
+    tpm = root.find("devices/tpm")
+    return Offers(
+        firmwares=(*legacy, "uefi") if "efi" in values("os", "firmware") else legacy,
+        emulates_tpm=None if tpm is None else "emulator" in values("devices/tpm", "backendModel"),
+        secure_boot="yes" in values("os/loader", "secure"),
+    )
+
+
+def read_machines(root: Element) -> dict[str, dict[str, int]]:
+    """The machine types by architecture, aliases too, each with the most vcpus that it takes."""
+    found: dict[str, dict[str, int]] = {}
+    for arch in root.findall("guest/arch"):
+        machines = found.setdefault(arch.get("name", ""), {})
+        for machine in arch.iterfind(".//machine"):  # a domain type may have machines of its own
+            most = machine.get("maxCpus", "")
+            if machine.text and most.isdigit():
+                machines[machine.text] = max(int(most), machines.get(machine.text, 0))
+    return found
+
+
+def choose_domain_type(capabilities: Element, *, arch: str, flags: frozenset[str] | None) -> Literal["kvm", "qemu"]:
     """`kvm` only where it really works: a `/dev/kvm` can be there and still not run ordinary guests.
 
     libvirt must offer it for the architecture. On x86 the processor must have vmx or svm besides: by `flags` (those

@@ -12,6 +12,7 @@ from vmstack.errors import NotFoundError
 from vmstack.hosts.driver import DomainRecord, State
 from vmstack.hosts.link import Calls
 from vmstack.hosts.passwords import keep_passwords
+from vmstack.model.hardware import IoTuneSpec
 from vmstack.xmlio.safe import Element, parse_xml, serialise
 from vmstack.xmlio.stamp import PREFIX
 
@@ -148,6 +149,23 @@ class DomainCalls(Calls):
     def detach_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None:
         flags = affect(live=live, config=config)
         self._on_domain("detach a device from domain", uuid, lambda handle: handle.detachDeviceFlags(xml, flags))
+
+    def update_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None:
+        flags = affect(live=live, config=config)
+        self._on_domain("change a device of domain", uuid, lambda handle: handle.updateDeviceFlags(xml, flags))
+
+    def set_io_tune(self, uuid: str, target: str, *, limits: IoTuneSpec, live: bool, config: bool) -> None:
+        flags = affect(live=live, config=config)
+        values = {f"{name}_sec": getattr(limits, name) for name in limits.__struct_fields__}
+        self._on_domain("limit a disk of domain", uuid, lambda handle: handle.setBlockIoTune(target, values, flags))
+
+    def add_io_thread(self, uuid: str, number: int, *, live: bool, config: bool) -> None:
+        flags = affect(live=live, config=config)
+        self._on_domain("add an I/O thread to domain", uuid, lambda handle: handle.addIOThread(number, flags))
+
+    def remove_io_thread(self, uuid: str, number: int, *, live: bool, config: bool) -> None:
+        flags = affect(live=live, config=config)
+        self._on_domain("take an I/O thread from domain", uuid, lambda handle: handle.delIOThread(number, flags))
 
     def resize_disk(self, uuid: str, path: str, *, capacity: int) -> None:
         flags = libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES

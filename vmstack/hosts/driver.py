@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, Protocol
 
 from vmstack.model.base import Data
+from vmstack.model.hardware import IoTuneSpec
 from vmstack.model.observed import HostFacts
 
 State = Literal["running", "paused", "shutoff", "crashed", "pmsuspended", "other"]
@@ -195,6 +196,16 @@ class Driver(Protocol):
     def set_description(self, uuid: str, text: str | None, *, live: bool) -> None: ...
     def attach_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None: ...
     def detach_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None: ...  # live: asks, does not wait
+    def update_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None:
+        """Change a device that is there. A `HostError` for what cannot change in place, or where there is none."""
+
+    def set_io_tune(self, uuid: str, target: str, *, limits: IoTuneSpec, live: bool, config: bool) -> None:
+        """Set all limits of the disk in that slot. A `HostError` where there is none."""
+
+    def add_io_thread(self, uuid: str, number: int, *, live: bool, config: bool) -> None: ...
+    def remove_io_thread(self, uuid: str, number: int, *, live: bool, config: bool) -> None:
+        """A `HostError` for a thread that is not there, or that serves a disk."""
+
     def resize_disk(self, uuid: str, path: str, *, capacity: int) -> None: ...
     def set_domain_metadata(self, uuid: str, *, xml: str | None, namespace: str, live: bool) -> None: ...
     def undefine_domain(self, uuid: str) -> None: ...

@@ -9,6 +9,7 @@ from typing import Protocol, assert_never
 
 from vmstack.hosts.attempts import Patience
 from vmstack.hosts.driver import Driver
+from vmstack.hosts.execute_device import DeviceEffects
 from vmstack.hosts.execute_domain import DomainEffects
 from vmstack.hosts.execute_network import NetworkEffects
 from vmstack.hosts.execute_storage import StorageEffects
@@ -30,6 +31,9 @@ class Supply(Protocol):
 
     def seed(self, digest: str) -> bytes:
         """The seed's ISO."""
+
+    def password(self, name: str) -> str:
+        """The password of that name."""
 
     def run_hook(self, hook: Hook) -> tuple[str, ...]:
         """Run a function of the program; returns notes. Raises `ProgramError` when it fails."""
@@ -57,6 +61,7 @@ def execute(
     storage = StorageEffects(driver, patience=patience, report=report)
     network = NetworkEffects(driver, patience=patience)
     domain = DomainEffects(driver, patience=patience)
+    device = DeviceEffects(driver, patience=patience)
     match effect:
         case effects.DefinePool():
             patience.insist(lambda: driver.define_pool(effect.xml))
@@ -116,9 +121,18 @@ def execute(
         case effects.SetDescription():
             patience.insist(lambda: driver.set_description(effect.uuid, effect.description, live=effect.live))
         case effects.AttachDevice():
-            domain.attach(effect)
+            device.attach(effect)
         case effects.DetachDevice():
-            domain.detach(effect)
+            device.detach(effect)
+        case effects.UpdateDevice():
+            device.update(effect)
+        case effects.SetIoTune():
+            device.set_io_tune(effect)
+        case effects.SetIoThreads():
+            device.set_io_threads(effect)
+        case effects.SetPassword():
+            password = None if effect.password is None else supply.password(effect.password)
+            device.set_password(effect, password=password)
         case effects.ResizeDisk():
             patience.insist(lambda: driver.resize_disk(effect.uuid, effect.disk, capacity=effect.capacity))
         case effects.StampDomain():
@@ -130,6 +144,8 @@ def execute(
             return EffectResult(guest=guest, notes=notes)
         case effects.AwaitLease():
             domain.await_lease(effect)
+        case effects.AwaitHealthy():
+            domain.await_healthy(effect)
         case effects.RunHook():
             return EffectResult(notes=supply.run_hook(effect.hook))
         case _ as unreachable:

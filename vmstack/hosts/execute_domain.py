@@ -5,18 +5,17 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from lxml import etree
 
 from vmstack.errors import GuestError, HostError, NotFoundError
 from vmstack.hosts.attempts import Patience
 from vmstack.hosts.driver import DomainRecord, Driver
+from vmstack.hosts.health import await_healthy
 from vmstack.hosts.leases import await_lease
 from vmstack.hosts.readiness import GuestFailedError, GuestNotReadyError, await_ready
 from vmstack.model.effects import (
-    AttachDevice,
+    AwaitHealthy,
     AwaitLease,
     AwaitReady,
-    DetachDevice,
     SetMemory,
     ShutdownDomain,
     StampDomain,
@@ -24,7 +23,6 @@ from vmstack.model.effects import (
 )
 from vmstack.model.readiness import GuestReport
 from vmstack.xmlio.domain import read_domain
-from vmstack.xmlio.safe import parse_xml
 from vmstack.xmlio.stamp import NAMESPACE, read_stamp, write_stamp
 
 # A guest that is still booting misses the power button; pressing it again costs nothing.
@@ -105,40 +103,6 @@ class DomainEffects:
                 return (f"{effect.name}: the guest's balloon has not moved yet to {effect.kib} KiB",)
         return ()
 
-    def attach(self, effect: AttachDevice) -> None:
-        """Attach where the device is not yet: matched by serial (disk) or MAC (interface)."""
-        record = self._driver.domain(effect.uuid)
-        device = parse_xml(effect.xml, what="a device")
-        live = effect.live and record.live_xml is not None and not _has(record.live_xml, device)
-        config = not _has(record.xml, device)
-        if live or config:
-            self._patience.insist(lambda: self._driver.attach_device(effect.uuid, effect.xml, live=live, config=config))
-
-    def detach(self, effect: DetachDevice) -> None:
-        """Detach from the guest first, wait until it let go, then from the definition.
-
-        Raises `GuestError` when it does not let go in time; the definition still has the device then.
-        """
-        device = parse_xml(effect.xml, what="a device")
-
-        def is_out(record: DomainRecord | None) -> bool:
-            return record is None or record.live_xml is None or not _has(record.live_xml, device)
-
-        if effect.live and not is_out(self._driver.domain(effect.uuid)):
-            self._patience.settle(
-                lambda: self._driver.detach_device(effect.uuid, effect.xml, live=True, config=False),
-                done=lambda: is_out(self._driver.domain(effect.uuid)),
-            )
-            try:
-                self._driver.wait_for_domain(effect.uuid, until=is_out, timeout=effect.timeout)
-            except TimeoutError as error:
-                raise GuestError(
-                    f"{effect.name} did not let go of {effect.device} within {effect.timeout} s",
-                    resolution="free the device inside the guest (unmount it), then run apply again",
-                ) from error
-        if _has(self._driver.domain(effect.uuid).xml, device):
-            self._patience.insist(lambda: self._driver.detach_device(effect.uuid, effect.xml, live=False, config=True))
-
     def stamp(self, effect: StampDomain) -> None:
         self._put_stamp(effect.uuid, effect.stamp_xml, live=effect.live)
 
@@ -159,7 +123,8 @@ class DomainEffects:
         except GuestNotReadyError as error:
             self._record_outcome(effect.uuid, ready="pending", report=error.brief)
             raise
-        self._record_outcome(effect.uuid, ready="ok", report=None)
+        if effect.conclusive:
+            self._record_outcome(effect.uuid, ready="ok", report=None)
         notes = (f"{effect.name}: cloud-init is done, with recoverable errors",) if report.exit == _RECOVERABLE else ()
         return report, notes
 
@@ -176,6 +141,16 @@ class DomainEffects:
                 clock=self._clock,
             )
         except GuestNotReadyError as error:
+            self._record_outcome(effect.uuid, ready="pending", report=error.brief)
+            raise
+        if effect.conclusive:
+            self._record_outcome(effect.uuid, ready="ok", report=None)
+
+    def await_healthy(self, effect: AwaitHealthy) -> None:
+        """Wait for the health check to pass and record the outcome in the stamp: ok, or still pending."""
+        try:
+            await_healthy(self._driver, effect, clock=self._clock)
+        except GuestError as error:
             self._record_outcome(effect.uuid, ready="pending", report=error.brief)
             raise
         self._record_outcome(effect.uuid, ready="ok", report=None)
@@ -215,19 +190,3 @@ class DomainEffects:
 
 def _off(record: DomainRecord | None) -> bool:
     return record is None or record.live_xml is None
-
-
-def _has(xml: str, device: etree._Element) -> bool:
-    """Whether the domain has the device: the disk of that serial or slot, or the interface of that MAC."""
-    known = parse_xml(xml, what="a domain").findall(f"devices/{device.tag}")
-    return any(_identity(item) == _identity(device) for item in known)
-
-
-def _identity(device: etree._Element) -> tuple[str, str]:
-    for kind, path, attribute in (("serial", "serial", None), ("mac", "mac", "address"), ("slot", "target", "dev")):
-        node = device.find(path)
-        if node is not None:
-            value = node.text if attribute is None else node.get(attribute)
-            if value:
-                return kind, value.strip().lower()
-    return "text", etree.tostring(device, encoding="unicode", with_tail=False)

@@ -74,21 +74,24 @@ def observe_host(
         entries = ledger.entries if ledger else ()
         styled = frozenset(entry.slot for entry in entries if entry.role == "volume" and entry.digest is not None)
         furnished = [
-            threads.submit(_furnish, record, driver=driver, deep=record.name in wanted, styled=styled)
+            threads.submit(
+                _furnish, record, driver=driver, deep=scope.everything or record.name in wanted, styled=styled
+            )
             for record in _by_name(pools.result())
         ]
         directories = directories_of(read_pool(record.xml) for record in pools.result())
-        objects = scope.objects
         known = Recognition(stack, ledger)
         return HostSnapshot(
             host=host,
             facts=facts.result(),
             domains=tuple(
-                observed_domain(record, stack=stack, deep=record.uuid in objects, directories=directories, known=known)
+                observed_domain(
+                    record, stack=stack, deep=_is_among(record, scope), directories=directories, known=known
+                )
                 for record in _by_name(domains.result())
             ),
             networks=tuple(
-                observed_network(record, stack=stack, deep=record.uuid in objects, known=known)
+                observed_network(record, stack=stack, deep=_is_among(record, scope), known=known)
                 for record in _by_name(networks.result())
             ),
             pools=tuple(pool for pool in (future.result() for future in furnished) if pool is not None),
@@ -219,6 +222,10 @@ def observed_volume(record: VolumeRecord, *, pool: str, keep: bool = False) -> O
         modified=read_modified(root),
         fingerprint=volume_fingerprint(record, config),
     )
+
+
+def _is_among(record: DomainRecord | NetworkRecord, scope: Scope) -> bool:
+    return scope.everything or record.uuid in scope.objects or record.name in scope.objects
 
 
 def _by_name(records: list[_Record]) -> list[_Record]:

@@ -7,7 +7,21 @@ is `None` where the XML says nothing. Sizes are bytes but for domain memory, whi
 from typing import Literal
 
 from vmstack.model.base import Data
-from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
+from vmstack.model.hardware import (
+    BalloonSpec,
+    BandwidthSpec,
+    ConsoleSpec,
+    FilesystemSpec,
+    FwCfgSpec,
+    GraphicsSpec,
+    HostDeviceSpec,
+    IoTuneSpec,
+    MetadataSpec,
+    RngSpec,
+    TpmSpec,
+    VsockSpec,
+    WatchdogSpec,
+)
 from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
 
 
@@ -31,11 +45,13 @@ class DiskConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     backing_path: str | None = None
     backing_format: str | None = None
     device: str = "disk"
+    iothread: int | None = None
+    iotune: IoTuneSpec | None = None
 
 
 class NicConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     """An interface, found by its MAC. `network` is a libvirt network's name, `device` an interface of the host that it
-    is straight on, in a `mode` of macvtap."""
+    is straight on, in a `mode` of macvtap. `link` is `down`, or nothing."""
 
     mac: str
     network: str | None = None
@@ -44,6 +60,13 @@ class NicConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     mode: str | None = None
     model: str | None = None
     mtu: int | None = None
+    link: str | None = None
+    queues: int | None = None
+    inbound: BandwidthSpec | None = None
+    outbound: BandwidthSpec | None = None
+    filter: str | None = None
+    filter_parameters: tuple[tuple[str, str], ...] = ()
+    portgroup: str | None = None
 
 
 class DomainConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,6 +76,7 @@ class DomainConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     creation and never read back (libvirt adds and numbers controllers as it likes).
     `channels` are the names of virtio-serial channels. `virtio_console` is a paravirtual console beside the serial one.
     `consoles` are all serial ports and paravirtual consoles, `metadata` the elements that are not vmstack's.
+    `shared_memory`: the host's processes (virtiofs) can map the guest's memory.
     """
 
     name: str
@@ -88,6 +112,14 @@ class DomainConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     filesystems: tuple[FilesystemSpec, ...] = ()
     metadata: tuple[MetadataSpec, ...] = ()
     channels: tuple[str, ...] = ()
+    iothreads: int | None = None
+    shared_memory: bool | None = None
+    rng: RngSpec | None = None
+    watchdog: WatchdogSpec | None = None
+    balloon: BalloonSpec | None = None
+    vsock: VsockSpec | None = None
+    panic: str | None = None
+    host_devices: tuple[HostDeviceSpec, ...] = ()
     pcie_ports: int | None = None
 
 

@@ -8,6 +8,7 @@ Names are libvirt names (pool, volume) or UUIDs (networks, domains); timeouts ar
 from typing import Literal
 
 from vmstack.model.base import Data
+from vmstack.model.hardware import IoTuneSpec
 from vmstack.model.hooks import Hook
 
 
@@ -231,6 +232,55 @@ class DetachDevice(Effect, frozen=True, kw_only=True):
     timeout: int = 60
 
 
+class UpdateDevice(Effect, frozen=True, kw_only=True):
+    """Change a device that is there, in the persistent definition and, with `live`, in the running guest: where a NIC
+    is plugged in and what it may carry, the medium in a drive. Idempotent."""
+
+    uuid: str
+    name: str
+    device: str
+    xml: str
+    live: bool
+
+
+class SetIoTune(Effect, frozen=True, kw_only=True):
+    """Set the limits of a disk, all of them, in the persistent definition and, with `live`, in the running guest.
+
+    `target` is its slot (vda). Idempotent.
+    """
+
+    uuid: str
+    name: str
+    device: str
+    target: str
+    limits: IoTuneSpec
+    live: bool
+
+
+class SetIoThreads(Effect, frozen=True, kw_only=True):
+    """Have so many I/O threads, numbered from 1, in the persistent definition and, with `live`, in the running guest.
+
+    Idempotent. Threads that serve a disk are not taken away: that is an error of the host.
+    """
+
+    uuid: str
+    name: str
+    count: int
+    live: bool
+
+
+class SetPassword(Effect, frozen=True, kw_only=True):
+    """Set the password of the domain's display, in the persistent definition and, with `live`, in the running guest.
+
+    `password` is the name under which the plan's payload holds it; `None` takes the password away. Idempotent.
+    """
+
+    uuid: str
+    name: str
+    password: str | None
+    live: bool
+
+
 class ResizeDisk(Effect, frozen=True, kw_only=True):
     """Grow a disk of a running guest (block resize); `disk` is its path on the host."""
 
@@ -269,7 +319,8 @@ class AwaitReady(Effect, frozen=True, kw_only=True):
     """Wait until the guest reports over its readiness channel, then record the outcome in the stamp.
 
     Only a report of the instance-id `instance` counts (`None`: any), and only once the guest has all `addresses`.
-    The executor rewrites only `ready` and `report` of the stamp; on a failure it raises `GuestError` after that.
+    The executor rewrites only `ready` and `report` of the stamp; on a failure it raises `GuestError` after that. Unless
+    `conclusive` the guest counts as ready only after something else that follows, and a success is not recorded.
     """
 
     uuid: str
@@ -277,6 +328,7 @@ class AwaitReady(Effect, frozen=True, kw_only=True):
     timeout: int
     instance: str | None = None
     addresses: tuple[str, ...] = ()
+    conclusive: bool = True
 
 
 class RunHook(Effect, frozen=True, kw_only=True):
@@ -288,7 +340,7 @@ class RunHook(Effect, frozen=True, kw_only=True):
 class AwaitLease(Effect, frozen=True, kw_only=True):
     """Wait until each of the guest's NICs with these MACs has an address, then record in the stamp that it is ready.
 
-    `agent`: the guest agent tells the addresses, not the leases of the networks.
+    `agent`: the guest agent tells the addresses, not the leases of the networks. `conclusive` as in `AwaitReady`.
     """
 
     uuid: str
@@ -296,6 +348,24 @@ class AwaitLease(Effect, frozen=True, kw_only=True):
     macs: tuple[str, ...]
     agent: bool
     timeout: int
+    conclusive: bool = True
+
+
+class AwaitHealthy(Effect, frozen=True, kw_only=True):
+    """Wait until the guest's health check passes, then record in the stamp that it is ready.
+
+    Every `interval` seconds `command` is run on this machine (a program and its arguments, no shell; it must exit with
+    0), and then `port` of `address` must take a TCP connection, each where it is given. The command finds the guest's
+    name and `address` in the environment as VMSTACK_VM and VMSTACK_ADDRESS.
+    """
+
+    uuid: str
+    name: str
+    timeout: int
+    interval: int
+    command: tuple[str, ...] = ()
+    address: str | None = None
+    port: int | None = None
 
 
 AnyEffect = (
@@ -327,6 +397,10 @@ AnyEffect = (
     | SetDescription
     | AttachDevice
     | DetachDevice
+    | UpdateDevice
+    | SetIoTune
+    | SetIoThreads
+    | SetPassword
     | ResizeDisk
     | StampDomain
     | StampNetwork
@@ -334,4 +408,8 @@ AnyEffect = (
     | AwaitReady
     | RunHook
     | AwaitLease
+    | AwaitHealthy
 )
+
+# What only watches a guest: it changes nothing but what the stamp says of the guest's being ready, and may be left.
+WATCHING = (AwaitReady, AwaitLease, AwaitHealthy)

@@ -48,18 +48,21 @@ class ConsoleSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class FilesystemSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
-    """A directory of the host that the guest mounts by its tag `target` (9p)."""
+    """A directory of the host that the guest mounts by its tag `target`: over 9p (`driver` is `None`), or over
+    virtiofs, which needs memory that is shared with the host."""
 
     source: str
     target: str
     accessmode: str = "mapped"
     readonly: bool = True
+    driver: Literal["virtiofs"] | None = None
 
 
 class MediumSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A disk that is no volume of vmstack's: a file or block device of the host, or an image behind a URL.
 
-    `name` is its serial. `place` is its position among all disks. It is never made, changed or deleted.
+    `name` is its serial. `place` is its position among all disks. It is never made, changed or deleted. A drive whose
+    `source` is empty holds no medium.
     """
 
     name: str
@@ -87,11 +90,79 @@ class FwCfgSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     path: str
 
 
+class RngSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """A source of random numbers. `source` is a file of the host that the `random` backend reads; `rate_bytes` are at
+    most given in `rate_period` milliseconds."""
+
+    model: str = "virtio"
+    backend: str = "random"
+    source: str | None = "/dev/urandom"
+    rate_bytes: int | None = None
+    rate_period: int | None = None
+
+
+class WatchdogSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """A watchdog, and what is done to a guest that does not feed it."""
+
+    model: str = "i6300esb"
+    action: str = "reset"
+
+
+class BalloonSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """The memory balloon. `stats_period` is in seconds; 0 gathers no figures."""
+
+    model: str = "virtio"
+    autodeflate: bool | None = None
+    free_page_reporting: bool | None = None
+    stats_period: int | None = None
+
+
+class VsockSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """A socket between guest and host. `cid` is the guest's address, `None` one of libvirt's choice at each start."""
+
+    model: str = "virtio"
+    cid: int | None = None
+
+
+class HostDeviceSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """A device of the host in the guest. `address` is `0000:3b:00.0` (pci), `046d:c52b` (usb: vendor and product) or
+    a UUID (mdev). `managed`: libvirt takes a PCI device from the host's driver and gives it back."""
+
+    kind: Literal["pci", "usb", "mdev"]
+    address: str
+    managed: bool = True
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others of the host."""
+        return f"{self.kind}:{self.address}"
+
+
+class IoTuneSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """Limits of a disk, per second: bytes and operations. 0 is no limit."""
+
+    total_bytes: int = 0
+    read_bytes: int = 0
+    write_bytes: int = 0
+    total_iops: int = 0
+    read_iops: int = 0
+    write_iops: int = 0
+
+
+class BandwidthSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """Limits of one direction of a NIC: KiB a second on average and at most, and KiB in one burst."""
+
+    average: int
+    peak: int | None = None
+    burst: int | None = None
+
+
 class HardwareSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """What a VM is besides its size, disks, NICs and display, all of it optional.
 
     `loader` is the firmware's file on the host; `nvram` keeps its variables, made from `nvram_template`. `boot` are
-    kinds of devices in the order in which the firmware tries them. `stylesheet` is XSLT over the definition.
+    kinds of devices in the order in which the firmware tries them. `stylesheet` is XSLT over the definition. `panic` is
+    the model of the device that tells the host of a crash; `channels` are further virtio-serial channels.
     """
 
     arch: str | None = None
@@ -110,6 +181,14 @@ class HardwareSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     media: tuple[MediumSpec, ...] = ()
     metadata: tuple[MetadataSpec, ...] = ()
     stylesheet: str | None = None
+    iothreads: int | None = None
+    rng: RngSpec | None = None
+    watchdog: WatchdogSpec | None = None
+    balloon: BalloonSpec | None = None
+    vsock: VsockSpec | None = None
+    panic: str | None = None
+    channels: tuple[str, ...] = ()
+    host_devices: tuple[HostDeviceSpec, ...] = ()
 
 
 NO_HARDWARE = HardwareSpec()

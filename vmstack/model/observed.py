@@ -12,6 +12,10 @@ class HostFacts(Data, frozen=True, kw_only=True):
 
     `domain_type` is `kvm` only where hardware virtualisation really works. `firmwares` are the loader kinds that
     the host can auto-select. `uuid` is the machine's own, and empty where it is not known.
+
+    `machines` are the machine types by architecture, each with the most vcpus that it takes; `cpu_models` the names of
+    processors of the host's architecture. Empty ones are not known. `emulates_tpm` and `secure_boot` are `None` where
+    the connection may not ask: a read-only one is refused domain capabilities.
     """
 
     uri: str
@@ -24,6 +28,10 @@ class HostFacts(Data, frozen=True, kw_only=True):
     memory: int
     firmwares: tuple[str, ...] = ("bios",)
     uuid: str = ""
+    machines: dict[str, dict[str, int]] = {}
+    cpu_models: tuple[str, ...] = ()
+    emulates_tpm: bool | None = None
+    secure_boot: bool | None = None
 
 
 class ObservedDomain(Data, frozen=True, kw_only=True):
@@ -93,7 +101,10 @@ class ObservedPool(Data, frozen=True, kw_only=True):
 
 
 class HostSnapshot(Data, frozen=True, kw_only=True):
-    """One host. `ledger` is this stack's, `other_ledgers` those of other stacks on it; `lock` is this stack's."""
+    """One host. `ledger` is this stack's, `other_ledgers` those of other stacks on it; `lock` is this stack's.
+
+    `held` is the ledger as it stands on the host, where `ledger` calls things as the program does now.
+    """
 
     host: str
     facts: HostFacts
@@ -103,6 +114,7 @@ class HostSnapshot(Data, frozen=True, kw_only=True):
     ledger: Ledger | None = None
     other_ledgers: tuple[Ledger, ...] = ()
     lock: LockInfo | None = None
+    held: Ledger | None = None
 
 
 class Observed(Data, frozen=True, kw_only=True):
@@ -114,10 +126,12 @@ class Observed(Data, frozen=True, kw_only=True):
 
 class Scope(Data, frozen=True, kw_only=True):
     """What to read in depth on a host: the libvirt names of pools whose volumes matter (the ledger's come too), and
-    the UUIDs of domains and networks that are to become the stack's."""
+    the UUIDs or names of domains and networks that are to become the stack's. `everything`: all of them.
+    """
 
     pools: frozenset[str] = frozenset()
     objects: frozenset[str] = frozenset()
+    everything: bool = False
 
 
 class ImageFacts(Data, frozen=True, kw_only=True):

@@ -16,16 +16,20 @@ class AdoptedDisk(Data, frozen=True, kw_only=True):
     serial: str | None = None
 
 
-class Adopted(Data, frozen=True, kw_only=True):
+class Adopted(Data, frozen=True, kw_only=True, omit_defaults=True):
     """What vmstack could not derive of a domain or network that it took over, because others had made it.
 
     `uuid` is its own: a copy that got the stamp along is not it. `nics` are MAC addresses by the NICs' names in the
-    program; `disks` are by logical name (the seed is one of them).
+    program; `disks` are by logical name (the seed is one of them). `left` are the disks (by serial, or slot) and NICs
+    (by MAC) that it had and the program does not speak of, as paths: nobody added them later. `born` is the name under
+    which vmstack did make it, where the program has it under another now.
     """
 
     uuid: str
+    born: str | None = None
     nics: dict[str, str] = {}
     disks: dict[str, AdoptedDisk] = {}
+    left: tuple[str, ...] = ()
 
 
 class Stamp(Data, frozen=True, kw_only=True):
@@ -69,6 +73,7 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     seed's, or of what a stylesheet makes of a pool or volume. `upload` marks a volume whose content comes by upload,
     which a pending entry never proves complete, unless something was made with it since; `anew` marks a pending one
     whose users may be older than its content, so that they prove nothing.
+    `renamed` marks what was made under another name in the program, and keeps its own.
     `adopted` marks what was there before the stack; `uuid` is such a pool's own. `trigger` is a volume's, as a stamp's.
     `modified` is when the content of a seed was written, by the host's clock: nobody writes into one later.
     """
@@ -91,6 +96,7 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     anew: bool = False
     built: bool = False
     adopted: bool = False
+    renamed: bool = False
     uuid: str | None = None
     trigger: str | None = None
     modified: str | None = None

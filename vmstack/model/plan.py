@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from vmstack.errors import Place
 from vmstack.model.base import Data
-from vmstack.model.effects import AnyEffect, StartDomain
+from vmstack.model.effects import AnyEffect
 from vmstack.model.facts import Gap
 from vmstack.model.graph import Output
 from vmstack.model.identity import Key, StackId
@@ -101,8 +101,7 @@ class Step(Data, frozen=True, kw_only=True):
     """One effect on one host. `id` is unique and stable; `needs` are ids of steps that must have succeeded.
 
     `flush` asks that the marks be durable before any step that needs this one runs. `guards` must hold right before
-    the effect; where one does not, the step fails and nothing is done. `undo` puts right what earlier steps did for
-    this one, when its effect is refused.
+    the effect; where one does not, the step fails and nothing is done.
     """
 
     id: str
@@ -113,7 +112,19 @@ class Step(Data, frozen=True, kw_only=True):
     marks: tuple[LedgerMark, ...] = ()
     flush: bool = False
     guards: tuple[Expectation, ...] = ()
-    undo: StartDomain | None = None
+
+
+class Roll(Data, frozen=True, kw_only=True):
+    """Machines that are taken down a few at a time: at most `limit` of the `units` are begun and not done at once.
+
+    A unit is all that one machine's restart takes, as ids of steps, and `keys` are those machines. Once a step of a
+    unit failed, no further unit is begun. Nothing in a unit waits for what comes after the beginning of another.
+    """
+
+    group: str
+    limit: int
+    keys: tuple[Key, ...]
+    units: tuple[tuple[str, ...], ...]
 
 
 class Intent(Data, frozen=True, kw_only=True):
@@ -138,14 +149,16 @@ class SeedDocuments(Data, frozen=True, kw_only=True):
 
 
 class Payload(Data, frozen=True, kw_only=True):
-    """What steps carry to hosts besides their effects."""
+    """What steps carry to hosts besides their effects. `passwords` of displays are secrets, by names that tell nothing
+    of them."""
 
     images: dict[str, ImageFacts] = {}
     seeds: dict[str, SeedDocuments] = {}
+    passwords: dict[str, str] = {}
 
 
 class Diagnostic(Data, frozen=True, kw_only=True):
-    severity: Literal["warning", "note"]
+    severity: Literal["warning", "note", "error"]
     text: str
     key: Key | None = None
     place: Place | None = None
@@ -157,13 +170,15 @@ class Plan(Data, frozen=True, kw_only=True):
     `outputs_before` are those that the last apply stored, secret ones without value.
     `ledgers` are the hosts whose ledger a finished apply must hold (outputs, last run); on a host of `releases`
     nothing of the stack remains and its ledger is removed. `made` are the VMs and networks that are there after it, by
-    host and address, with their generations. `gaps` are what the program used and is not known before
-    it is applied; what depends on that is planned afterwards.
+    host and address, with their generations. `gaps` are what the program used and is not known before it is applied;
+    what depends on that is planned afterwards. `partial`: it is about a part of the stack only, and all else, the
+    outputs too, stays as it is.
     """
 
     stack: StackId
     changes: tuple[Change, ...] = ()
     steps: tuple[Step, ...] = ()
+    rolls: tuple[Roll, ...] = ()
     intents: tuple[Intent, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     outputs: dict[str, Output] = {}
@@ -175,6 +190,7 @@ class Plan(Data, frozen=True, kw_only=True):
     diagnostics: tuple[Diagnostic, ...] = ()
     unchanged: int = 0
     gaps: tuple[Gap, ...] = ()
+    partial: bool = False
     payload: Payload = Payload()
     format: int = PLAN_FORMAT
 

@@ -12,6 +12,8 @@ from typing import Final
 from vmstack.model.base import Data
 
 READY_CHANNEL: Final = "org.vmstack.ready.0"
+# Where QEMU's guest agent listens.
+AGENT_CHANNEL: Final = "org.qemu.guest_agent.0"
 
 
 class GuestReport(Data, frozen=True, kw_only=True):

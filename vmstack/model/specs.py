@@ -6,10 +6,10 @@ Sizes are bytes, times are seconds, addresses are canonical text (`ipaddress`), 
 """
 
 import enum
-from typing import Literal
+from typing import Final, Literal
 
 from vmstack.model.base import Data
-from vmstack.model.hardware import NO_HARDWARE, GraphicsSpec, HardwareSpec
+from vmstack.model.hardware import NO_HARDWARE, BandwidthSpec, GraphicsSpec, HardwareSpec, IoTuneSpec
 
 __all__ = [
     "DhcpRange",
@@ -239,7 +239,8 @@ class NetworkSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
 class DiskSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A VM's disk. `name` is its logical name and its serial; `volume` names a VolumeSpec.
 
-    `wwn` is the world wide name that the guest sees (16 hexadecimal digits), on a SCSI bus only.
+    `wwn` is the world wide name that the guest sees (16 hexadecimal digits), on a SCSI bus only. `iothread` is the
+    number of one of the VM's, from 1.
     """
 
     name: str
@@ -249,13 +250,17 @@ class DiskSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     discard: bool = True
     readonly: bool = False
     wwn: str | None = None
+    device: Literal["disk", "cdrom"] = "disk"
+    iothread: int | None = None
+    iotune: IoTuneSpec | None = None
 
 
 class NicSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A VM's NIC: on a network of the stack, or (`bridge`) on a bridge of the host without a network of libvirt's, or
     (`device`) straight on an interface of the host, in a mode of macvtap.
 
-    `addresses` are the fixed ones (reserved or static), without prefix.
+    `addresses` are the fixed ones (reserved or static), without prefix. `link` False: the cable is out. `filter` names
+    a network filter of libvirt's, with its parameters by name. `portgroup` is one of the network's.
     """
 
     name: str
@@ -267,6 +272,51 @@ class NicSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     addresses: tuple[str, ...] = ()
     model: Literal["virtio", "e1000e", "e1000"] = "virtio"
     mtu: int | None = None
+    link: bool = True
+    queues: int | None = None
+    inbound: BandwidthSpec | None = None
+    outbound: BandwidthSpec | None = None
+    filter: str | None = None
+    filter_parameters: tuple[tuple[str, str], ...] = ()
+    portgroup: str | None = None
+
+
+class HealthSpec(Data, frozen=True, kw_only=True):
+    """What must succeed before a guest counts as ready: a command, run where vmstack runs and never by a shell, that
+    exits with 0, or a TCP port of the guest that takes a connection; both where both are given. Tried every `interval`
+    seconds, for `timeout` seconds at most.
+    """
+
+    command: tuple[str, ...] = ()
+    address: str | None = None
+    port: int | None = None
+    timeout: int = 120
+    interval: int = 2
+
+
+class GroupSpec(Data, frozen=True, kw_only=True):
+    """VMs of which only some may be down at once: so many, or so many of a hundred (rounded down, but one at least)."""
+
+    name: str
+    limit: int | None = None
+    percent: int | None = None
+
+    def allows(self, members: int) -> int:
+        """How many of `members` may be down at once."""
+        if self.limit is not None:
+            return self.limit
+        return max(1, members * (self.percent or 0) // 100)
+
+
+class RestartSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """How a VM is restarted. `policy`: at once (`now`), or whenever somebody else restarts the guest (`defer`)."""
+
+    policy: Literal["now", "defer"] = "now"
+    group: GroupSpec | None = None
+    health: HealthSpec | None = None
+
+
+NO_RESTARTS: Final = RestartSpec()
 
 
 class Power(enum.StrEnum):
@@ -282,6 +332,7 @@ class VmSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     `ready_timeout` is in seconds; `None` means there is nothing to wait for (no cloud-init,
     or the program does not want to wait). `lease_macs` are the NICs that must have an address before the VM counts as
     ready, within `lease_timeout` seconds; `agent`: the guest agent tells of it, not the leases of the networks.
+    `password` is the display's, a secret: it never leaves the spec but in a plan's payload.
     `open` names fields that hold a default only because the program says nothing of them: a domain that was taken over
     keeps what it has there.
     """
@@ -305,6 +356,7 @@ class VmSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     machine: str | None = None
     firmware: Literal["bios", "uefi"] = "bios"
     graphics: GraphicsSpec | None = None
+    password: str | None = None
     serial_log: str | None = None
     virtio_console: bool = False
     description: str | None = None
@@ -317,12 +369,15 @@ class VmSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     agent: bool = False
     shutdown_timeout: int = 120
     power_off_after_timeout: bool = False
+    restarts: RestartSpec = NO_RESTARTS
     open: tuple[str, ...] = ()
 
     @property
     def reports(self) -> bool:
         """Whether it counts as ready only once something was heard of it."""
-        return self.ready_timeout is not None or (bool(self.lease_macs) and self.power is Power.RUNNING)
+        return self.ready_timeout is not None or (
+            (bool(self.lease_macs) or self.restarts.health is not None) and self.power is Power.RUNNING
+        )
 
 
 Spec = HostSpec | PoolSpec | ImageSpec | VolumeSpec | SeedSpec | NetworkSpec | VmSpec

@@ -1,6 +1,7 @@
 """Strings that may enter XML, YAML, file names and terminals."""
 
 import re
+import shlex
 from typing import Final
 
 from vmstack.errors import InputError
@@ -14,6 +15,11 @@ MAX_NAME: Final = 63
 def with_article(word: str) -> str:
     """The word with the article that goes before its first letter: "an Image", "a Network"."""
     return f"an {word}" if word[:1].lower() in "aeio" else f"a {word}"
+
+
+def import_command(kind: str, name: str, *, id: str) -> str:
+    """The command that takes over what is there already, as it is typed."""
+    return shlex.join(["vmstack", "import", kind, name, id])
 
 
 def check_name(text: object, *, field: str) -> str:

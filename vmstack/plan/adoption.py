@@ -81,18 +81,25 @@ def suppose_adoption(
 
 
 def plan_adoption(
-    desired: DesiredGraph, observed: Observed, *, supposed: Supposed, images: Mapping[str, ImageFacts]
+    desired: DesiredGraph,
+    observed: Observed,
+    *,
+    supposed: Supposed,
+    images: Mapping[str, ImageFacts],
+    only: frozenset[Key] | None = None,
 ) -> Adoption:
     """Plan the taking over of what was found. Pure.
 
-    `images` holds the facts of the images that the supposed graph needs.
+    `images` holds the facts of the images that the supposed graph needs. `only` are the resources that must be right
+    for it, where something else of the program may be taken over later.
     """
     takeover, stack = supposed.takeover, desired.stack
     takings = _with_digests(takeover, images=images)
     after = trouble = None
     plan = Plan(stack=stack)
+    part = supposed.desired if only is None else part_of(supposed.desired, keys=only)
     try:
-        takings = _as_wanted(takings, observed=observed, desired=supposed.desired, images=images)
+        takings = _as_wanted(takings, observed=observed, desired=part, images=images)
     except VmstackError as error:
         trouble, blocked = error, True
     else:
@@ -115,6 +122,21 @@ def plan_adoption(
         missing=takeover.matches.missing,
         strangers=takeover.matches.strangers,
         unclaimed=takeover.matches.unclaimed,
+    )
+
+
+def part_of(desired: DesiredGraph, *, keys: frozenset[Key]) -> DesiredGraph:
+    """The graph with these resources alone, and all that they need."""
+    needs = {resource.key: resource.needs for resource in desired.resources}
+    found: set[Key] = set()
+    left = [key for key in keys if key in needs]
+    while left:
+        key = left.pop()
+        if key not in found:
+            found.add(key)
+            left += needs[key]
+    return msgspec.structs.replace(
+        desired, resources=tuple(resource for resource in desired.resources if resource.key in found)
     )
 
 

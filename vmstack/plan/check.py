@@ -57,9 +57,28 @@ def _faults(plan: Plan) -> Iterator[str]:
             yield f"{change.key}: a change that changes nothing"
         if any(field.disruption.rank > change.disruption.rank for field in change.fields):
             yield f"{change.key}: a field is more disruptive than its change says"
+    yield from _roll_faults(plan)
     hosts = set(plan.ledgers) & set(plan.releases)
     if hosts:
         yield f"the ledger of {', '.join(sorted(hosts))} is both kept and removed"
+
+
+def _roll_faults(plan: Plan) -> Iterator[str]:
+    steps = {step.id: step for step in plan.steps}
+    held: set[str] = set()
+    for roll in plan.rolls:
+        if roll.limit < 1 or len(roll.keys) != len(roll.units):
+            yield f"group {roll.group}: its roll is not well formed"
+        for key, unit in zip(roll.keys, roll.units, strict=False):
+            if held.intersection(unit) or not steps.keys() >= set(unit):
+                yield f"group {roll.group}: the steps of {key} are not its own"
+                continue
+            held.update(unit)
+            within = frozenset(unit)
+            outside = [frozenset(steps[id_].needs) - within for id_ in unit]
+            first = [needs for id_, needs in zip(unit, outside, strict=True) if needs == frozenset(steps[id_].needs)]
+            if any(frozenset().union(*outside) - needs for needs in first):
+                yield f"group {roll.group}: {key} would wait for something else while it is down"
 
 
 def _order_faults(plan: Plan) -> Iterator[str]:

@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from vmstack.errors import InputError, VmstackError, raise_all
 from vmstack.model.claims import Claim, ForeignState, Unclaimed
 from vmstack.model.graph import DesiredGraph, Resource
 from vmstack.model.identity import Key, Kind
-from vmstack.model.observed import Scope
-from vmstack.model.specs import NetworkMode, NetworkSpec, PoolSpec, VmSpec, VolumeSource, VolumeSpec
+from vmstack.model.observed import HostSnapshot, Observed, Scope
+from vmstack.model.specs import NetworkMode, NetworkSpec, PoolSpec, Spec, VmSpec, VolumeSource, VolumeSpec
 from vmstack.plan.catalog import Catalog, catalogue
 from vmstack.plan.scope import scope_of
 
@@ -88,13 +90,47 @@ def adoption_scopes(desired: DesiredGraph, matches: Matches) -> dict[str, Scope]
         resource = catalog.resources[key]
         host = host_of(resource, catalog=catalog)
         scope = scopes[host]
-        pool = claim.label if key.kind is Kind.POOL else claim.pool
+        pools = {claim.label if key.kind is Kind.POOL else claim.pool}
+        if key.kind is Kind.VOLUME and not claim.id.startswith("/"):
+            pools.add(claim.id.rpartition("/")[0] or None)
         scopes[host] = Scope(
-            pools=scope.pools | ({pool} if pool is not None else set()),
-            objects=scope.objects | ({claim.id} if key.kind in (Kind.VM, Kind.NETWORK) else set()),
+            pools=scope.pools | {pool for pool in pools if pool is not None},
+            objects=scope.objects | ({claim.id, claim.id.lower()} if key.kind in (Kind.VM, Kind.NETWORK) else set()),
         )
     disks = frozenset(claim.pool for claim in matches.seeds.values() if claim.pool is not None)
     return {host: Scope(pools=scope.pools | disks, objects=scope.objects) for host, scope in scopes.items()}
+
+
+def identify(matches: Matches, *, desired: DesiredGraph, observed: Observed) -> Matches:
+    """The matches with the ids that libvirt gives, where people wrote names.
+
+    An id may be the name of a domain, network or pool, and `pool/volume` or a name in the program's pool for a volume.
+    What no host has keeps the id that it was given, which is then of nothing.
+    """
+    catalog = catalogue(desired)
+    found = {
+        key: msgspec.structs.replace(claim, id=_identify(claim, observed.hosts[host_of(resource, catalog=catalog)]))
+        for key, claim in matches.claims.items()
+        if (resource := catalog.resources[key])
+    }
+    return replace(matches, claims=found)
+
+
+def _identify(claim: Claim, snapshot: HostSnapshot) -> str:
+    if claim.kind is Kind.VOLUME:
+        pool, _, label = claim.id.rpartition("/")
+        slot = (pool or claim.pool, label)
+        volumes = (volume for one in snapshot.pools for volume in one.volumes or ())
+        paths = (volume.config.path for volume in volumes if (volume.pool, volume.name) == slot)
+        return claim.id if claim.id.startswith("/") else next((path for path in paths if path), claim.id)
+    objects = {
+        Kind.VM: [(item.uuid, item.name) for item in snapshot.domains],
+        Kind.NETWORK: [(item.uuid, item.name) for item in snapshot.networks],
+        Kind.POOL: [(item.uuid, item.name) for item in snapshot.pools],
+    }[claim.kind]
+    if any(uuid == claim.id.lower() for uuid, _ in objects):
+        return claim.id.lower()
+    return next((uuid for uuid, name in objects if name == claim.id), claim.id)
 
 
 def host_of(resource: Resource, *, catalog: Catalog) -> str:
@@ -107,16 +143,18 @@ def host_of(resource: Resource, *, catalog: Catalog) -> str:
     raise InputError(f"{resource.key} is no object of a host")
 
 
-def _is_made(resource: Resource) -> bool:
-    """Whether the stack makes it: what the program only refers to stays other people's."""
-    spec = resource.spec
+def is_reference(spec: Spec) -> bool:
+    """Whether the program only refers to it: then it stays other people's."""
     if isinstance(spec, PoolSpec):
-        return not spec.existing
+        return spec.existing
     if isinstance(spec, NetworkSpec):
-        return spec.mode is not NetworkMode.EXISTING
-    if isinstance(spec, VolumeSpec):
-        return spec.source is not VolumeSource.EXISTING
-    return isinstance(spec, VmSpec)
+        return spec.mode is NetworkMode.EXISTING
+    return isinstance(spec, VolumeSpec) and spec.source is VolumeSource.EXISTING
+
+
+def _is_made(resource: Resource) -> bool:
+    spec = resource.spec
+    return isinstance(spec, PoolSpec | NetworkSpec | VolumeSpec | VmSpec) and not is_reference(spec)
 
 
 def _label(resource: Resource, *, catalog: Catalog) -> tuple[str, str | None]:

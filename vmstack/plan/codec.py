@@ -15,6 +15,7 @@ _ACTIONS: Final = {
     Operation.UPDATE: ["update"],
     Operation.REPLACE: ["delete", "create"],
     Operation.DELETE: ["delete"],
+    Operation.ADOPT: ["adopt"],
     Operation.NOOP: ["no-op"],
 }
 # Documents, which are long and may hold what should not be in a log.
@@ -31,6 +32,10 @@ def encode_plan(plan: Plan) -> bytes:
         "summary": {**msgspec.structs.asdict(summarise(plan)), "unchanged": plan.unchanged},
         "changes": [_encode_change(change) for change in plan.changes],
         "steps": [_encode_step(step, hidden=step.key in hidden) for step in plan.steps],
+        "rolls": [
+            {"group": roll.group, "limit": roll.limit, "addresses": [str(key) for key in roll.keys]}
+            for roll in plan.rolls
+        ],
         "diagnostics": [_encode_diagnostic(found) for found in plan.diagnostics],
         "gaps": [
             {"what": gap.what, "hides": gap.hides, "address": None if gap.key is None else str(gap.key)}
@@ -41,6 +46,7 @@ def encode_plan(plan: Plan) -> bytes:
             for name, output in sorted(plan.outputs.items())
         },
         "outputs_differ": plan.stored_outputs_differ,
+        "partial": plan.partial,
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 

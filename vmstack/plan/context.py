@@ -18,7 +18,8 @@ class Context:
 
     `order` are the needs of all resources of the program, also when a destruction makes the catalog empty. Unless the
     program is known `whole`, what is not in the catalog may be wanted all the same. `followers` are made anew because
-    something else is (`replace_with`).
+    something else is (`replace_with`), and `remade` because the command line says so. Where something is `selected`,
+    all else stays as it is, wanted or not.
     """
 
     catalog: Catalog
@@ -28,11 +29,17 @@ class Context:
     whole: bool = True
     order: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
     followers: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
+    remade: frozenset[Key] = frozenset()
+    selected: frozenset[Key] | None = None
     draft: Draft = field(default_factory=Draft)
 
     @property
     def stack(self) -> StackId:
         return self.catalog.stack
+
+    def spares(self, key: Key) -> bool:
+        """Whether the resource is left out of the plan, so that it must stay as it is."""
+        return self.selected is not None and key not in self.selected
 
     def index_of_pool(self, pool: str) -> HostIndex:
         """The host of a pool (by its name in the program)."""

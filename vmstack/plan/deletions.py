@@ -22,7 +22,7 @@ from vmstack.plan.draft import freed, step_id
 from vmstack.plan.gates import check_loss
 from vmstack.plan.held import hold_all
 from vmstack.plan.index import HostIndex, Slot, entry_key, is_ready
-from vmstack.plan.remains import Remains, Wanted, find_remains, has_nic_on, keeps_file
+from vmstack.plan.remains import Remains, Wanted, divide, find_remains, has_nic_on, keeps_file
 from vmstack.plan.retained import forget_retained
 
 
@@ -48,7 +48,7 @@ class _Deletions:
         self._wanted = wanted
         self._context = context
         self._draft = context.draft
-        found = find_remains(index, wanted=wanted, context=context)
+        found, self._spared = divide(find_remains(index, wanted=wanted, context=context), context=context)
         self._remains: Remains = forget_retained(found, index=index, context=context)
         self._gone = {domain.uuid: step_id(key, "undefine", host=self._host) for key, domain in self._remains.domains}
         self._deleted: dict[Slot, str] = {}
@@ -73,7 +73,7 @@ class _Deletions:
         for entry in pools.values():
             self._delete_pool(entry)
         self._describe_volumes()
-        return len(self._kept)
+        return len(self._kept) + len(self._spared.keys())
 
     def _reason(self) -> str:
         return "The stack is destroyed." if self._context.policy.destroy else "It is not in the program any more."

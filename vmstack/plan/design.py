@@ -12,11 +12,10 @@ from vmstack.model.configs import DiskConfig, DomainConfig, NetworkConfig, NicCo
 from vmstack.model.hardware import FwCfgSpec, MediumSpec, TpmSpec
 from vmstack.model.identity import Key, Kind, StackId, derive_bridge, derive_uuid
 from vmstack.model.observed import HostFacts
-from vmstack.model.readiness import READY_CHANNEL
+from vmstack.model.readiness import AGENT_CHANNEL, READY_CHANNEL
 from vmstack.model.specs import DiskSpec, NetworkMode, NetworkSpec, PoolSpec, Reservation, VmSpec
 from vmstack.plan.seeds import SEED_SERIAL, seed_disk
 
-AGENT_CHANNEL: Final = "org.qemu.guest_agent.0"
 # cloud-init's ds-identify then finds the seed whatever it knows of the disk
 # (https://docs.cloud-init.io/en/latest/reference/datasources/nocloud.html#dmi-specific-kernel-command-line).
 CLOUD_INIT_SERIAL: Final = "ds=nocloud"
@@ -184,13 +183,28 @@ def design_domain(
                 mode=nic.mode,
                 model=nic.model,
                 mtu=nic.mtu,
+                link=None if nic.link else "down",
+                queues=nic.queues,
+                inbound=nic.inbound,
+                outbound=nic.outbound,
+                filter=nic.filter,
+                filter_parameters=nic.filter_parameters,
+                portgroup=nic.portgroup,
             )
             for nic in spec.nics
         ),
         graphics=spec.graphics,
         serial_log=spec.serial_log,
         virtio_console=True if spec.virtio_console else None,
-        channels=(AGENT_CHANNEL, READY_CHANNEL),
+        channels=(AGENT_CHANNEL, READY_CHANNEL, *hardware.channels),
+        iothreads=hardware.iothreads,
+        shared_memory=True if any(item.driver == "virtiofs" for item in hardware.filesystems) else None,
+        rng=hardware.rng,
+        watchdog=hardware.watchdog,
+        balloon=hardware.balloon,
+        vsock=hardware.vsock,
+        panic=hardware.panic,
+        host_devices=tuple(sorted(hardware.host_devices, key=lambda item: (item.kind, item.address))),
         pcie_ports=SPARE_PORTS if (machine or "").startswith(_PCIE_MACHINES) else None,
     )
 
@@ -213,7 +227,10 @@ def design_disk(
         target="",
         bus=spec.bus,
         cache=spec.cache,
-        discard="unmap" if spec.discard else None,
+        discard="unmap" if spec.discard and spec.device == "disk" else None,
+        device=spec.device,
+        iothread=spec.iothread,
+        iotune=spec.iotune,
         wwn=spec.wwn,
         readonly=spec.readonly,
         backing_path=backing_path,
@@ -233,7 +250,7 @@ def _medium(spec: MediumSpec) -> DiskConfig:
         serial=spec.name,
         kind=spec.kind,
         url=spec.source if spec.kind == "network" else None,
-        path=spec.source if spec.kind != "network" else None,
+        path=(spec.source or None) if spec.kind != "network" else None,
         format=spec.format,
         target="",
         bus=spec.bus,

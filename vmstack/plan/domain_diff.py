@@ -10,13 +10,16 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
+from vmstack.model.readiness import AGENT_CHANNEL, READY_CHANNEL
 from vmstack.model.sizes import format_size
 from vmstack.plan.changes.row import Case
 from vmstack.plan.changes.table import only_case
+from vmstack.plan.device_cases import HOT_PERIPHERALS, disk_case, keyed_case, nic_case, plug_case
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.parts import Keyed, keyed, place_of, show
 from vmstack.plan.seeds import SEED_SERIAL
 from vmstack.xmlio.domain import same_machine
+from vmstack.xmlio.peripherals import KINDS
 
 DeviceT = TypeVar("DeviceT", DiskConfig, NicConfig)
 _Pairs = list[tuple[DeviceT, DeviceT | None]]
@@ -50,25 +53,42 @@ SCALARS: Final = {
     "video": "video",
     "tpm": "tpm",
     "ignition": "fw_cfg",
+    "iothreads": "iothreads",
+    "shared_memory": "shared_memory",
+    "rng": "rng",
+    "watchdog": "watchdog",
+    "balloon": "balloon",
+    "vsock": "vsock",
+    "panic": "panic",
 }
 # What libvirt or somebody else may have put there where the program says nothing.
 _OPTIONAL: Final = (
     "description", "cloud_init_marker", "graphics", "serial_log", "virtio_console", "emulator", "loader", "nvram",
-    "nvram_template", "kernel", "initrd", "cmdline", "boot", "video", "tpm", "ignition",
+    "nvram_template", "kernel", "initrd", "cmdline", "boot", "video", "tpm", "ignition", "iothreads", "shared_memory",
+    "rng", "watchdog", "balloon", "vsock", "panic",
 )  # fmt: skip
 # Lists of things that are known by a key, so that those of others can stay.
-_KEYED: Final = ("consoles", "filesystems", "metadata")
+_KEYED: Final = ("consoles", "filesystems", "metadata", "host_devices")
 _DISK_FIELDS: Final = {
     "volume": "path", "url": "url", "format": "format", "bus": "bus", "cache": "cache", "discard": "discard",
-    "readonly": "readonly", "wwn": "wwn",
+    "readonly": "readonly", "wwn": "wwn", "iothread": "iothread", "iotune": "iotune",
 }  # fmt: skip
 _NIC_FIELDS: Final = {
     "network": "network", "bridge": "bridge", "interface": "device", "mode": "mode", "model": "model", "mtu": "mtu",
+    "portgroup": "portgroup", "link": "link", "queues": "queues", "inbound": "inbound", "outbound": "outbound",
+    "filter": "filter", "filter_parameters": "filter_parameters",
 }  # fmt: skip
 # A program may leave these open; libvirt never fills them in by itself.
-_OPTIONAL_DEVICE_FIELDS: Final = ("cache", "discard", "mtu", "wwn")
+_OPTIONAL_DISK_FIELDS: Final = ("cache", "discard", "wwn", "iothread", "iotune")
+_OPTIONAL_NIC_FIELDS: Final = (
+    "mtu", "portgroup", "link", "queues", "inbound", "outbound", "filter", "filter_parameters",
+)  # fmt: skip
+_NOTHING: Final = (None, ())
 # The kinds of sources that vmstack writes; a volume of a pool, which it reads, is as good as the file in it.
 _KINDS: Final = frozenset({"file", "block", "network"})
+
+
+_CHANNELS: Final = frozenset({AGENT_CHANNEL, READY_CHANNEL})
 
 
 class Difference(NamedTuple):
@@ -98,11 +118,12 @@ def written_fields(config: DomainConfig, *, arch: bool = False) -> tuple[str, ..
     fields += [f"{name}[{key}]" for name in _KEYED for key in keyed(config, name)]
     for disk in config.disks:
         fields.append(f"disks[{disk.serial}]")
-        fields += [f"disks[{disk.serial}].{name}" for name in ("cache", "discard", "wwn") if getattr(disk, name)]
+        fields += [f"disks[{disk.serial}].{name}" for name in _OPTIONAL_DISK_FIELDS if getattr(disk, name)]
     for nic in config.nics:
         fields.append(f"nics[{nic.mac}]")
-        if nic.mtu is not None:
-            fields.append(f"nics[{nic.mac}].mtu")
+        fields += [f"nics[{nic.mac}].{name}" for name in _OPTIONAL_NIC_FIELDS if getattr(nic, name)]
+    # Those that every machine has are not listed.
+    fields += [f"channels[{name}]" for name in config.channels if name not in _CHANNELS]
     return tuple(sorted(fields))
 
 
@@ -122,7 +143,9 @@ def settle_target(
     scalars: dict[str, object] = {}
     for path, name in SCALARS.items():
         wanted, found = getattr(design, name), getattr(observed, name)
-        foreign = path in _OPTIONAL and wanted in (None, ()) and path not in owned
+        foreign = path in _OPTIONAL and wanted in _NOTHING and path not in owned
+        if wanted is None and path in KINDS:
+            wanted = KINDS[path].usual  # what every machine has is not taken away
         if foreign or is_ignored(path, ignored=ignored) or _equal(path, wanted, found):
             scalars[name] = found
         else:
@@ -146,7 +169,7 @@ def settle_target(
         **scalars,
         disks=disks,
         nics=nics,
-        channels=observed.channels if _keeps_channels(design, observed, ignored=ignored) else design.channels,
+        channels=_settle_channels(design, observed, owned=owned, ignored=ignored),
         pcie_ports=observed.pcie_ports,  # spare ports are made once, and libvirt numbers them as it likes
     )
     # An ignored count may be larger than the maximum that the program asks for.
@@ -157,8 +180,14 @@ def settle_target(
     )
 
 
-def _keeps_channels(design: DomainConfig, observed: DomainConfig, *, ignored: frozenset[str]) -> bool:
-    return is_ignored("channels", ignored=ignored) or set(design.channels) <= set(observed.channels)
+def _settle_channels(
+    design: DomainConfig, observed: DomainConfig, *, owned: frozenset[str], ignored: frozenset[str]
+) -> tuple[str, ...]:
+    """The channels to have: those that are there, but for ours that are no longer wanted, and the new ones."""
+    if is_ignored("channels", ignored=ignored):
+        return observed.channels
+    kept = [name for name in observed.channels if name in design.channels or f"channels[{name}]" not in owned]
+    return (*kept, *(name for name in design.channels if name not in observed.channels))
 
 
 def differences(
@@ -173,18 +202,22 @@ def differences(
     for path, name in SCALARS.items():
         wanted, found = getattr(target, name), getattr(observed, name)
         if not _equal(path, wanted, found):
-            case = _scalar_case(path, wanted, running=live or observed)
-            yield Difference(path, _shown(path, found), _shown(path, wanted), case)
+            case = _scalar_case(path, found, wanted, running=live or observed)
+            device = path if path in HOT_PERIPHERALS else None
+            yield Difference(path, _shown(path, found), _shown(path, wanted), case, device)
     for name in _KEYED:
         wanted_items, found_items = keyed(target, name), keyed(observed, name)
         for key in sorted({*wanted_items, *found_items}):
             before, after = found_items.get(key), wanted_items.get(key)
             if before != after:
                 path = f"{name}[{key}]"
-                yield Difference(path, show(before), show(after), only_case(path))
-    for channel in target.channels:
+                yield Difference(path, show(before), show(after), keyed_case(path, before, after), path)
+    for channel in (*target.channels, *observed.channels):
+        path = f"channels[{channel}]"
         if channel not in observed.channels:
-            yield Difference(f"channels[{channel}]", None, "present", only_case("channels[]"))
+            yield Difference(path, None, "present", Case.HOT_PLUG, path)
+        elif channel not in target.channels:
+            yield Difference(path, "present", None, Case.HOT_UNPLUG, path)
     for disk, old in _pair_disks(target.disks, observed.disks):
         path = disk_path(disk)
         if old is None:
@@ -194,12 +227,14 @@ def differences(
             yield Difference(path, _file(old.path), _file(disk.path), Case.SEED, disk.serial)
         for field, name in _DISK_FIELDS.items():
             before, after = getattr(old, name), getattr(disk, name)
-            if before != after and not (disk.serial == SEED_SERIAL and name in ("path", "discard", "cache")):
-                yield _part(f"{path}.{field}", before, after, device=disk.serial)
+            seeded = disk.serial == SEED_SERIAL and name in ("path", "discard", "cache")
+            empty = name == "format" and disk.path is None and disk.url is None  # nothing has no format
+            if before != after and not seeded and not empty:
+                yield _disk_part(field, before, after, disk=disk, old=old)
         if disk.kind != old.kind and disk.path == old.path and {disk.kind, old.kind} <= _KINDS:
-            yield _part(f"{path}.kind", old.kind, disk.kind, device=disk.serial)
+            yield _disk_part("kind", old.kind, disk.kind, disk=disk, old=old)
         if disk.backing_path != old.backing_path and disk.serial != SEED_SERIAL:
-            yield _part(f"{path}.backing", old.backing_path, disk.backing_path, device=disk.serial)
+            yield _disk_part("backing", old.backing_path, disk.backing_path, disk=disk, old=old)
     for nic, old_nic in _pair_nics(target.nics, observed.nics):
         path = nic_path(nic, names=nic_names)
         if old_nic is None:
@@ -208,12 +243,13 @@ def differences(
         for field, name in _NIC_FIELDS.items():
             before, after = getattr(old_nic, name), getattr(nic, name)
             if before != after:
-                yield _part(f"{path}.{field}", before, after, device=nic.mac)
+                case = nic_case(field, old=old_nic, new=nic)
+                yield Difference(f"{path}.{field}", show(before), show(after), case, nic.mac)
 
 
-def _part(path: str, before: object, after: object, *, device: str | None) -> Difference:
-    """A field of a device whose class depends on nothing but the guest's state."""
-    return Difference(path, before, after, only_case(path), device)
+def _disk_part(field: str, before: object, after: object, *, disk: DiskConfig, old: DiskConfig) -> Difference:
+    path = f"{disk_path(disk)}.{field}"
+    return Difference(path, show(before), show(after), disk_case(path, old=old, new=disk), disk.serial)
 
 
 def leftovers(
@@ -297,10 +333,11 @@ def _settle_device(
     """The device to aim at: observed values where a field is ignored, or open and not ours."""
     if found is None:
         return wanted
-    fields = _DISK_FIELDS if isinstance(wanted, DiskConfig) else _NIC_FIELDS
+    a_disk = isinstance(wanted, DiskConfig)
+    fields, optional = (_DISK_FIELDS, _OPTIONAL_DISK_FIELDS) if a_disk else (_NIC_FIELDS, _OPTIONAL_NIC_FIELDS)
     kept = {}
     for field, name in fields.items():
-        foreign = field in _OPTIONAL_DEVICE_FIELDS and getattr(wanted, name) is None and f"{at}.{field}" not in owned
+        foreign = field in optional and getattr(wanted, name) in _NOTHING and f"{at}.{field}" not in owned
         if foreign or is_ignored(f"{shown}.{field}", ignored=ignored):
             kept[name] = getattr(found, name)
     moved = kept.get("path", found) not in (found, getattr(wanted, "path", None))
@@ -323,7 +360,9 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _scalar_case(path: str, wanted: object, *, running: DomainConfig) -> Case:
+def _scalar_case(path: str, found: object, wanted: object, *, running: DomainConfig) -> Case:
+    if path in HOT_PERIPHERALS:
+        return plug_case(found, wanted)
     if path == "vcpus" and isinstance(wanted, int):
         if wanted < running.vcpus:
             return Case.VCPUS_DOWN

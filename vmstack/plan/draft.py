@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from vmstack.errors import ConflictError, Place, VmstackError, raise_all
-from vmstack.model.effects import AnyEffect, StartDomain
+from vmstack.model.effects import AnyEffect
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ImageFacts, ObservedDomain, ObservedNetwork, ObservedPool, ObservedVolume
 from vmstack.model.ownership import LedgerEntry
@@ -42,7 +42,6 @@ class _DraftStep:
     marks: tuple[LedgerMark, ...]
     flush: bool
     guards: tuple[Expectation, ...]
-    undo: StartDomain | None
 
 
 class Draft:
@@ -56,6 +55,7 @@ class Draft:
         self.errors: list[VmstackError] = []
         self.images: dict[str, ImageFacts] = {}
         self.seeds: dict[str, SeedDocuments] = {}
+        self.passwords: dict[str, str] = {}
         self.unchanged = 0
         self._changes: dict[tuple[str, Key], Change] = {}
         self._steps: dict[str, _DraftStep] = {}
@@ -104,14 +104,11 @@ class Draft:
         marks: Iterable[LedgerMark] = (),
         flush: bool = False,
         guards: Iterable[Expectation] = (),
-        undo: StartDomain | None = None,
     ) -> str:
         """Add a step and return its id. `needs` are ids (`None` is skipped), `after` are resources to wait for."""
         id_ = step_id(key, verb, host=host)
         wanted = tuple(dict.fromkeys(need for need in needs if need is not None))
-        self._steps[id_] = _DraftStep(
-            id_, host, key, effect, wanted, tuple(after), tuple(marks), flush, tuple(guards), undo
-        )
+        self._steps[id_] = _DraftStep(id_, host, key, effect, wanted, tuple(after), tuple(marks), flush, tuple(guards))
         return id_
 
     def explain(self, key: Key, *, host: str, reason: str, disruption: Disruption = Disruption.NONE) -> None:
@@ -138,6 +135,12 @@ class Draft:
     def intend(self, entry: LedgerEntry, *, host: str) -> None:
         """Have the ledger hold the entry as given before the first effect."""
         self._intents[host].append(entry)
+
+    def intend_once(self, entry: LedgerEntry, *, host: str) -> None:
+        """The same, unless something else is said of it already."""
+        said = [*self._intents.get(host, ()), *self._forget.get(host, ())]
+        if all(other.slot != entry.slot for other in said):
+            self.intend(entry, host=host)
 
     def forget(self, entry: LedgerEntry, *, host: str) -> None:
         """Have the ledger drop the entry before the first effect: what it stands for is gone already."""
@@ -210,26 +213,8 @@ class Draft:
         return tuple(sorted(self._diagnostics, key=lambda found: (found.severity, str(found.key or ""), found.text)))
 
     def steps(self) -> tuple[Step, ...]:
-        """Resolve all references and sort the steps: needs come before what needs them, ties go by id.
-
-        Raises `ConflictError` when they form a cycle.
-        """
-        resolved = {id_: self._resolve(step) for id_, step in self._steps.items()}
-        sorter = TopologicalSorter({id_: step.needs for id_, step in resolved.items()})
-        try:
-            sorter.prepare()
-        except CycleError as error:
-            raise ConflictError(
-                "the changes form a circle: each of them waits for the next",
-                details=[" -> ".join(error.args[1])],
-                resolution="apply a part of the changes first",
-            ) from error
-        ordered: list[Step] = []
-        while sorter.is_active():
-            ready = sorted(sorter.get_ready())
-            ordered += [resolved[id_] for id_ in ready]
-            sorter.done(*ready)
-        return tuple(ordered)
+        """Resolve all references and sort the steps. Raises `ConflictError` when they form a cycle."""
+        return in_order(self._resolve(step) for step in self._steps.values())
 
     def _resolve(self, step: _DraftStep) -> Step:
         needs = set(step.needs)
@@ -245,8 +230,27 @@ class Draft:
             marks=step.marks,
             flush=step.flush,
             guards=step.guards,
-            undo=step.undo,
         )
+
+
+def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Sort steps: needs come before what needs them, ties go by id. Raises `ConflictError` when they form a cycle."""
+    by_id = {step.id: step for step in steps}
+    sorter = TopologicalSorter({id_: step.needs for id_, step in by_id.items()})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise ConflictError(
+            "the changes form a circle: each of them waits for the next",
+            details=[" -> ".join(error.args[1])],
+            resolution="apply a part of the changes first",
+        ) from error
+    ordered: list[Step] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        ordered += [by_id[id_] for id_ in ready]
+        sorter.done(*ready)
+    return tuple(ordered)
 
 
 def step_id(key: Key, verb: str, *, host: str) -> str:

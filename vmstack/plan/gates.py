@@ -10,7 +10,6 @@ from vmstack.plan.changes.row import Outcome, VmState
 from vmstack.plan.changes.table import row_of
 from vmstack.plan.context import Context
 from vmstack.plan.domain_diff import disk_path
-from vmstack.plan.index import HostIndex
 from vmstack.plan.machines import MachineDecision
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.seeds import SEED_SERIAL
@@ -20,7 +19,7 @@ from vmstack.plan.volume_fate import Fate, VolumeFate
 def check_empty(context: Context) -> None:
     """Refuse to delete everything because a program is empty. Raises `RefusedError`."""
     policy = context.policy
-    if policy.destroy or policy.allow_empty or any(key.kind is not Kind.HOST for key in context.catalog.resources):
+    if policy.destroy or policy.allow_empty or any(key.kind is not Kind.HOST for key in context.order):
         return
     held = [
         host
@@ -32,32 +31,6 @@ def check_empty(context: Context) -> None:
             f"the program defines nothing, and stack {context.stack} has objects on {', '.join(held)}",
             resolution="use destroy to remove the stack, or --allow-empty if an empty stack is what you want",
         )
-
-
-def check_renames(context: Context) -> None:
-    """Refuse a resource that has another name than on the host: it would be made anew, and the old one deleted."""
-    for key, resource in context.catalog.resources.items():
-        for name in resource.options.aliases:
-            old = Key(key.kind, name)
-            if old in context.catalog.resources or not any(
-                _holds(index, old) and not _holds(index, key) for index in context.indexes.values()
-            ):
-                continue
-            context.draft.errors.append(
-                RefusedError(
-                    f"{key} was {old} before, and a resource cannot change its name: it would be deleted and made anew",
-                    resolution=f"keep the name {name!r}",
-                    place=resource.place,
-                )
-            )
-
-
-def _holds(index: HostIndex, key: Key) -> bool:
-    if key.kind is Kind.VM:
-        return key.name in index.own_domains
-    if key.kind is Kind.NETWORK:
-        return key.name in index.own_networks
-    return key in index.named_entries
 
 
 def check_replacements(fates: Mapping[str, VolumeFate], *, context: Context) -> None:

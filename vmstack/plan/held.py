@@ -1,4 +1,5 @@
-"""What stays because it is not known yet whether the program wants it: nothing of it goes, or is made anew below it."""
+"""What stays because it is not known yet whether the program wants it, or because the plan leaves it out: nothing of it
+goes, or is made anew below it."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,6 +9,7 @@ from vmstack.model.effects import (
     DefineDomain,
     DeleteVolume,
     RemovePool,
+    ResizeVolume,
     StopNetwork,
     UndefineNetwork,
     UploadImage,
@@ -17,9 +19,14 @@ from vmstack.model.identity import Key
 from vmstack.model.observed import ObservedDomain
 from vmstack.plan.context import Context
 from vmstack.plan.index import HostIndex, entry_key
-from vmstack.plan.remains import Remains, Wanted, find_remains, has_nic_on
+from vmstack.plan.remains import Wanted, divide, find_remains, has_nic_on
 
 _LISTED: Final = 8
+_UNKNOWN: Final = (
+    "and it is not known yet whether the program wants that",
+    "let the guests that the program asks about get their addresses, and plan again; "
+    "or write the values into the program",
+)
 
 
 def hold_all(wanted: Wanted, *, context: Context) -> dict[str, int]:
@@ -27,7 +34,7 @@ def hold_all(wanted: Wanted, *, context: Context) -> dict[str, int]:
     counts: dict[str, int] = {}
     for host, index in sorted(context.indexes.items()):
         remains = find_remains(index, wanted=wanted, context=context)
-        keys = _keys(remains)
+        keys = remains.keys()
         counts[host] = len(keys)
         keys = [key for key in keys if key not in context.catalog.resources]
         if keys:
@@ -44,27 +51,25 @@ def check_held(wanted: Wanted, *, context: Context) -> None:
     """Report steps that would take something from below what is held."""
     for _, index in sorted(context.indexes.items()):
         remains = find_remains(index, wanted=wanted, context=context)
-        domains = dict(remains.domains)
-        held_slots = {entry.slot for entry in remains.entries if entry.label}
-        for key, what in _taken(domains, held_slots, index=index, context=context):
+        held = divide(remains, context=context)[1] if context.whole else remains
+        domains = dict(held.domains)
+        held_slots = {entry.slot: entry_key(entry) for entry in held.entries if entry.label}
+        for key, what in dict.fromkeys(_taken(domains, held_slots, index=index, context=context)):
+            why, resolution = _UNKNOWN
+            if context.selected is not None:
+                why, resolution = "and the plan leaves that out", f"plan both: --target {key} --target {what}"
             context.draft.errors.append(
                 RefusedError(
-                    f"{key} would be changed below {what}, and it is not known yet whether the program wants that",
-                    resolution="let the guests that the program asks about get their addresses, and plan again; "
-                    "or write the values into the program",
+                    f"{key} would be changed below {what}, {why}",
+                    resolution=resolution,
                     place=context.catalog.resources[key].place if key in context.catalog.resources else None,
                 )
             )
 
 
-def _keys(remains: Remains) -> list[Key]:
-    keys = [key for key, _ in remains.domains] + [key for key, _ in remains.networks]
-    return sorted(dict.fromkeys(keys + [entry_key(entry) for entry in remains.entries]))
-
-
 def _taken(
-    domains: dict[Key, ObservedDomain], held: set[tuple[str, str]], *, index: HostIndex, context: Context
-) -> Iterator[tuple[Key, str]]:
+    domains: dict[Key, ObservedDomain], held: dict[tuple[str, str], Key], *, index: HostIndex, context: Context
+) -> Iterator[tuple[Key, Key]]:
     for step in context.draft.steps():
         effect = step.effect
         if step.host != index.host:
@@ -72,14 +77,17 @@ def _taken(
         if isinstance(effect, DeleteVolume | UploadImage | UploadSeed):
             path = index.volume_path((effect.pool, effect.volume))
             users = {domain.uuid for domain in (*index.own_users(path), *index.own_chain_users(path))}
-            yield from ((step.key, str(key)) for key, domain in domains.items() if domain.uuid in users)
-            backed = [slot for slot in index.backed.get(path or "", ()) if slot in held]
-            yield from ((step.key, f"the volume {label!r}") for _, label in backed)
+            yield from ((step.key, key) for key, domain in domains.items() if domain.uuid in users)
+            yield from ((step.key, held[slot]) for slot in index.backed.get(path or "", ()) if slot in held)
+        elif isinstance(effect, ResizeVolume):
+            # Only QEMU itself may grow what it has open.
+            running = {user.uuid for user in index.own_users(index.volume_path((effect.pool, effect.volume)))}
+            yield from ((step.key, key) for key, domain in domains.items() if domain.active and domain.uuid in running)
         elif isinstance(effect, StopNetwork | UndefineNetwork):
             on = [key for key, domain in domains.items() if domain.active and has_nic_on(domain, effect.name)]
-            yield from ((step.key, str(key)) for key in on)
+            yield from ((step.key, key) for key in on)
         elif isinstance(effect, RemovePool):
-            yield from ((step.key, f"the volume {label!r}") for pool, label in sorted(held) if pool == effect.pool)
+            yield from ((step.key, held[slot]) for slot in sorted(held) if slot[0] == effect.pool)
         elif isinstance(effect, DefineDomain):
             same = [key for key, domain in domains.items() if domain.name == effect.name and domain.uuid != effect.uuid]
-            yield from ((step.key, f"{key}, which has its name,") for key in same)
+            yield from ((step.key, key) for key in same)

@@ -1,5 +1,6 @@
 """`ignore_changes`: the fields whose observed value a program wants to keep."""
 
+import difflib
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -14,9 +15,15 @@ _VM_FIELDS: Final = frozenset({
     "serial_log", "virtio_console", "description", "autostart", "power", "cloud_init", "disks", "nics", "label",
     "arch", "emulator", "loader", "nvram", "nvram_template", "kernel", "initrd", "cmdline", "boot", "video", "tpm",
     "ignition", "consoles", "filesystems", "metadata", "stylesheet",
+    "channels", "iothreads", "rng", "watchdog", "balloon", "vsock", "panic", "host_devices",
 })  # fmt: skip
-_DISK_FIELDS: Final = frozenset({"capacity", "volume", "bus", "cache", "discard", "readonly", "wwn", "url"})
-_NIC_FIELDS: Final = frozenset({"network", "bridge", "interface", "mode", "model", "mtu"})
+_DISK_FIELDS: Final = frozenset(
+    {"capacity", "volume", "bus", "cache", "discard", "readonly", "wwn", "url", "iothread", "iotune"}
+)
+_NIC_FIELDS: Final = frozenset({
+    "network", "bridge", "interface", "mode", "model", "mtu", "portgroup", "link", "queues", "inbound", "outbound",
+    "filter", "filter_parameters",
+})  # fmt: skip
 _NETWORK_FIELDS: Final = frozenset({
     "mode", "bridge", "subnets", "dhcp", "reservations", "dns_hosts", "dns_enabled", "dns_forwarders", "dns_srvs",
     "routes", "dnsmasq_options", "domain", "domain_local", "mtu", "autostart", "xslt",
@@ -45,7 +52,7 @@ def check_ignored(resource: Resource) -> list[InputError]:
     return [
         InputError(
             f"{resource.key}: ignore_changes names {path!r}, which is no field of it",
-            resolution=f"use one of: {', '.join(field_choices(resource))}",
+            resolution=f"{_meant(path, resource)}use one of: {', '.join(field_choices(resource))}",
             place=resource.place,
         )
         for path in resource.options.ignore_changes
@@ -93,6 +100,12 @@ def is_field(resource: Resource, path: str) -> bool:
         names |= {medium.name for medium in resource.spec.hardware.media}
         return name in names and (field is None or field in _DISK_FIELDS)
     return name in {nic.name for nic in resource.spec.nics} and (field is None or field in _NIC_FIELDS)
+
+
+def _meant(path: str, resource: Resource) -> str:
+    """What a path that is none may have been meant to be."""
+    close = difflib.get_close_matches(path, field_choices(resource), n=2)
+    return f"did you mean {' or '.join(close)}? " if close else ""
 
 
 def field_choices(resource: Resource) -> list[str]:

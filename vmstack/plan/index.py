@@ -31,8 +31,9 @@ class HostIndex:
 
     `own_domains` and `own_networks` are ours by stamp *and* UUID, by name in the program; domains are indexed as
     `plan.adopted.as_named` reads them. `entries` is this stack's ledger and `others` are those of all other stacks, by
-    slot. `path_users` tells which domains, ours or not, have a file as a disk, live or persistent, `chain_users` which
-    have it under a disk, and `backed` which volumes have it as their backing file.
+    slot, with the names of such stacks in `owners`. `path_users` tells which domains, ours or not, have a file as a
+    disk, live or persistent, `chain_users` which have it under a disk, and `backed` which volumes have it as their
+    backing file.
     `ledger_digest` tells whether the ledger still lists what it did; `made` are the VMs and networks that it knows of.
     """
 
@@ -53,6 +54,7 @@ class HostIndex:
     entries: Mapping[Slot, LedgerEntry]
     named_entries: Mapping[Key, tuple[LedgerEntry, ...]]
     others: Mapping[Slot, tuple[LedgerEntry, ...]]
+    owners: Mapping[Slot, str]
     path_users: Mapping[str, tuple[ObservedDomain, ...]]
     chain_users: Mapping[str, tuple[ObservedDomain, ...]]
     backed: Mapping[str, tuple[Slot, ...]]
@@ -153,15 +155,17 @@ def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
     for entry in entries:
         named[entry_key(entry)].append(entry)
     others: dict[Slot, list[LedgerEntry]] = defaultdict(list)
+    owners: dict[Slot, str] = {}
     for ledger in snapshot.other_ledgers:
         for entry in ledger.entries:
             others[entry.slot].append(entry)
+            owners.setdefault(entry.slot, str(ledger.stack))
     return HostIndex(
         host=snapshot.host,
         facts=snapshot.facts,
         stack=stack,
         has_ledger=snapshot.ledger is not None,
-        ledger_digest=digest_of_ledger(snapshot.ledger),
+        ledger_digest=digest_of_ledger(snapshot.held or snapshot.ledger),
         made=snapshot.ledger.made if snapshot.ledger is not None else {},
         domains={domain.uuid: domain for domain in domains},
         domain_names={domain.name: domain for domain in domains},
@@ -174,6 +178,7 @@ def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
         entries={entry.slot: entry for entry in entries},
         named_entries={key: tuple(found) for key, found in named.items()},
         others={slot: tuple(found) for slot, found in others.items()},
+        owners=owners,
         path_users={path: tuple(users) for path, users in path_users.items()},
         chain_users={path: tuple(users) for path, users in chain_users.items()},
         backed={path: tuple(slots) for path, slots in backed.items()},

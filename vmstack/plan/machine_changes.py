@@ -29,6 +29,7 @@ _REASONS: Final = {
     Case.NETWORK_REPLACE: "A network it is on is made anew, with the guest off.",
     Case.DEFINITION: "{paths} can only change while the guest is off.",
     Case.WHOLE: "{paths} can only change while the guest is off.",
+    Case.PENDING: "{paths}: its definition has it already, and the running guest waits for that.",
 }
 # The same beside the field.
 _NOTES: Final = {
@@ -39,6 +40,7 @@ _NOTES: Final = {
     Case.COLD_UNPLUG: "cannot be removed while it runs",
     Case.DEFINITION: "can only change while it is off",
     Case.WHOLE: "can only change while it is off",
+    Case.PENDING: "defined already",
 }
 _SEED_REASONS: Final = {
     SeedPolicy.REPORT: "The new cloud-init content is there at the next start; nothing of it runs again.",
@@ -184,6 +186,8 @@ def _reasons(decision: MachineDecision) -> Iterator[str]:
         yield _SEED_REASONS[decision.spec.seed_policy]
     if any(item.case is Case.IGNITION for item in decision.differences):
         yield "The new content is there at the next start; a guest that took the old one at its first boot ignores it."
+    if any(item.case is Case.DEFERRED for item in decision.differences):
+        yield 'What needs a restart waits for the next one that others make (restart="defer").'
     if decision.remade:
         yield "Its definition is removed and made anew, which leaves its volumes alone."
         if decision.loses:

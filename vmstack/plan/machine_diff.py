@@ -5,12 +5,16 @@ from typing import Final, NamedTuple
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.plan.changes.row import Case
+from vmstack.plan.device_cases import can_hot_plug, can_hot_unplug, takes_port
 from vmstack.plan.domain_diff import Difference, differences, disk_path, nic_path, nic_place
+from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_state import boot_disk
 from vmstack.plan.pending import Pending, pending_restart
 
-_HOT_BUSES: Final = frozenset({"virtio"})
-_HOT_MODELS: Final = frozenset({"virtio", "e1000e"})
+# What is put right in place where only the running guest has it otherwise.
+_IN_PLACE: Final = frozenset({
+    Case.VCPUS_UP, Case.HOT_PLUG, Case.DEVICE_UPDATE, Case.MEDIUM, Case.IO_LIMITS, Case.IO_THREADS,
+})  # fmt: skip
 
 
 class Search(NamedTuple):
@@ -28,8 +32,9 @@ def find_differences(
     drop_nics: tuple[NicConfig, ...],
     under: tuple[Difference, ...],
     nic_names: dict[str, str],
+    ignored: frozenset[str] = frozenset(),
 ) -> Search:
-    """Compare with the persistent definition and, where the guest runs, with the live one."""
+    """Compare with the persistent definition and, where the guest runs, with the live one, but for `ignored` fields."""
     live = (domain.live or domain.config) if domain.active else None
     found = list(differences(target, domain.config, nic_names=nic_names, live=live))
     if live is not None:
@@ -37,10 +42,11 @@ def find_differences(
         found += [
             item
             for item in differences(target, live, nic_names=nic_names, live=live)
-            if item.path not in known and _fixable(item, target=target, live=live)
+            if item.path not in known
+            and not is_ignored(item.path, ignored=ignored)
+            and _fixable(item, target=target, live=live)
         ]
-    ports = (domain.free_ports or 0) if live is not None else 0
-    found = _plug(found, target=target, ports=ports, active=live is not None)
+        found = _plug(found, target=target, live=live, ports=domain.free_ports or 0)
     for disk in drop_disks:
         found.append(
             Difference(disk_path(disk), disk.path or disk.url, None, _unplug(disk, domain=domain), disk.serial)
@@ -62,22 +68,16 @@ def _fixable(item: Difference, *, target: DomainConfig, live: DomainConfig) -> b
 
     A guest that has more memory than it should is not: its balloon may not be inflated yet, or never be.
     """
-    if item.case is Case.VCPUS_UP:
-        return True
     if item.case is Case.MEMORY_WITHIN:
         return live.memory_kib < target.memory_kib
-    return item.case is Case.HOT_PLUG
+    return item.case in _IN_PLACE
 
 
-def _plug(found: list[Difference], *, target: DomainConfig, ports: int, active: bool) -> list[Difference]:
+def _plug(found: list[Difference], *, target: DomainConfig, live: DomainConfig, ports: int) -> list[Difference]:
     """Decide which additions can be hot-plugged: all of them, or none, so that one restart serves all."""
-    added = [item for item in found if item.case is Case.HOT_PLUG]
-    if not added or not active:
-        return found
-    buses = {disk.serial: disk.bus for disk in target.disks}
-    models = {nic.mac: nic.model for nic in target.nics}
-    hot = len(added) <= ports and all(
-        buses.get(item.device) in _HOT_BUSES or models.get(item.device or "") in _HOT_MODELS for item in added
+    added = [item.device or "" for item in found if item.case is Case.HOT_PLUG]
+    hot = sum(takes_port(device, target=target) for device in added) <= ports and all(
+        can_hot_plug(device, target=target, live=live) for device in added
     )
     if hot:
         return found
@@ -88,4 +88,4 @@ def _unplug(disk: DiskConfig, *, domain: ObservedDomain) -> Case:
     """The disk that a guest booted from cannot be taken from under it; nor can one on a SATA bus."""
     boot = boot_disk(domain.live or domain.config)
     boots = boot is not None and boot.target == disk.target
-    return Case.COLD_UNPLUG if boots or disk.bus not in _HOT_BUSES else Case.HOT_UNPLUG
+    return Case.COLD_UNPLUG if boots or not can_hot_unplug(disk) else Case.HOT_UNPLUG

@@ -28,7 +28,8 @@ def readiness_after(old: Stamp | None, *, spec: VmSpec, anew: bool) -> dict[str,
     if not old.digest and not old.intact:
         # Its stamp was lost. It was ready when it was noted that it is there, and does not report a second time.
         return {"ready": "ok" if spec.reports else "none", "report": None}
-    if old.ready == "none" and spec.ready_timeout is not None and spec.seed is not None:
+    checked = spec.reports and spec.restarts.health is not None
+    if old.ready == "none" and (checked or (spec.ready_timeout is not None and spec.seed is not None)):
         return {"ready": "pending", "report": None}
     if old.ready == "pending" and not spec.reports:
         return {"ready": "none", "report": None}

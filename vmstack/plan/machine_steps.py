@@ -3,9 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
+import msgspec
+
 from vmstack.model.effects import (
     AnyEffect,
-    AttachDevice,
+    AwaitHealthy,
     AwaitLease,
     AwaitReady,
     DefineDomain,
@@ -16,6 +18,7 @@ from vmstack.model.effects import (
     SetDescription,
     SetDomainAutostart,
     SetMemory,
+    SetPassword,
     SetVcpus,
     ShutdownDomain,
     StampDomain,
@@ -24,18 +27,21 @@ from vmstack.model.effects import (
 )
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
-from vmstack.plan.adopted import adopted_of, real_disk
+from vmstack.model.specs import VmSpec
+from vmstack.plan.adopted import adopted_of
 from vmstack.plan.changes.row import Case
 from vmstack.plan.context import Context
+from vmstack.plan.device_steps import changing_devices, coming_devices, leaving_devices
 from vmstack.plan.draft import freed, step_id
 from vmstack.plan.handovers import Handovers
 from vmstack.plan.machine_changes import describe_machine
 from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
 from vmstack.plan.networks import NetworkDecision
+from vmstack.plan.passwords import PATH, mark_in, unmarked
 from vmstack.plan.stamps import is_stamped_so
 from vmstack.plan.styling import write_whole
 from vmstack.plan.volume_fate import Fate
-from vmstack.xmlio.domain import patch_domain, write_disk, write_nic
+from vmstack.xmlio.domain import patch_domain
 from vmstack.xmlio.stamp import write_stamp
 
 # What frees a device of the old definition: the id of the step after which nothing of ours uses it any more.
@@ -50,7 +56,8 @@ def stop_step(decision: MachineDecision) -> str | None:
 def plan_stops(decisions: Mapping[str, MachineDecision], *, around: Surroundings, context: Context) -> None:
     """Stop the guests that must be off for a while, those that need others before those others.
 
-    A guest goes down only once all is there that can be made beside it: images, seeds, new volumes.
+    A guest goes down only once all is there that can be made beside it: images, seeds, new volumes, and its definition,
+    which the running guest gets at its next start, whoever starts it.
     """
     stopped_first: dict[str, list[str]] = defaultdict(list)
     for name, decision in decisions.items():
@@ -66,6 +73,10 @@ def plan_stops(decisions: Mapping[str, MachineDecision], *, around: Surroundings
         draft.expect(host, found)
         needs: list[str | None] = [*stopped_first.get(name, ())]
         after = tuple(_prepared(decision, around=around))
+        if decision.defines_first:
+            xml = _write(decision, found, name=found.name)
+            define = DefineDomain(uuid=found.uuid, name=found.name, xml=xml)
+            needs.append(draft.step(key, "define", define, host=host, after=after))
         if found.state == "paused":
             resume = ResumeDomain(uuid=found.uuid, name=found.name)
             needs.append(draft.step(key, "resume", resume, host=host, needs=needs, after=after))
@@ -147,7 +158,6 @@ class _Chain:
         *,
         after: tuple[Key, ...] = (),
         needs: tuple[str, ...] = (),
-        undo: StartDomain | None = None,
     ) -> str:
         decision = self._decision
         id_ = self._draft.step(
@@ -157,11 +167,14 @@ class _Chain:
             host=decision.host,
             needs=(*self.last, *needs),
             after=(*self._after, *after),
-            undo=undo,
         )
         self.last = (id_,)
         self._after = ()  # what comes later waits through the first step
         return id_
+
+    def carry_password(self, mark: str) -> None:
+        """Have the plan carry the password that a step sets."""
+        self._draft.passwords[mark] = self._decision.spec.password or ""
 
     def detach(self, device: str, xml: str, *, found: ObservedDomain) -> None:
         """Take a device out of the running guest. Nothing has to be made before, and others may wait for it."""
@@ -176,9 +189,10 @@ def _create(decision: MachineDecision, *, handovers: Handovers, context: Context
     draft.expect_absent(host, "domain", id=spec.uuid, name=spec.label)
     chain = _Chain(decision, context=context)
     config = decision.whole or decision.target
-    xml = write_whole(config, stamp=decision.stamp, stylesheet=spec.hardware.stylesheet)
+    xml = write_whole(config, stamp=unmarked(decision.stamp), stylesheet=spec.hardware.stylesheet)
     free = freed(Kind.VM, spec.label, host=host)
     chain.add("define", DefineDomain(uuid=spec.uuid, name=spec.label, xml=xml), after=(free,))
+    _set_password(decision, chain, live=False)
     _end(decision, chain, handovers=handovers, context=context)
 
 
@@ -193,9 +207,14 @@ def _change(decision: MachineDecision, *, releases: Releases, handovers: Handove
         chain.add("resume", ResumeDomain(uuid=found.uuid, name=found.name))
     if decision.mode is Mode.LIVE:
         _change_live(decision, found, chain, handovers=handovers)
-    if decision.mode in (Mode.DEFINE, Mode.RESTART) or decision.define:
+    if decision.defines_first:
+        _rename(decision, found, chain)
+        stamped = True
+    elif decision.mode in (Mode.DEFINE, Mode.RESTART) or decision.define:
         _define(decision, found, chain)
         stamped = True
+    if stamped and _password_comes_after(decision):
+        _set_password(decision, chain, live=False)
     if chain.last and decision.mode is not Mode.KEEP:
         releases[decision.host, decision.key] = chain.last[-1]
     if not stamped and not is_stamped_so(found.stamp, decision.stamp):
@@ -206,48 +225,79 @@ def _change(decision: MachineDecision, *, releases: Releases, handovers: Handove
 
 
 def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
-    spec = decision.spec
-    disks = frozenset(disk.serial for disk in decision.drop_disks if disk.serial is not None)
-    nics = frozenset(nic.mac for nic in decision.drop_nics)
-    if decision.whole is not None:
-        xml = write_whole(
-            decision.whole,
-            stamp=decision.stamp,
-            stylesheet=spec.hardware.stylesheet,
-            held=found.xml,
-            dropped=disks | nics,
-            adopted=adopted_of(found),
-        )
-    else:
-        xml = patch_domain(
-            found.xml,
-            config=decision.target,
-            stamp=decision.stamp,
-            drop_disks=disks,
-            drop_nics=nics,
-            adopted=adopted_of(found),
-        )
     name, after = decision.target.name, (freed(Kind.VM, decision.target.name, host=decision.host),)
     # The definition of a transient guest is gone once it is off.
     if name != found.name and found.persistent:
         chain.add("rename", RenameDomain(uuid=found.uuid, name=found.name, new_name=name), after=after)
     if decision.remade and found.persistent:
         chain.add("undefine", UndefineDomain(uuid=found.uuid, name=name))
-    # Only the host can tell whether it takes the definition, and a guest that ran must not stay off when it does not.
-    back = decision.stops and found.persistent and not decision.remade and found.state in ("running", "paused")
-    undo = StartDomain(uuid=found.uuid, name=name) if back else None
-    chain.add("define", DefineDomain(uuid=spec.uuid, name=name, xml=xml), after=after, undo=undo)
+    xml = _write(decision, found, name=name)
+    chain.add("define", DefineDomain(uuid=decision.spec.uuid, name=name, xml=xml), after=after)
+
+
+def _password_comes_after(decision: MachineDecision) -> bool:
+    """Whether the display's password is set once the definition is written."""
+    differs = any(item.path == PATH and item.case is not Case.DISPLAY_PASSWORD for item in decision.differences)
+    return differs or decision.remade
+
+
+def _set_password(decision: MachineDecision, chain: _Chain, *, live: bool) -> None:
+    """Set the display's password, and note it only then: who is killed in between sets it again."""
+    mark, name = mark_in(decision.stamp), decision.target.name
+    if mark is None and not any(item.path == PATH for item in decision.differences):
+        return
+    if mark is not None:
+        chain.carry_password(mark)
+    chain.add("password", SetPassword(uuid=decision.spec.uuid, name=name, password=mark, live=live))
+    if not live:
+        running = decision.observed is not None and decision.observed.active and not decision.stops
+        xml = write_stamp(decision.stamp)
+        chain.add("stamp", StampDomain(uuid=decision.spec.uuid, name=name, stamp_xml=xml, live=running))
+
+
+def _rename(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
+    """Give a guest that was defined under its old name, and is off now, its new one."""
+    name = decision.target.name
+    if name == found.name:
+        return
+    after = (freed(Kind.VM, name, host=decision.host),)
+    chain.add("rename", RenameDomain(uuid=found.uuid, name=found.name, new_name=name), after=after)
+    if decision.whole is not None:  # a stylesheet may make something else of another name
+        xml = _write(decision, found, name=name)
+        chain.add("redefine", DefineDomain(uuid=found.uuid, name=name, xml=xml))
+
+
+def _write(decision: MachineDecision, found: ObservedDomain, *, name: str) -> str:
+    """The new definition, under a name that libvirt takes."""
+    stamp = unmarked(decision.stamp) if _password_comes_after(decision) else decision.stamp
+    disks = frozenset(disk.serial for disk in decision.drop_disks if disk.serial is not None)
+    nics = frozenset(nic.mac for nic in decision.drop_nics)
+    if decision.whole is not None:
+        return write_whole(
+            msgspec.structs.replace(decision.whole, name=name),
+            stamp=stamp,
+            stylesheet=decision.spec.hardware.stylesheet,
+            held=found.xml,
+            dropped=disks | nics,
+            adopted=adopted_of(found),
+        )
+    return patch_domain(
+        found.xml,
+        config=msgspec.structs.replace(decision.target, name=name),
+        stamp=stamp,
+        drop_disks=disks,
+        drop_nics=nics,
+        dropped=frozenset(item.path for item in decision.differences if item.after is None),
+        adopted=adopted_of(found),
+    )
 
 
 def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain, *, handovers: Handovers) -> None:
     uuid, name, target = found.uuid, found.name, decision.target
-    paths = {item.path for item in decision.differences}
-    added = {item.device for item in decision.differences if item.case is Case.HOT_PLUG}
-    for disk in decision.drop_disks:
-        xml = write_disk(real_disk(disk, adopted=adopted_of(found)))
-        chain.detach(disk.serial or disk.target, xml, found=found)
-    for nic in decision.drop_nics:
-        chain.detach(nic.mac, write_nic(nic), found=found)
+    now = [item for item in decision.differences if item.case is not Case.DEFERRED]
+    paths = {item.path for item in now}
+    for device, xml in leaving_devices(decision, found):
+        chain.detach(device, xml, found=found)
     if "vcpus" in paths:
         chain.add("vcpus", SetVcpus(uuid=uuid, name=name, vcpus=target.vcpus, live=True))
     if "memory" in paths:
@@ -255,14 +305,10 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
     if "description" in paths:
         effect = SetDescription(uuid=uuid, name=name, description=target.description, live=True)
         chain.add("description", effect)
-    for disk in target.disks:
-        if disk.serial in added:
-            attach = AttachDevice(uuid=uuid, name=name, device=disk.serial or "", xml=write_disk(disk), live=True)
-            chain.add(f"attach:{disk.serial}", attach, needs=handovers.before(decision, disks=(disk,)))
-    for nic in target.nics:
-        if nic.mac in added:
-            attach = AttachDevice(uuid=uuid, name=name, device=nic.mac, xml=write_nic(nic), live=True)
-            chain.add(f"attach:{nic.mac}", attach, needs=handovers.before(decision, nics=(nic,)))
+    if any(item.case is Case.DISPLAY_PASSWORD for item in now):
+        _set_password(decision, chain, live=True)
+    for step in (*changing_devices(decision, found), *coming_devices(decision, found, handovers=handovers)):
+        chain.add(step.verb, step.effect, needs=step.needs)
 
 
 def _end(decision: MachineDecision, chain: _Chain, *, handovers: Handovers, context: Context) -> None:
@@ -273,15 +319,43 @@ def _end(decision: MachineDecision, chain: _Chain, *, handovers: Handovers, cont
     if decision.starts:
         needs = handovers.before(decision, disks=decision.target.disks, nics=decision.target.nics)
         chain.add("start", StartDomain(uuid=uuid, name=name), needs=needs)
-    if decision.awaits and spec.ready_timeout is not None:
-        addresses = tuple(address for nic in spec.nics for address in nic.addresses)
-        chain.add(
-            "ready",
-            AwaitReady(
-                uuid=uuid, name=name, timeout=spec.ready_timeout, instance=decision.instance, addresses=addresses
-            ),
-        )
-    if decision.awaits and spec.lease_macs:
-        lease = AwaitLease(uuid=uuid, name=name, macs=spec.lease_macs, agent=spec.agent, timeout=spec.lease_timeout)
-        chain.add("lease", lease)
+    if decision.awaits:
+        _await(spec, chain, name=name, instance=decision.instance)
     context.draft.finish(decision.key, *chain.last)
+
+
+def _await(spec: VmSpec, chain: _Chain, *, name: str, instance: str | None) -> None:
+    """Wait for all that makes the guest count as ready; the last of it is what concludes."""
+    uuid, health = spec.uuid, spec.restarts.health
+    if spec.ready_timeout is not None:
+        addresses = tuple(address for nic in spec.nics for address in nic.addresses)
+        ready = AwaitReady(
+            uuid=uuid,
+            name=name,
+            timeout=spec.ready_timeout,
+            instance=instance,
+            addresses=addresses,
+            conclusive=health is None and not spec.lease_macs,
+        )
+        chain.add("ready", ready)
+    if spec.lease_macs:
+        lease = AwaitLease(
+            uuid=uuid,
+            name=name,
+            macs=spec.lease_macs,
+            agent=spec.agent,
+            timeout=spec.lease_timeout,
+            conclusive=health is None,
+        )
+        chain.add("lease", lease)
+    if health is not None:
+        check = AwaitHealthy(
+            uuid=uuid,
+            name=name,
+            timeout=health.timeout,
+            interval=health.interval,
+            command=health.command,
+            address=health.address,
+            port=health.port,
+        )
+        chain.add("health", check)

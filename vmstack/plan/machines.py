@@ -14,6 +14,7 @@ from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Stamp
 from vmstack.model.plan import Disruption
 from vmstack.model.specs import DiskSpec, Power, VmSpec
+from vmstack.model.text import import_command
 from vmstack.plan.adopted import adopted_of, as_found
 from vmstack.plan.applied import AppliedDomain, write_applied
 from vmstack.plan.changes.row import Case, VmState
@@ -29,8 +30,10 @@ from vmstack.plan.machine_remarks import remark, remark_leases
 from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
 from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
+from vmstack.plan.passwords import mark_in, mark_of, password_difference
 from vmstack.plan.pending import tell_pending
 from vmstack.plan.remaking import asked_anew, named_changes, why_named
+from vmstack.plan.restarting import settle_restart
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.sparing import spare_of_machine
 from vmstack.plan.stamps import BY_HAND, why_stamped_anew
@@ -103,6 +106,12 @@ class MachineDecision:
         """Whether a running guest is shut down in this plan."""
         active = self.observed is not None and self.observed.active
         return active and (self.mode is Mode.RESTART or self.move in (PowerMove.STOP, PowerMove.START))
+
+    @property
+    def defines_first(self) -> bool:
+        """Whether the new definition is there before the guest is shut down, so that it still runs when the host
+        refuses that. What is removed with its definition has it made anew after that."""
+        return self.stops and self.mode is Mode.RESTART and not self.remade
 
     @property
     def loses(self) -> tuple[str, ...]:
@@ -209,11 +218,15 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
     word = styled.word
     if found is not None and is_ignored("stylesheet", ignored=ignored):
         styled, word = Styled(styled.config, None, ()), kept_word(found)
+    mark = mark_of(spec)
+    if found is not None and is_ignored("graphics", ignored=ignored):
+        mark = mark_in(found.stamp)
+    words = [item for item in (word, mark) if item is not None]
     fields = written_fields(styled.config, arch=spec.hardware.arch is not None)
     stamp = Stamp(
         path=context.stack.path(key),
         digest=digest_of(styled.config),
-        fields=tuple(sorted((*fields, word))) if word is not None else fields,
+        fields=tuple(sorted((*fields, *words))),
         generation=seed.generation if seed else _generation(found),
         protect=context.catalog.options(Kind.VM, spec.name).protect is True,
         retain=context.catalog.options(Kind.VM, spec.name).retain,
@@ -263,11 +276,18 @@ def _decide_existing(
     target = settle_target(styled.config, observed=found.config, owned=owned, ignored=ignored, nic_names=names)
     _check_rename(target, found, key=key, context=context)
     drop_disks, drop_nics, extras = _leftovers(target, found, owned=owned, ignored=ignored)
-    for path, what in extras:
-        if policy_of_extra(path, policies_of(key, context=context)) != "ignore":
-            context.draft.note(f"{path} ({what}) was added outside vmstack and is kept", key=key)
+    known = adopted_of(found)
+    for extra in extras:
+        silent = policy_of_extra(extra.path, policies_of(key, context=context)) == "ignore"
+        if silent or (known is not None and extra.path in known.left):
+            continue
+        context.draft.note(f"{extra.path} ({extra.what}) was added outside vmstack and is kept", key=key)
     under = _disturbances(spec, found, around=around)
-    search = find_differences(target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names)
+    search = find_differences(
+        target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names, ignored=ignored
+    )
+    secret = password_difference(found, stamp=stamp)
+    search = Search(tuple(sorted((*search.found, *secret), key=lambda item: item.path)), search.waiting)
     whole = None
     stylesheet = None if is_ignored("stylesheet", ignored=ignored) else spec.hardware.stylesheet
     reasons: list[str] = []
@@ -298,10 +318,11 @@ def _decide_existing(
     remade = bool(asked or named)
     reasons += why_named(named)
     search = Search((*search.found, *(Difference(*item, Case.REMADE) for item in asked)), search.waiting)
+    search = settle_restart(search, spec=spec, domain=found, wants_running=wants_running, ignored=ignored)
     mode, define = _mode(search.found, found, state=state, wants_running=wants_running, remade=remade)
     move = _move(found, state=state, wants_running=wants_running, mode=mode)
-    if "power" in spared.fields and mode is not Mode.RESTART:
-        move = PowerMove.NONE
+    if is_ignored("power", ignored=ignored) and mode is not Mode.RESTART:
+        move = PowerMove.NONE  # a guest that somebody paused stays so, too
     anew = rerooted or (seed is not None and seed.reseeds) or (mode is Mode.RESTART and wants_running)
     stamp = msgspec.structs.replace(stamp, **readiness_after(found.stamp, spec=spec, anew=anew))
     waits_for_boot = seed_waits_for_boot(target, found) and mode is not Mode.RESTART
@@ -346,7 +367,7 @@ def _mode(
     if not domain.persistent:
         return Mode.LIVE, True
     if found:
-        written = (Case.SEED, Case.IGNITION)
+        written = (Case.SEED, Case.IGNITION, Case.DEFERRED)
         return Mode.LIVE, any(item.case in written or item.path.startswith("metadata[") for item in found)
     return Mode.KEEP, False
 
@@ -408,7 +429,8 @@ def _name_is_free(spec: VmSpec, found: ObservedDomain | None, *, key: Key, conte
             ConflictError(
                 f"{key}: a domain {holder.name!r} ({holder.uuid}) exists on host {spec.host}, "
                 + ("and it is another VM of this stack" if owner else "and this stack did not make it"),
-                resolution="give the VM another name in the program, or rename or remove that domain on the host",
+                resolution="give the VM another name in the program, rename or remove that domain on the host, "
+                f"or take it over: {import_command('vm', spec.name, id=holder.name)}",
                 place=context.catalog.place(Kind.VM, spec.name),
             )
         )
@@ -447,4 +469,4 @@ def _generation(found: ObservedDomain | None) -> int:
 
 def _restamps(old: Stamp, new: Stamp) -> bool:
     """Whether the stamp must be written though nothing else is: the digest alone is no reason."""
-    return not old.intact or any(getattr(old, name) != getattr(new, name) for name in _STAMPED)
+    return not old.intact or not old.digest or any(getattr(old, name) != getattr(new, name) for name in _STAMPED)

@@ -14,10 +14,10 @@ def made_by_host(
 ) -> dict[str, dict[str, int]]:
     """By host and address, with the generation of each, sorted.
 
-    Of a program that is not known whole, nothing is deleted: what was there before stays in the list.
+    Where only a part is planned, or a program that is not known whole, what was there before stays in the list.
     """
     found: dict[str, dict[str, int]] = defaultdict(dict)
-    if not context.whole:
+    if not context.whole or context.selected is not None:
         for host, snapshot in observed.hosts.items():
             found[host].update(snapshot.ledger.made if snapshot.ledger is not None else {})
     for machine in machines:

@@ -27,6 +27,15 @@ def check_neighbours(design: NetworkConfig, *, host: str, key: Key, context: Con
             continue
         owner = own_network_name(index, other)
         if owner is not None and leaves(owner, other, host=host, context=context):
+            if context.spares(Key(Kind.NETWORK, owner)):
+                context.draft.errors.append(
+                    ConflictError(
+                        f"{key}: it cannot be beside network.{owner} on host {host}, which the plan leaves out: "
+                        f"{'; '.join(clashes)}",
+                        resolution=f"name it as well (--target network.{owner}), so that it goes first",
+                        place=context.catalog.place(Kind.NETWORK, key.name),
+                    )
+                )
             first.append(other.name)
         elif owner is None:
             context.draft.errors.append(

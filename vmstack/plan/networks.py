@@ -11,6 +11,7 @@ from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedNetwork
 from vmstack.model.ownership import Stamp
 from vmstack.model.specs import NetworkMode, NetworkSpec
+from vmstack.model.text import import_command
 from vmstack.plan.applied import AppliedNetwork, write_applied
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_network
@@ -155,7 +156,8 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
             ConflictError(
                 f"{key}: a network named {holder.name!r} ({holder.uuid}) exists on host {spec.host}, "
                 "and this stack did not make it",
-                resolution="give yours another name, refer to that one as an existing network, or remove it there",
+                resolution="give yours another name, refer to that one as an existing network, remove it there, "
+                f"or take it over: {import_command('network', spec.name, id=spec.label)}",
                 place=context.catalog.place(Kind.NETWORK, spec.name),
             )
         )
@@ -218,13 +220,18 @@ def styled_mark(owned: frozenset[str]) -> str | None:
 def _leaves(holder: ObservedNetwork, *, context: Context, host: str) -> bool:
     """Whether the network is ours and goes in this very plan, so that its name becomes free."""
     name = own_network_name(context.indexes[host], holder)
-    return name is not None and leaves(name, holder, host=host, context=context)
+    return (
+        name is not None
+        and not context.spares(Key(Kind.NETWORK, name))
+        and leaves(name, holder, host=host, context=context)
+    )
 
 
 def _restamps(old: Stamp | None, new: Stamp) -> bool:
     return (
         old is None
         or not old.intact
+        or not old.digest
         or any(getattr(old, name) != getattr(new, name) for name in ("fields", "protect", "retain", "trigger"))
     )
 

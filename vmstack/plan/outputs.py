@@ -31,6 +31,19 @@ def kept_outputs(outputs: Mapping[str, Output], *, ledgers: Iterable[Ledger]) ->
     return kept
 
 
+def outputs_after(
+    outputs: Mapping[str, Output], *, ledgers: Iterable[Ledger], partial: bool, destroy: bool
+) -> dict[str, Output]:
+    """What an apply leaves stored, by name. A partial one leaves the outputs of the last whole one as they are."""
+    held = tuple(ledgers)
+    if partial:
+        return {
+            name: Output(value=one.value, secret=one.secret, known=one.known)
+            for name, one in last_outputs(held).items()
+        }
+    return dict(sorted(kept_outputs({} if destroy else outputs, ledgers=held).items()))
+
+
 def last_outputs(ledgers: Iterable[Ledger]) -> dict[str, StoredOutput]:
     """What the last apply stored, by the ledgers of all hosts; nothing before the first one."""
     runs = [ledger for ledger in ledgers if ledger.last_run is not None]

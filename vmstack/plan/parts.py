@@ -1,9 +1,25 @@
 """Parts of a domain that are known by a key of their own, and how values of a domain are shown to people."""
 
 from vmstack.model.configs import DomainConfig
-from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
+from vmstack.model.hardware import (
+    BalloonSpec,
+    BandwidthSpec,
+    ConsoleSpec,
+    FilesystemSpec,
+    FwCfgSpec,
+    GraphicsSpec,
+    HostDeviceSpec,
+    IoTuneSpec,
+    MetadataSpec,
+    RngSpec,
+    TpmSpec,
+    VsockSpec,
+    WatchdogSpec,
+)
+from vmstack.model.sizes import format_size
 
-Keyed = ConsoleSpec | FilesystemSpec | MetadataSpec
+Keyed = ConsoleSpec | FilesystemSpec | MetadataSpec | HostDeviceSpec
+_KIB = 1024
 
 
 def keyed(config: DomainConfig, name: str) -> dict[str, Keyed]:
@@ -20,6 +36,8 @@ def _key(item: Keyed) -> str:
             return item.target
         case MetadataSpec():
             return item.namespace
+        case HostDeviceSpec():
+            return item.name
 
 
 def place_of(item: Keyed) -> tuple[str, int]:
@@ -44,9 +62,45 @@ def show(value: object) -> object:
             place = f"{value.host}:{value.service}" if value.type == "tcp" else value.path
             return " ".join(part for part in (value.type, place) if part)
         case FilesystemSpec():
-            return f"{value.source} ({value.accessmode}{', read-only' if value.readonly else ''})"
+            how = f"{value.driver}, {value.accessmode}" if value.driver else value.accessmode
+            return f"{value.source} ({how}{', read-only' if value.readonly else ''})"
         case MetadataSpec():
             return value.xml
+        case RngSpec():
+            rate = f", {value.rate_bytes} bytes in {value.rate_period or 1000} ms" if value.rate_bytes else ""
+            return f"{value.source or value.backend}{rate}{_other(value.model)}"
+        case WatchdogSpec():
+            return f"{value.model}, {value.action}"
+        case BalloonSpec():
+            marks = {
+                "autodeflate": value.autodeflate,
+                "free page reporting": value.free_page_reporting,
+                f"figures every {value.stats_period} s": value.stats_period,
+            }
+            return ", ".join((value.model, *(mark for mark, there in marks.items() if there)))
+        case VsockSpec():
+            return f"{'any CID' if value.cid is None else f'CID {value.cid}'}{_other(value.model)}"
+        case HostDeviceSpec():
+            return value.name if value.managed else f"{value.name} (unmanaged)"
+        case IoTuneSpec():
+            limits = ((name, getattr(value, name)) for name in value.__struct_fields__)
+            return ", ".join(
+                f"{name} {format_size(limit) if name.endswith('bytes') else limit}/s" for name, limit in limits if limit
+            )
+        case BandwidthSpec():
+            more = "".join(
+                f", {name} {format_size(part * _KIB)}"
+                for name, part in (("peak", value.peak), ("burst", value.burst))
+                if part is not None
+            )
+            return f"{format_size(value.average * _KIB)}/s{more}"
+        case tuple() if value and isinstance(value[0], tuple):
+            return ", ".join("=".join(str(part) for part in item) for item in value)
         case tuple():
             return ", ".join(str(item) for item in value)
     return value
+
+
+def _other(model: str) -> str:
+    """A model worth telling."""
+    return "" if model == "virtio" else f" ({model})"

@@ -19,13 +19,13 @@ from vmstack.plan.gates import (
     check_empty,
     check_files,
     check_remade,
-    check_renames,
     check_replacements,
     check_saved_states,
     check_slots,
 )
 from vmstack.plan.held import check_held
 from vmstack.plan.hooks import with_hooks
+from vmstack.plan.host_limits import check_limits
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
@@ -33,14 +33,19 @@ from vmstack.plan.machines import MachineDecision, Surroundings, decide_machines
 from vmstack.plan.made import made_by_host
 from vmstack.plan.network_steps import plan_networks
 from vmstack.plan.networks import NetworkFate, decide_networks
-from vmstack.plan.outputs import kept_outputs, last_outputs, stored_outputs
+from vmstack.plan.outputs import last_outputs, outputs_after, stored_outputs
 from vmstack.plan.placement import place
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.pools import plan_pools
 from vmstack.plan.premises import check_premises
+from vmstack.plan.proposals import propose_aliases
 from vmstack.plan.remains import Wanted, wanted_slots
-from vmstack.plan.remaking import find_followers
+from vmstack.plan.remaking import find_followers, find_remade
+from vmstack.plan.renames import find_renames, plan_renames, rename
+from vmstack.plan.restart_gates import check_deferred, check_taken
+from vmstack.plan.rolling import plan_rolls
 from vmstack.plan.seed_plan import decide_ignitions, decide_seeds, plan_seeds, reseeded_volumes
+from vmstack.plan.selection import Chosen, choose, describe_selection
 from vmstack.plan.settling import settle
 from vmstack.plan.space import check_space
 from vmstack.plan.volume_fate import Fate, VolumeFate
@@ -57,14 +62,19 @@ def make_plan(
     needed to destroy). Raises `ConflictError`, `InputError` or `RefusedError`, several of them as an `ErrorGroup`.
     """
     place(desired, observed)
+    renames = find_renames(desired, observed)
+    observed = rename(observed, renames, desired=desired)
     desired = settle(desired, observed)
-    context, decided = _decide_all(desired, observed, policy=policy, images=images)
+    chosen = choose(desired, observed, policy=policy)
+    context, decided = _decide_all(desired, observed, policy=policy, images=images, chosen=chosen)
     draft, machines, volumes = context.draft, decided.machines, decided.volumes
     check_capacity(machines.values(), context=context)
+    check_limits(machines.values(), context=context)
     check_files(machines.values(), context=context)
     check_saved_states(machines.values(), volumes=volumes, context=context)
     check_replacements(volumes, context=context)
     check_remade(machines.values(), context=context)
+    check_deferred(machines.values(), context=context)
     draft.raise_errors()
 
     for warning in desired.warnings:
@@ -80,13 +90,20 @@ def make_plan(
     slots = wanted_slots(context, bases=decided.bases.values(), volumes=volumes.values(), seeds=carriers)
     wanted = Wanted(stack=desired.stack, slots=slots, machines=machines, releases=releases)
     kept = plan_deletions(wanted, context=context)
-    if not context.whole:
+    if chosen is not None or not context.whole:
         check_held(wanted, context=context)
+    propose_aliases(context)
     draft.raise_errors()
 
+    plan_renames(renames, context=context)
+    if chosen is not None:
+        describe_selection(chosen, context=context)
     made = made_by_host(decided.machines.values(), networks=networks.values(), context=context, observed=observed)
     hooks = {resource.key: resource.options.hooks for resource in desired.resources if resource.options.hooks}
     plan = with_hooks(_close(context, desired, observed, kept=kept, made=made), hooks=hooks)
+    check_taken(machines.values(), plan.steps, context=context)
+    plan = plan_rolls(plan, machines, context=context)
+    draft.raise_errors()
     check_plan(plan)
     return plan
 
@@ -116,12 +133,17 @@ class Decided:
 
 
 def _decide_all(
-    desired: DesiredGraph, observed: Observed, *, policy: PlanPolicy, images: Mapping[str, ImageFacts]
+    desired: DesiredGraph,
+    observed: Observed,
+    *,
+    policy: PlanPolicy,
+    images: Mapping[str, ImageFacts],
+    chosen: Chosen | None,
 ) -> tuple[Context, Decided]:
     """Decide, and again until nothing more is made anew together with something else that is (`replace_with`)."""
     followers: Mapping[Key, tuple[Key, ...]] = {}
     while True:
-        context = open_context(desired, observed, policy=policy, images=images, followers=followers)
+        context = open_context(desired, observed, policy=policy, images=images, followers=followers, chosen=chosen)
         decided = decide(context)
         found = find_followers(decided.replaced, context=context)
         if found == followers:
@@ -135,7 +157,6 @@ def decide(context: Context) -> Decided:
     check_premises(context)
     draft.raise_errors()
     check_empty(context)
-    check_renames(context)
     plan_pools(context)
     bases = plan_bases(context)
     seeds = decide_seeds(context)
@@ -157,9 +178,11 @@ def open_context(
     policy: PlanPolicy,
     images: Mapping[str, ImageFacts],
     followers: Mapping[Key, tuple[Key, ...]] | None = None,
+    chosen: Chosen | None = None,
 ) -> Context:
-    """Index the inputs of a planning. `desired` is settled."""
-    wanted = desired
+    """Index the inputs of a planning. `desired` is settled, and `chosen` is what of it the plan is about."""
+    wanted = desired if chosen is None else chosen.reduce(desired)
+    selected = None if chosen is None else chosen.keys
     if policy.destroy:
         hosts = tuple(resource for resource in desired.resources if resource.key.kind is Kind.HOST)
         wanted = msgspec.structs.replace(desired, resources=hosts, outputs={})
@@ -171,6 +194,8 @@ def open_context(
         whole=policy.destroy or desired.whole,
         order={resource.key: resource.needs for resource in desired.resources},
         followers=followers or {},
+        remade=find_remade(desired, policy=policy, selected=selected),
+        selected=selected,
     )
 
 
@@ -184,8 +209,8 @@ def _close(
 ) -> Plan:
     draft, catalog = context.draft, context.catalog
     ledgers_before = [snapshot.ledger for snapshot in observed.hosts.values() if snapshot.ledger is not None]
-    outputs = {} if context.policy.destroy else kept_outputs(desired.outputs, ledgers=ledgers_before)
-    outputs = dict(sorted(outputs.items()))
+    partial = context.selected is not None
+    outputs = outputs_after(desired.outputs, ledgers=ledgers_before, partial=partial, destroy=context.policy.destroy)
     inhabited = {pool.host for pool in catalog.pools.values()}
     inhabited |= {network.host for network in catalog.networks.values()}
     inhabited |= {vm.host for vm in catalog.vms.values()}
@@ -201,7 +226,7 @@ def _close(
     differ = False
     for host in ledgers:
         ledger = observed.hosts[host].ledger
-        differ = differ or ledger is None or ledger.outputs != stored
+        differ = differ or (not partial and (ledger is None or ledger.outputs != stored))
     return Plan(
         stack=desired.stack,
         changes=tuple(_masked(change, context=context) for change in draft.changes()),
@@ -217,9 +242,11 @@ def _close(
         diagnostics=draft.diagnostics(),
         unchanged=draft.unchanged,
         gaps=() if context.policy.destroy else desired.gaps,
+        partial=partial,
         payload=Payload(
             images={name: draft.images[name] for name in sorted(draft.images)},
             seeds={digest: draft.seeds[digest] for digest in sorted(draft.seeds)},
+            passwords=dict(sorted(draft.passwords.items())),
         ),
     )
 

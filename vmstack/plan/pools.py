@@ -7,6 +7,7 @@ from vmstack.model.observed import ObservedPool
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
 from vmstack.model.specs import PoolSpec
+from vmstack.model.text import import_command
 from vmstack.plan.context import Context
 from vmstack.plan.design import clean_path, design_pool
 from vmstack.plan.entries import pending, resumes
@@ -68,7 +69,8 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
         context.draft.errors.append(
             ConflictError(
                 f"{key}: a storage pool {spec.label!r} exists on host {spec.host}, and this stack did not make it",
-                resolution="give yours another name, refer to that one as an existing pool, or remove it there",
+                resolution="give yours another name, refer to that one as an existing pool, remove it there, "
+                f"or take it over: {import_command('pool', spec.name, id=spec.label)}",
                 place=place,
             )
         )
@@ -99,6 +101,7 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
         digest=definition.digest,
         built=entry.built if entry else False,
         adopted=found is not None and entry is not None and entry.adopted,
+        renamed=entry is not None and entry.renamed,
         uuid=entry.uuid if found is not None and entry is not None else None,
     )
     if found is None:

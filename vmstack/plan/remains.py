@@ -8,7 +8,7 @@ from vmstack.model.observed import ObservedDomain, ObservedNetwork
 from vmstack.model.ownership import LedgerEntry
 from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
-from vmstack.plan.index import HostIndex, Slot, files_of, stamped_name
+from vmstack.plan.index import HostIndex, Slot, entry_key, files_of, stamped_name
 from vmstack.plan.machine_steps import Releases
 from vmstack.plan.machines import MachineDecision
 from vmstack.plan.neighbours import leaves
@@ -39,6 +39,11 @@ class Remains:
     domains: tuple[tuple[Key, ObservedDomain], ...]
     networks: tuple[tuple[Key, ObservedNetwork], ...]
     entries: tuple[LedgerEntry, ...]
+
+    def keys(self) -> list[Key]:
+        """The addresses, one for each thing, sorted."""
+        found = [key for key, _ in self.domains] + [key for key, _ in self.networks]
+        return sorted(dict.fromkeys(found + [entry_key(entry) for entry in self.entries]))
 
 
 def wanted_slots(
@@ -77,6 +82,21 @@ def find_remains(index: HostIndex, *, wanted: Wanted, context: Context) -> Remai
         ),
         entries=tuple(entry for slot, entry in sorted(index.entries.items()) if slot not in slots),
     )
+
+
+def divide(remains: Remains, *, context: Context) -> tuple[Remains, Remains]:
+    """What goes in this plan, and what the plan leaves out, so that it stays."""
+    if context.selected is None:
+        return remains, Remains(domains=(), networks=(), entries=())
+    parts = [
+        Remains(
+            domains=tuple(one for one in remains.domains if context.spares(one[0]) is spared),
+            networks=tuple(one for one in remains.networks if context.spares(one[0]) is spared),
+            entries=tuple(entry for entry in remains.entries if context.spares(entry_key(entry)) is spared),
+        )
+        for spared in (False, True)
+    ]
+    return parts[0], parts[1]
 
 
 def keeps_file(machine: MachineDecision, path: str) -> bool:

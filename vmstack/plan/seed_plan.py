@@ -114,14 +114,16 @@ def reseeded_volumes(decisions: Mapping[str, SeedDecision], *, context: Context)
 def _decide(spec: SeedSpec, vm: VmSpec, *, context: Context) -> SeedDecision | None:
     domain = context.indexes[vm.host].own_domains.get(vm.name)
     generation = domain.stamp.generation if domain is not None and domain.stamp is not None else 1
-    adopted = adopted_of(domain) is not None
-    instance = instance_id(context.stack, vm.name, generation=generation, adopted=adopted)
+    adopted = adopted_of(domain)
+    name = (adopted.born if adopted is not None else None) or vm.name
+    foreign = adopted is not None and adopted.born is None
+    instance = instance_id(context.stack, name, generation=generation, adopted=foreign)
     documents = seed_documents(spec, instance=instance)
     current = _current_label(domain)
     label = seed_volume_name(spec.name, digest=documents.digest)
     held = context.index_of_pool(spec.pool).entries.get((context.catalog.pools[spec.pool].label, current or ""))
-    if held is not None and held.adopted and held.digest == documents.digest:
-        label = held.label  # others named it, and it holds what it is to hold
+    if held is not None and (held.adopted or held.renamed) and held.digest == documents.digest:
+        label = held.label  # it was named otherwise, and holds what it is to hold
     changed = current is not None and current != label
     ignored = ignored_fields(context.catalog.options(Kind.VM, vm.name).ignore_changes)
     if changed and is_ignored("cloud_init", ignored=ignored):
@@ -130,7 +132,7 @@ def _decide(spec: SeedSpec, vm: VmSpec, *, context: Context) -> SeedDecision | N
     else:
         if changed and vm.seed_policy is SeedPolicy.RESEED:
             generation += 1
-            instance = instance_id(context.stack, vm.name, generation=generation)
+            instance = instance_id(context.stack, name, generation=generation)
             documents = seed_documents(spec, instance=instance)
             label = seed_volume_name(spec.name, digest=documents.digest)
     return _carrier(

@@ -43,7 +43,7 @@ def settle(desired: DesiredGraph, observed: Observed) -> DesiredGraph:
     known = _Known(desired.stack, observed, pool_hosts={pool.name: pool.host for pool in pools})
     for resource in desired.resources:
         known.note(resource)
-    if not known.texts:
+    if not known.texts and not known.kept:
         return desired
     resources = tuple(known.settle(resource) for resource in desired.resources)
     outputs = {name: known.settle_output(output) for name, output in desired.outputs.items()}
@@ -53,7 +53,8 @@ def settle(desired: DesiredGraph, observed: Observed) -> DesiredGraph:
 class _Known:
     """Everything adopted, on all hosts. `texts` are derived values and what stands in their place.
 
-    A volume that was made anew is not adopted any more, and keeps its name all the same, as does a pool.
+    A volume that was made anew is not adopted any more, and keeps its name all the same, as does a pool. `kept` are
+    labels of what the program has under another name now, with those that they really have.
     """
 
     def __init__(self, stack: StackId, observed: Observed, *, pool_hosts: Mapping[str, str]) -> None:
@@ -64,6 +65,7 @@ class _Known:
         self._labels: dict[str, list[str]] = defaultdict(list)
         self._pool_hosts = pool_hosts
         self.texts: dict[str, str] = {}
+        self.kept: dict[Key, tuple[str, str]] = {}
         for host, snapshot in observed.hosts.items():
             self._read(host, snapshot)
 
@@ -106,12 +108,20 @@ class _Known:
             entry = self._entries.get((spec.host, key))
             if entry is not None:
                 self._replace_label(key, entry.pool, spec.label)
+                self._keep_label(key, entry.pool, spec.label, renamed=entry.renamed, default=spec.name)
                 if entry.uuid is not None:
                     self._replace(derive_uuid(self._stack, key), entry.uuid)
         elif isinstance(spec, VolumeSpec):
             entry = self._entries.get((self._pool_hosts.get(spec.pool, ""), key))
             if entry is not None:
                 self._replace_label(key, entry.label, spec.label)
+                default = f"{spec.name}.{spec.format}"
+                self._keep_label(key, entry.label, spec.label, renamed=entry.renamed, default=default)
+
+    def _keep_label(self, key: Key, found: str, label: str, *, renamed: bool, default: str) -> None:
+        """What was made under another name in the program keeps its own, unless the program gives it one."""
+        if renamed and label == default and label != found:
+            self.kept[key] = (label, found)
 
     def _replace(self, derived: str, found: str) -> None:
         if derived != found:
@@ -128,6 +138,10 @@ class _Known:
         spec: Spec = _each(resource.spec, self._within, markup=self._within_markup)
         if isinstance(spec, VmSpec):
             spec = self._settle_vm(spec)
+        if isinstance(spec, NetworkSpec):
+            spec = self._settle_network(spec)
+        if resource.key in self.kept and isinstance(spec, PoolSpec | VolumeSpec):
+            spec = msgspec.structs.replace(spec, label=self.kept[resource.key][1])
         return resource if spec is resource.spec else msgspec.structs.replace(resource, spec=spec)
 
     def _settle_vm(self, spec: VmSpec) -> VmSpec:
@@ -137,6 +151,14 @@ class _Known:
         # A guest that others made has no channel to report over, and gets one only when it is made anew.
         reports = READY_CHANNEL in domain.config.channels
         return msgspec.structs.replace(spec, uuid=domain.uuid, ready_timeout=spec.ready_timeout if reports else None)
+
+    def _settle_network(self, spec: NetworkSpec) -> NetworkSpec:
+        network = self._networks.get((spec.host, spec.name))
+        adopted = network.stamp.adopted if network is not None and network.stamp is not None else None
+        if network is None or adopted is None or adopted.born is None or spec.bridge is not None:
+            return spec
+        bridge = derive_bridge(self._stack, Key(Kind.NETWORK, adopted.born))
+        return msgspec.structs.replace(spec, bridge=bridge) if network.config.bridge == bridge else spec
 
     def settle_output(self, output: Output) -> Output:
         return msgspec.structs.replace(output, value=_each(output.value, self._within))
@@ -158,7 +180,13 @@ class _Known:
                     parts += [text[start : match.end() - len(label)], quote(self.texts[label])]
                     start = match.end()
                     break
-        return "".join((*parts, text[start:]))
+        text = "".join((*parts, text[start:]))
+        for label, found in self.kept.values():
+            if label in text:
+                # Whole names only: one may be part of another.
+                parts = re.split(rf"(?<![\w.-]){re.escape(label)}(?![\w.-])", text)
+                text = quote(found).join(parts)
+        return text
 
 
 def _each(value: ThingT, change: Callable[[str], str], *, markup: Callable[[str], str] | None = None) -> ThingT:

@@ -4,12 +4,12 @@ A stylesheet is a function of the XML that vmstack would write, not of what libv
 a thing twice. So such a domain is always written whole, from the program, and never patched or changed live.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from vmstack.errors import DocumentError
-from vmstack.model.configs import DomainConfig
+from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Adopted, Stamp
 from vmstack.plan.changes.row import Case
@@ -18,6 +18,10 @@ from vmstack.xmlio.domain import carry_devices, read_domain, write_domain
 from vmstack.xmlio.overlay import compare
 from vmstack.xmlio.stylesheet import transform
 
+DeviceT = TypeVar("DeviceT", DiskConfig, NicConfig)
+_OVERLAID: Final = ("iothreads", "shared_memory", "rng", "watchdog", "balloon", "vsock", "panic")
+_OVERLAID_DISK: Final = ("iothread", "iotune")
+_OVERLAID_NIC: Final = ("portgroup", "link", "queues", "inbound", "outbound", "filter", "filter_parameters")
 # How a stamp's fields tell whose work a domain carries.
 _WORD: Final = "stylesheet="
 # What follows from something else, or what no guest notices, stays what it is.
@@ -67,10 +71,31 @@ def style(design: DomainConfig, *, stylesheet: str | None, path: str, found: Obs
     # Two lacks may be called the same; the plan shows each path once.
     unique = {item.path: item for item in differences}
     return Styled(
-        msgspec.structs.replace(config, pcie_ports=design.pcie_ports),
+        _typed(config, design=design),
         word,
         tuple(unique[path] for path in sorted(unique)),
     )
+
+
+def _typed(config: DomainConfig, *, design: DomainConfig) -> DomainConfig:
+    """The config that a stylesheet made, without the things that the program leaves open and `Overlay` compares."""
+    open_ = {name: None for name in _OVERLAID if getattr(design, name) is None}
+    disks = {disk.serial: disk for disk in design.disks}
+    nics = {nic.mac: nic for nic in design.nics}
+    return msgspec.structs.replace(
+        config,
+        **open_,
+        host_devices=design.host_devices,
+        disks=tuple(_as_designed(disk, disks.get(disk.serial), _OVERLAID_DISK) for disk in config.disks),
+        nics=tuple(_as_designed(nic, nics.get(nic.mac), _OVERLAID_NIC) for nic in config.nics),
+        pcie_ports=design.pcie_ports,
+    )
+
+
+def _as_designed(device: DeviceT, designed: DeviceT | None, names: tuple[str, ...]) -> DeviceT:
+    open_ = {name: getattr(designed, name, None) for name in names if not getattr(designed, name, None)}
+    open_ |= {"filter_parameters": ()} if open_.get("filter_parameters", ()) is None else {}
+    return msgspec.structs.replace(device, **open_)
 
 
 def kept_word(found: ObservedDomain) -> str | None:

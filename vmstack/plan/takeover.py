@@ -78,6 +78,13 @@ class Takeover:
                     place=self.catalog.place(*taking.key),
                 )
 
+    def _miss(self, key: Key, claim: Claim, *, index: HostIndex) -> None:
+        """What the ledger has is the stack's, though it is gone from the host: a plan says what becomes of it."""
+        if key in index.named_entries:
+            self.held.append(key)
+        else:
+            self.absent.append((key, claim))
+
     def _protect(self, key: Key, claim: Claim) -> bool:
         return claim.protect or self.catalog.options(key.kind, key.name).protect is True
 
@@ -85,7 +92,7 @@ class Takeover:
         spec = self.catalog.pools[key.name]
         found = next((pool for pool in index.pools.values() if pool.uuid == claim.id), None)
         if found is None:
-            self.absent.append((key, claim))
+            self._miss(key, claim, index=index)
             return
         self._labels[key] = found.name
         if self._is_listed((found.name, ""), key=key, index=index, what=f"the storage pool {found.name!r}"):
@@ -110,7 +117,7 @@ class Takeover:
             self.errors.append(_inactive(key, pool, host=index.host))
             return
         if found is None:
-            self.absent.append((key, claim))
+            self._miss(key, claim, index=index)
             return
         if found.pool != pool:
             self.errors.append(
@@ -184,11 +191,13 @@ class Takeover:
         if key.name in index.own_domains:
             self.errors.append(_twice(key, index.own_domains[key.name].name, host=index.host))
             return
-        adopted = Adopted(
-            uuid=found.uuid,
-            nics=dict(self._nics(spec, found.config)),
-            disks=dict(self._disks(spec, found.config, index=index)),
-        )
+        nics = dict(self._nics(spec, found.config))
+        disks = dict(self._disks(spec, found.config, index=index))
+        macs = {nic.mac for nic in spec.nics} | set(nics.values())
+        slots = {disk.target for disk in disks.values()}
+        left = [f"disks[{disk.serial or disk.target}]" for disk in found.config.disks if disk.target not in slots]
+        left += [f"nics[{nic.mac}]" for nic in found.config.nics if nic.mac not in macs]
+        adopted = Adopted(uuid=found.uuid, nics=nics, disks=disks, left=tuple(sorted(left)))
         stamp = Stamp(path=self.catalog.stack.path(key), digest="", protect=self._protect(key, claim), adopted=adopted)
         self.takings.append(Taking(key, index.host, claim, found, stamp=stamp))
 
@@ -314,7 +323,11 @@ class Takeover:
             return True
         if entry is None and slot not in index.others:
             return False
-        owner = f"is {entry.role}.{entry.name} of this stack" if entry is not None else "is of another stack"
+        owner = (
+            f"is {entry.role}.{entry.name} of this stack"
+            if entry is not None
+            else f"is of the stack {index.owners[slot]}"
+        )
         self.errors.append(
             RefusedError(
                 f"{key}: {what} on host {index.host} {owner} already",

@@ -35,6 +35,7 @@ def check_graph(desired: DesiredGraph) -> None:
     for vm in catalog.vms.values():
         errors += _vm(vm, catalog=catalog)
     errors += _seeds(catalog)
+    errors += _groups(catalog)
     errors += check_addresses(catalog)
     for resource in desired.resources:
         errors += check_ignored(resource)
@@ -344,6 +345,19 @@ def _twice(names: Iterable[str], *, what: str, key: Key, place: Place | None) ->
                 place=place,
             )
         seen.add(name)
+
+
+def _groups(catalog: Catalog) -> Iterator[VmstackError]:
+    seen: dict[str, VmSpec] = {}
+    for vm in catalog.vms.values():
+        group = vm.restarts.group
+        other = seen.setdefault(group.name, vm) if group is not None else vm
+        if other.restarts.group != group:
+            yield ConflictError(
+                f"{Key(Kind.VM, vm.name)}: vm.{other.name} is in another rolling group of the same name",
+                resolution="make the group once and give it to both, or give one of the two another name",
+                place=catalog.place(Kind.VM, vm.name),
+            )
 
 
 def _seeds(catalog: Catalog) -> Iterator[VmstackError]:

@@ -9,6 +9,7 @@ from vmstack.model.identity import Key, Kind
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.sizes import format_size
 from vmstack.model.specs import VolumeSource, VolumeSpec
+from vmstack.model.text import import_command
 from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
 from vmstack.plan.design import whole_sectors
@@ -139,7 +140,8 @@ def _decide(
         context.draft.errors.append(
             ConflictError(
                 f"{key}: a volume {spec.label!r} exists in pool {slot[0]!r} on host {index.host}, and {owner}",
-                resolution="give yours another name, or find out whose that one is and move it away",
+                resolution="give yours another name, find out whose that one is and move it away, "
+                f"or take it over: {import_command('volume', spec.name, id='/'.join(slot))}",
                 place=place,
             )
         )
@@ -201,6 +203,7 @@ def _decide(
             digest=definition.digest,
             # What others made of it and is left so is not what the stack applied.
             capacity=capacity if _is_left(entry, fate, capacity=capacity) else config.capacity,
+            renamed=entry is not None and entry.renamed,
             context=context,
         ),
         fate=fate,
@@ -263,6 +266,7 @@ def _entry(
     adopted: bool,
     digest: str | None,
     capacity: int,
+    renamed: bool,
     context: Context,
 ) -> LedgerEntry:
     options = context.catalog.options(Kind.VOLUME, spec.name)
@@ -288,4 +292,5 @@ def _entry(
         trigger=options.replacement_trigger,
         upload=spec.source in (VolumeSource.FULL_COPY, VolumeSource.UPLOAD),
         adopted=adopted,
+        renamed=renamed,
     )

@@ -1,12 +1,12 @@
 """The text side of a guest: its serial port with the log, and its virtio-serial channels."""
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final, Literal
 
 from vmstack.errors import DocumentError
 from vmstack.model.hardware import ConsoleSpec
-from vmstack.xmlio.safe import Element, add, drop_children, replace_children, set_attribute
+from vmstack.xmlio.safe import Element, add, drop_children, replace_children, serialise, set_attribute
 from vmstack.xmlio.table import new_root
 
 # Kinds of the host's side that have a path which somebody chooses; that of a pty is libvirt's.
@@ -173,8 +173,18 @@ def build_channel(devices: Element, name: str) -> None:
     add(add(devices, "channel", type="unix"), "target", type="virtio", name=name)
 
 
-def patch_channels(devices: Element, names: Iterable[str]) -> None:
-    """Add the channels that are not there; none is removed."""
+def write_channel(name: str) -> str:
+    """Write a virtio-serial channel, as for attaching it."""
+    holder = new_root("devices")
+    build_channel(holder, name)
+    return serialise(holder[0])
+
+
+def patch_channels(devices: Element, names: Iterable[str], *, drop: Container[str]) -> None:
+    """Add the channels that are not there; of those that are, only the ones to `drop` go (`channels[name]`)."""
+    for channel in devices.findall("channel"):
+        if any(f"channels[{name}]" in drop for name in read_channels((channel,))):
+            devices.remove(channel)
     present = set(read_channels(devices.findall("channel")))
     for name in names:
         if name not in present:

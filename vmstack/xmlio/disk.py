@@ -9,7 +9,8 @@ import msgspec
 
 from vmstack.errors import DocumentError
 from vmstack.model.configs import DiskConfig, PoolConfig
-from vmstack.xmlio.codec import LOWER, PRESENCE
+from vmstack.model.hardware import IoTuneSpec
+from vmstack.xmlio.codec import INTEGER, LOWER, PRESENCE
 from vmstack.xmlio.safe import (
     Element,
     add,
@@ -30,6 +31,7 @@ _DISK: Final = Table(
     Field("format", "driver/@type"),
     Field("cache", "driver/@cache"),
     Field("discard", "driver/@discard"),
+    Field("iothread", "driver/@iothread", INTEGER),
     Field("path", "source/@file", also=("source/@dev", "source/@dir")),
     Field("backing_format", "backingStore/format/@type"),
     Field("backing_path", "backingStore/source/@file", also=("backingStore/source/@dev",)),
@@ -38,6 +40,16 @@ _DISK: Final = Table(
     Field("readonly", "readonly", PRESENCE),
     Field("serial", "serial"),
     Field("wwn", "wwn", LOWER),
+)
+# https://libvirt.org/formatdomain.html#hard-drives-floppy-disks-cdroms: what is not limited is not there, or 0.
+_IOTUNE: Final = Table(
+    "iotune",
+    Field("total_bytes", "total_bytes_sec", INTEGER),
+    Field("read_bytes", "read_bytes_sec", INTEGER),
+    Field("write_bytes", "write_bytes_sec", INTEGER),
+    Field("total_iops", "total_iops_sec", INTEGER),
+    Field("read_iops", "read_iops_sec", INTEGER),
+    Field("write_iops", "write_iops_sec", INTEGER),
 )
 _ABSENT: Final = {"serial": None, "path": None, "format": None, "target": ""}
 # What libvirt calls the slots of a bus (vda, vdb, ..., vdz, vdaa): https://libvirt.org/formatdomain.html#hard-drives-floppy-disks-cdroms
@@ -51,7 +63,7 @@ _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 def read_disk(xml: str | Element) -> DiskConfig:
     """Read a `<disk>` of any kind; one without a file or device path has `path` `None`. Raises `DocumentError`."""
     disk = as_root(xml, what="a disk", tag="disk")
-    return DiskConfig(**_ABSENT | _DISK.read(disk), url=_read_url(disk))
+    return DiskConfig(**_ABSENT | _DISK.read(disk), url=_read_url(disk), iotune=_read_iotune(disk))
 
 
 def directories_of(pools: Iterable[PoolConfig]) -> dict[str, str]:
@@ -83,6 +95,7 @@ def build_disk(config: DiskConfig) -> Element:
     # An empty drive holds nothing whose format could be mistaken, but it names one like all others.
     add(disk, "driver", name="qemu", type=config.format or "raw")
     _DISK.write(disk, msgspec.structs.replace(config, kind=kind))
+    _put_iotune(disk, config.iotune)
     if config.url is not None:
         disk.insert(1, _build_source(config.url))
     source = disk.find("source")
@@ -169,6 +182,24 @@ def _patch(disk: Element, *, before: DiskConfig, after: DiskConfig) -> None:
         add(disk, "driver", name="qemu", type=after.format or "raw")
     now = read_disk(disk)
     _DISK.patch(disk, before=now, after=msgspec.structs.replace(after, kind=now.kind))
+    if before.iotune != after.iotune:
+        _put_iotune(disk, after.iotune)
+
+
+def _read_iotune(disk: Element) -> IoTuneSpec | None:
+    element = disk.find("iotune")
+    found = None if element is None else IoTuneSpec(**_IOTUNE.read(element))
+    return None if found == IoTuneSpec() else found
+
+
+def _put_iotune(disk: Element, wanted: IoTuneSpec | None) -> None:
+    """Have these limits. Those that a config cannot say (bursts, groups) belonged to the old ones."""
+    drop_children(disk, "iotune")
+    if wanted is not None:
+        element = add(disk, "iotune")
+        for name in wanted.__struct_fields__:
+            if getattr(wanted, name):
+                add(element, f"{name}_sec", text=str(getattr(wanted, name)))
 
 
 def _source(config: DiskConfig) -> tuple[str | None, ...]:

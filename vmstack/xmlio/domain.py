@@ -1,9 +1,10 @@
 """Domains: read any that libvirt can hold, write new ones, patch existing ones."""
 
+from collections import defaultdict
 from typing import Any, Final
 
 from vmstack.errors import DocumentError
-from vmstack.model.configs import DomainConfig
+from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.hardware import ConsoleSpec
 from vmstack.model.ownership import Adopted, Stamp
 from vmstack.xmlio.adopted import name_disks, unname_disks
@@ -22,7 +23,9 @@ from vmstack.xmlio.console import (
 from vmstack.xmlio.disk import patch_disks, read_disk, write_disk
 from vmstack.xmlio.display import patch_graphics, patch_video, read_graphics, read_video
 from vmstack.xmlio.fresh import build_devices, build_platform, build_scsi, video_model
+from vmstack.xmlio.host_devices import patch_host_devices, read_host_devices
 from vmstack.xmlio.nic import patch_nics, read_nic, write_nic
+from vmstack.xmlio.peripherals import patch_peripherals, put_shared_memory, read_peripherals, read_shared_memory
 from vmstack.xmlio.ports import count_free_ports, rebuild_buses
 from vmstack.xmlio.safe import Element, add, as_root, drop_attributes, drop_children, parse_xml, serialise
 from vmstack.xmlio.shares import (
@@ -43,6 +46,8 @@ __all__ = [
     "read_disk",
     "read_domain",
     "read_nic",
+    "rewrite_disk",
+    "rewrite_nic",
     "same_machine",
     "write_disk",
     "write_domain",
@@ -61,6 +66,8 @@ def _encode_firmware(value: str) -> str:
     return value
 
 
+# No thread at all is what a domain has that says nothing.
+COUNT: Final = Codec(lambda text: INTEGER.decode(text) or None, INTEGER.encode)
 _DOMAIN: Final = Table(
     "domain",
     Field("type", "@type", keep=True),
@@ -80,6 +87,7 @@ _DOMAIN: Final = Table(
     Field("initrd", "os/initrd"),
     Field("cmdline", "os/cmdline"),
     Field("emulator", "devices/emulator"),
+    Field("iothreads", "iothreads", COUNT, keep=True),
 )
 # The families of machine types, by the alias that libvirt expands into the newest version.
 _FAMILIES: Final = {"q35": "pc-q35-", "pc": "pc-i440fx-", "virt": "virt-"}
@@ -100,13 +108,13 @@ def read_domain(xml: str | Element) -> DomainConfig:
         values |= read_loader(system)
         values["boot"] = read_boot(system)
     values |= {"fw_cfg": read_fw_cfg(root), "metadata": read_metadata(root)}
+    values["shared_memory"] = read_shared_memory(root)
     devices = root.find("devices")
     if devices is None:
         return DomainConfig(**values)
-    found: dict[str, list[Element]] = {tag: [] for tag in ("disk", "interface", "channel", "graphics")}
+    found: dict[str, list[Element]] = defaultdict(list)
     for device in devices:
-        if device.tag in found:
-            found[device.tag].append(device)
+        found[str(device.tag)].append(device)
     return DomainConfig(
         disks=tuple(read_disk(disk) for disk in found["disk"]),
         nics=tuple(read_nic(nic) for nic in found["interface"]),
@@ -118,6 +126,8 @@ def read_domain(xml: str | Element) -> DomainConfig:
         tpm=read_tpm(devices),
         filesystems=read_filesystems(devices),
         channels=read_channels(found["channel"]),
+        host_devices=read_host_devices(found["hostdev"]),
+        **read_peripherals(found),
         **values,
     )
 
@@ -159,6 +169,7 @@ def patch_domain(
     stamp: Stamp | None,
     drop_disks: frozenset[str] = frozenset(),
     drop_nics: frozenset[str] = frozenset(),
+    dropped: frozenset[str] = frozenset(),
     adopted: Adopted | None = None,
 ) -> str:
     """Bring persistent XML, as libvirt gave it, to `config`; what the config does not speak of survives.
@@ -166,7 +177,9 @@ def patch_domain(
     Where the config equals what the XML says nothing is touched, so `patch_domain(x, config=read_domain(x))` is `x`.
     A value of `None` removes what the XML says, but for type, arch, machine and CPU mode, which stay. A machine alias
     (`q35`) never replaces one of its versions. Disks are matched by serial and keep their slot, NICs by MAC; those not
-    in the config stay unless their serial or MAC is dropped. Channels are only added. `pcie_ports` counts only for
+    in the config stay unless their serial or MAC is dropped. Channels, host devices, the small devices of
+    `peripherals`, I/O threads and shared memory that the config does not have stay unless they are `dropped`, by the
+    paths of the plan (`channels[name]`, `host_devices[pci:address]`, `rng`). `pcie_ports` counts only for
     another kind of machine, which gets buses of its own: its old controllers and addresses go.
     A stamp of `None` leaves the stamp that is there. Disks that are `adopted` have their logical names as serials in
     `config` and `drop_disks`, and keep the serials that they really have.
@@ -209,18 +222,53 @@ def patch_domain(
         patch_consoles(devices, config.consoles or default_consoles(config))
     patch_serial_log(devices, log=config.serial_log)
     patch_virtio_console(devices, wanted=config.virtio_console)
-    patch_channels(devices, config.channels)
+    patch_channels(devices, config.channels, drop=dropped)
     patch_graphics(devices, config.graphics, video=video_model(config))
     if config.video != before.video:
         patch_video(devices, config.video or ("none" if config.graphics is None else video_model(config)))
     patch_tpm(devices, config.tpm)
     patch_filesystems(devices, config.filesystems)
+    patch_host_devices(devices, config.host_devices, drop=dropped)
+    patch_peripherals(devices, before=before, after=config, drop=dropped)
+    if config.shared_memory or "shared_memory" in dropped:
+        put_shared_memory(root, wanted=config.shared_memory)
+    if "iothreads" in dropped:
+        drop_children(root, "iothreads", "iothreadids")
+    elif "iothreads" in changed:
+        drop_children(root, "iothreadids")  # a list of single threads contradicts a new count
     if devices.getparent() is None and len(devices):
         root.append(devices)
     unname_disks(named)
     if stamp is not None:
         put_stamp(root, stamp)
     return serialise(root)
+
+
+def rewrite_disk(xml: str, disk: DiskConfig, *, adopted: Adopted | None = None) -> str | None:
+    """The definition's `<disk>` of that serial, as it is once it is like `disk`; `None` where there is none."""
+    root = parse_xml(xml, what="a domain's XML")
+    named = name_disks(root, adopted=adopted)
+    devices = root.find("devices")
+    if devices is None:
+        return None
+    found = next((item for item in devices.findall("disk") if read_disk(item).serial == disk.serial), None)
+    if found is None:
+        return None
+    patch_disks(devices, (disk,), drop=frozenset())
+    unname_disks(named)
+    return serialise(found)
+
+
+def rewrite_nic(xml: str, nic: NicConfig) -> str | None:
+    """The definition's `<interface>` of that MAC, as it is once it is like `nic`; `None` where there is none."""
+    devices = parse_xml(xml, what="a domain's XML").find("devices")
+    if devices is None:
+        return None
+    found = next((item for item in devices.findall("interface") if read_nic(item).mac == nic.mac), None)
+    if found is None:
+        return None
+    patch_nics(devices, (nic,), drop=frozenset())
+    return serialise(found)
 
 
 def carry_devices(xml: str, *, held: str, dropped: frozenset[str], adopted: Adopted | None = None) -> str:

@@ -15,7 +15,9 @@ from vmstack.xmlio.console import (
 )
 from vmstack.xmlio.disk import build_disk
 from vmstack.xmlio.display import build_graphics, patch_video
+from vmstack.xmlio.host_devices import patch_host_devices
 from vmstack.xmlio.nic import build_nic
+from vmstack.xmlio.peripherals import build_peripherals, put_shared_memory
 from vmstack.xmlio.ports import build_ports
 from vmstack.xmlio.safe import Element, add
 from vmstack.xmlio.shares import patch_filesystems, patch_tpm
@@ -67,10 +69,9 @@ def build_devices(root: Element, config: DomainConfig) -> None:
     if config.video is not None:
         patch_video(devices, config.video)
     patch_tpm(devices, config.tpm)
-    balloon = add(devices, "memballoon", model="virtio")
-    add(balloon, "stats", period="10")
-    rng = add(devices, "rng", model="virtio")
-    add(rng, "backend", text="/dev/urandom", model="random")
+    patch_host_devices(devices, config.host_devices, drop=())
+    build_peripherals(devices, config)
+    put_shared_memory(root, wanted=config.shared_memory)
 
 
 def build_scsi(devices: Element) -> None:

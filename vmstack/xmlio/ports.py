@@ -73,7 +73,8 @@ def _count_taken(config: DomainConfig) -> int:
     nics = sum(nic.model not in _CONVENTIONAL_NICS for nic in config.nics)
     # Consoles share the controller of the channels.
     serial = bool(config.channels) or any(console.target == "virtio" for console in config.consoles)
-    return always + disks + nics + serial + len(config.filesystems)
+    extra = sum(device.kind != "usb" for device in config.host_devices) + (config.vsock is not None)
+    return always + disks + nics + serial + len(config.filesystems) + extra
 
 
 def _read_number(text: str | None, *, base: int) -> int | None:

@@ -6,7 +6,7 @@ from lxml import etree
 
 from vmstack.model.hardware import FilesystemSpec, MetadataSpec, TpmSpec
 from vmstack.xmlio.canonical import canonicalise
-from vmstack.xmlio.safe import Element, add, parse_xml, replace_children, set_attribute
+from vmstack.xmlio.safe import Element, add, parse_xml, replace_children, serialise, set_attribute
 from vmstack.xmlio.stamp import NAMESPACE
 from vmstack.xmlio.table import new_root
 
@@ -23,12 +23,29 @@ def read_filesystems(devices: Element) -> tuple[FilesystemSpec, ...]:
         if path and tag:
             mode = element.get("accessmode") or "passthrough"
             readonly = element.find("readonly") is not None
-            found.append(FilesystemSpec(source=path, target=tag, accessmode=mode, readonly=readonly))
+            driver = element.find("driver")
+            fast = driver is not None and driver.get("type") == "virtiofs"
+            found.append(
+                FilesystemSpec(
+                    source=path,
+                    target=tag,
+                    accessmode=mode,
+                    readonly=readonly,
+                    driver="virtiofs" if fast else None,
+                )
+            )
     return tuple(sorted(found, key=lambda item: item.target))
+
+
+def write_filesystem(spec: FilesystemSpec) -> str:
+    """Write a shared directory, as for attaching it."""
+    return serialise(build_filesystem(spec))
 
 
 def build_filesystem(spec: FilesystemSpec) -> Element:
     filesystem = new_root("filesystem", type="mount", accessmode=spec.accessmode)
+    if spec.driver is not None:
+        add(filesystem, "driver", type=spec.driver)
     add(filesystem, "source", dir=spec.source)
     add(filesystem, "target", dir=spec.target)
     if spec.readonly:

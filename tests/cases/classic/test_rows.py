@@ -73,7 +73,6 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "images from URLs": ("volume/source",),
     "a name below two components": (f"{UNIT}test_two_of_one_name_below_different_components_are_refused",),
-    "another name with an alias": ("domain/alias",),
     "`apply` on a value that is not known": (f"{UNIT}test_addresses_that_dhcp_gives_are_unknown_and_said_to_be",),
 }  # fmt: skip
 

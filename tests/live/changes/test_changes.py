@@ -3,14 +3,14 @@
 import pytest
 
 from tests.cases.classic.bench import Bench
-from tests.live.changes import rows_compute
+from tests.live.changes import rows_compute, rows_devices
 from tests.live.changes.change import Change, Names, Trial
 from tests.live.changes.trials import Session
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(300)]
 # So many guests at once: more would only wait for each other.
 _TOGETHER = 24
-_MODULES = {"compute": rows_compute.CHANGES}
+_MODULES = {"compute": rows_compute.CHANGES, "devices": rows_devices.CHANGES}
 
 
 def _batches(name: str, changes: tuple[Change, ...]) -> list[object]:

@@ -45,6 +45,9 @@ class Content:
     def seed(self, digest: str) -> bytes:
         return b"".join(chunk for chunk in self.chunks if isinstance(chunk, bytes))
 
+    def password(self, name: str) -> str:
+        raise AssertionError(name)
+
     @property
     def bytes(self) -> bytes:
         return b"".join(chunk if isinstance(chunk, bytes) else bytes(chunk) for chunk in self.chunks)

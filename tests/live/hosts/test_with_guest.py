@@ -50,6 +50,9 @@ class ProbeImage:
     def seed(self, digest: str) -> bytes:
         raise KeyError(digest)
 
+    def password(self, name: str) -> str:
+        raise KeyError(name)
+
 
 @pytest.fixture(scope="session")
 def probe() -> Path:

@@ -62,7 +62,7 @@ class Subject:
         running = self.stack.start(*command, "--yes", "--allow-data-loss")
         wanted = int(2 * self.steps[what] * share)
         next(line for line in running.lines() if line["type"] == "change_summary")
-        events = (line for line in running.lines() if line["type"] in ("apply_start", "apply_complete"))
+        events = (line for line in running.lines() if line["type"] in ("provision_start", "provision_complete"))
         for _ in islice(events, wanted):
             pass
         run = running.stop(signal.SIGKILL)
@@ -152,7 +152,7 @@ def test_apply_that_is_killed_or_interrupted_while_a_guest_boots_goes_on_waiting
 
     stack.edit('memory="128MiB"', 'memory="160MiB"')
     killed = stack.start("apply", "--yes")
-    killed.until("ShutdownDomain", kind="apply_complete")
+    killed.until("ShutdownDomain", kind="provision_complete")
     assert killed.stop(signal.SIGKILL).code == -signal.SIGKILL
     stack.apply()
     check_guest(stack)

@@ -60,11 +60,12 @@ class Running:
             self.seen.append(json.loads(line))
             yield self.seen[-1]
 
-    def until(self, action: str, *, kind: str = "apply_start", address: str | None = None) -> dict:
-        """Wait for the line that tells of the action."""
+    def until(self, action: str, *, kind: str = "provision_start", address: str | None = None) -> dict:
+        """Wait for the line that tells of the effect."""
         for line in self.lines():
             hook = line.get("hook", {})
-            if line["type"] == kind and hook["action"] == action and address in (None, hook["resource"]["addr"]):
+            known = address in (None, hook.get("resource", {}).get("vmstack"))
+            if line["type"] == kind and hook["provisioner"] == action and known:
                 return line
         raise AssertionError(f"it ended without {kind} of {action}: {self.finish()}")
 
@@ -134,11 +135,11 @@ class Stack:
     def destroy(self, code: int = 0) -> Run:
         return self.run("destroy", "--yes", "--allow-data-loss", code=code)
 
-    def is_converged(self, *, pending: bool = False) -> Run:
-        """Insist that nothing is left to do, and (unless `pending`) that no guest waits for a restart to get it."""
+    def is_converged(self, *, fresh: bool = False) -> Run:
+        """Insist that nothing is left to do, and (`fresh`) that no guest waits for a restart to get all of it."""
         run = self.run("plan", "--detailed-exitcode")
         assert "No changes." in run.out, run
-        assert pending or "pending restart" not in run.err, run
+        assert not fresh or "pending restart" not in run.err, run
         return run
 
     def name(self, part: str) -> str:

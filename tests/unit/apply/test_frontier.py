@@ -6,7 +6,7 @@ from vmstack.apply.frontier import Frontier, Limits
 from vmstack.errors import InternalError
 from vmstack.model.effects import AnyEffect, AwaitReady, DeleteVolume, StartDomain
 from vmstack.model.identity import Key, Kind
-from vmstack.model.plan import Step
+from vmstack.model.plan import Roll, Step
 
 
 def step(name: str, *needs: str, effect: AnyEffect | None = None, host: str = "kvm1") -> Step:
@@ -96,3 +96,46 @@ def test_ten_thousand_steps_are_handed_out_quickly():
             front.finish(one, success=True)
             done += 1
     assert done == 10_000
+
+
+def rolling(*units: tuple[Step, ...], limit: int = 1) -> tuple[Frontier, Roll]:
+    keys = tuple(unit[0].key for unit in units)
+    roll = Roll(group="web", limit=limit, keys=keys, units=tuple(tuple(one.id for one in unit) for unit in units))
+    steps = [one for unit in units for one in unit]
+    return Frontier(steps, limits=Limits(), rolls=[roll]), roll
+
+
+def unit(name: str) -> tuple[Step, ...]:
+    """Two steps that may begin a unit, and one that ends it."""
+    return step(f"{name}1"), step(f"{name}2"), step(f"{name}3", f"{name}1", f"{name}2")
+
+
+def test_unit_of_a_roll_begins_when_another_one_is_done_to_its_last_step():
+    a, b, c = unit("a"), unit("b"), unit("c")
+    front, _ = rolling(a, b, c, limit=2)
+    assert ids(front.take()) == ["a1", "a2", "b1", "b2"]
+    for one in (*b[:2], *a[:2]):
+        front.finish(one, success=True)
+    assert ids(front.take()) == ["a3", "b3"]
+    front.finish(b[2], success=True)
+    assert ids(front.take()) == ["c1", "c2"]
+
+
+def test_after_a_failure_no_unit_begins_and_those_that_did_are_finished():
+    a, b, c = unit("a"), unit("b"), unit("c")
+    front, _ = rolling(a, b, c, limit=2)
+    front.take()
+    front.finish(a[0], success=False)
+    for one in (a[1], b[0], b[1]):
+        front.finish(one, success=True)
+    assert ids(front.take()) == ["b3"]
+    front.finish(b[2], success=True)
+    assert front.take() == []
+    assert ids(list(front.left)) == ["a3", "c1", "c2", "c3"]
+
+
+def test_a_roll_holds_up_nobody_else():
+    a, b = unit("a"), unit("b")
+    _, roll = rolling(a, b)
+    front = Frontier([*a, *b, step("z")], limits=Limits(), rolls=[roll])
+    assert ids(front.take()) == ["a1", "a2", "z"]

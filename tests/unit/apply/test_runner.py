@@ -46,6 +46,9 @@ class NoSupply:
     def seed(self, digest: str) -> bytes:
         raise AssertionError(digest)
 
+    def password(self, name: str) -> str:
+        raise AssertionError(name)
+
 
 def volume_xml(name: str) -> str:
     return f"<volume><name>{name}</name><capacity>1024</capacity><target><format type='raw'/></target></volume>"

@@ -114,16 +114,17 @@ def test_plan_as_json_is_the_same_twice_and_holds_no_secret(stack, host, capsys)
 def test_apply_as_json_is_lines_of_events(stack, host, capsys):
     assert run("apply", stack, "--yes", "--json") == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0]["type"] == "version"
     assert [line["type"] for line in lines][-2:] == ["change_summary", "outputs"]
     assert lines[-1]["outputs"]["password"] == {"sensitive": True}
-    assert lines[-1]["outputs"]["web-0"] == {"sensitive": False, "value": "10.20.0.10"}
+    assert lines[-1]["outputs"]["web-0"] == {"sensitive": False, "type": "string", "value": "10.20.0.10"}
 
 
 def test_apply_as_json_tells_of_a_refusal_in_json_too(stack, host, capsys):
     HostLock(host.connect(), STACK, operation="apply").acquire()
     assert run("apply", stack, "--yes", "--json") == 4
     captured = capsys.readouterr()
-    (line,) = [json.loads(line) for line in captured.out.splitlines()]
+    _, line = [json.loads(line) for line in captured.out.splitlines()]
     assert (line["type"], line["@level"]) == ("diagnostic", "error")
     assert "is locked" in line["diagnostic"]["summary"]
     assert "is locked" in captured.err

@@ -342,7 +342,7 @@ def test_objects_of_others_are_refused(project, old, capsys):
     entry = LedgerEntry(name="x", role="volume", pool="pool-1111111", label="root-3333333")
     HostLedger(old, theirs).write(Ledger(stack=theirs, entries=(entry,)))
     assert run("import", project, "--from-pulumi", export, "--yes") == 5
-    assert "is of another stack already" in capsys.readouterr().err
+    assert "is of the stack other/dev already" in capsys.readouterr().err
     assert HostLedger(old, STACK).read() is None
     assert read_stamp(old.network(NET).xml) is None
 

@@ -6,9 +6,10 @@ import json
 import pytest
 
 from vmstack.apply.events import Beat, Finished, PlanStarted, StepDone, StepFailed, StepProgress, StepStarted, Stopping
+from vmstack.cli.event_stream import EventStream
 from vmstack.cli.failures import describe_failure, report_bug, report_failure
 from vmstack.cli.live import LiveProgress
-from vmstack.cli.progress import ImageProgress, JsonProgress, LineProgress
+from vmstack.cli.progress import ImageProgress, LineProgress
 from vmstack.cli.terminal import Terminal, open_terminal
 from vmstack.errors import ErrorGroup, HostError, InputError, InternalError, LockedError, Place
 from vmstack.model.effects import AnyEffect, AwaitReady, DefineDomain, StartDomain
@@ -189,26 +190,48 @@ def test_lines_tell_of_failures_and_of_stopping():
 
 
 def test_json_events_are_one_object_per_line():
-    term = terminal()
-    show = JsonProgress(term)
+    out, clock = io.StringIO(), Clock()
+    show = EventStream(out, clock=clock)
+    show.begin()
     show(PlanStarted(plan=PLAN))
     show(StepStarted(step=DEFINE))
     show(StepProgress(step=DEFINE, what="bytes", done=1, total=2))
+    clock.now += 12
+    show(Beat(elapsed=12))
+    show(Beat(elapsed=12))
     show(StepDone(step=DEFINE, seconds=0.5))
     show(StepStarted(step=START))
     show(StepFailed(step=START, seconds=0.5, error=HostError("boom")))
     show(Stopping(reason="SIGINT", running=0))
-    show(Beat(elapsed=1))
     show(Finished(done=1, failed=1, left=1, elapsed=2))
-    assert isinstance(term.out, io.StringIO)
-    lines = [json.loads(line) for line in term.out.getvalue().splitlines()]
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [line["type"] for line in lines] == [
-        "planned_change", "change_summary", "apply_start", "apply_progress", "apply_complete", "apply_start",
-        "apply_errored", "diagnostic", "log",
+        "version", "planned_change", "change_summary", "apply_start", "provision_start", "provision_progress",
+        "apply_progress", "provision_complete", "provision_start", "provision_errored", "diagnostic", "apply_errored",
+        "log",
     ]  # fmt: skip
     assert all({"@level", "@message", "@module", "@timestamp"} <= line.keys() for line in lines)
-    assert lines[2]["hook"]["resource"] == {"addr": "vm.web-0", "host": "kvm1", "resource_type": "vm"}
-    assert lines[1]["changes"] == {"add": 1, "change": 0, "remove": 0, "operation": "plan"}
+    assert lines[0]["ui"] == "1.2"
+    assert lines[2]["changes"] == {"add": 1, "change": 0, "remove": 0, "operation": "plan"}
+    start, still = lines[3], lines[6]
+    assert start["@message"] == "libvirt_domain.web-0: Creating..."
+    assert start["hook"] == {
+        "action": "create",
+        "resource": {
+            "addr": "libvirt_domain.web-0",
+            "module": "",
+            "resource": "libvirt_domain.web-0",
+            "implied_provider": "libvirt",
+            "resource_type": "libvirt_domain",
+            "resource_name": "web-0",
+            "resource_key": None,
+            "vmstack": "vm.web-0",
+            "host": "kvm1",
+        },
+    }
+    assert (still["hook"]["action"], still["hook"]["elapsed_seconds"]) == ("create", 12)
+    assert lines[4]["hook"]["provisioner"] == "DefineDomain"
+    assert lines[11]["hook"]["elapsed_seconds"] == 12
 
 
 def test_the_live_table_shows_what_runs_and_leaves_lines_of_what_is_done():

@@ -46,6 +46,21 @@ CASES = {
     "argument missing": ('StoragePool("p")  # here', "missing 1 required keyword-only argument: 'path'"),
     "argument by position": ('Host("h", "qemu:///system")  # here', "takes 2 positional arguments"),
     "graphics": ('Graphics(listen="localhost")  # here', "Graphics: listen: 'localhost' is not an address"),
+    # Restarts.
+    "restart": (VM.format('restart="later"'), "vm.a: restart: 'later' is not one of 'now', 'defer'"),
+    "group of a wrong type": (VM.format('group="web"'), "vm.a: group: a str is not a RollingGroup"),
+    "nobody may be down": ('RollingGroup("g", max_unavailable=0)  # here', "max_unavailable: 0 is not between 1 and"),
+    "share of a group": ('RollingGroup("g", max_unavailable="0%")  # here', "max_unavailable: '0%' is no share"),
+    "share above all": ('RollingGroup("g", max_unavailable="101%")  # here', "max_unavailable: '101%' is no share"),
+    "health check of nothing": ("HealthCheck()  # here", "HealthCheck: command, tcp: there is nothing to check"),
+    "command for a shell": ('HealthCheck(command="curl x")  # here', "command: no shell reads it, so it is a list"),
+    "command without a program": ('HealthCheck(command=["", "x"])  # here', "command: its first word is empty"),
+    "word of a command": (r'HealthCheck(command=["a", "b\x00"])  # here', "command: character 2 is U+0000"),
+    "port of a check": ("HealthCheck(tcp=0)  # here", "tcp: 0 is not between 1 and 65535"),
+    "address of a check": ('HealthCheck(tcp=1, address="web")  # here', "address: web is not an IP address"),
+    "port of nobody": (
+        VM.format("health=HealthCheck(tcp=80)"), "vm.a: health: the guest's address is not known",
+    ),
     # Pools, volumes, images.
     "pool path": ('StoragePool("p", path="pool")  # here', "pool.p: path: 'pool' is not an absolute path"),
     "pool path climbing": ('StoragePool("p", path="/a/../b")  # here', "'/a/../b' is not an absolute path"),

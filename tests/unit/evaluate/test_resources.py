@@ -10,11 +10,14 @@ from vmstack.model.sizes import GIB, MIB
 from vmstack.model.specs import (
     DhcpRange,
     DiskSpec,
+    GroupSpec,
+    HealthSpec,
     ImageSpec,
     NetworkMode,
     PoolSpec,
     Power,
     Reservation,
+    RestartSpec,
     SeedPolicy,
     Subnet,
     VolumeSource,
@@ -79,6 +82,28 @@ def test_all_that_can_be_said_of_a_vm_is_in_its_spec(stack):
     assert (vm.ready_timeout, vm.shutdown_timeout, vm.power_off_after_timeout) == (120, 90, True)
     assert vm.seed_policy is SeedPolicy.RESEED
     assert (vm.disks, vm.nics, vm.seed) == ((), (), None)
+
+
+def test_how_a_vm_is_restarted_is_in_its_spec(stack):
+    graph = stack.evaluate(
+        """
+        web = RollingGroup("web", max_unavailable="25%")
+        VirtualMachine("a", pool=pool, image=image, networks=[lan.at(10)], group=web, restart="defer",
+                       cloud_init=CloudInit(), health=HealthCheck(tcp=443, timeout="5min", interval=10))
+        VirtualMachine("b", host=kvm, group=RollingGroup("one"), health=HealthCheck(command=["./check", "$x"]))
+        VirtualMachine("c", host=kvm, health=HealthCheck(command=["curl", "-f"], address="fd00::1"))
+        """
+    )
+    a, b, c = (spec_of(graph, Kind.VM, name).restarts for name in "abc")
+    assert a == RestartSpec(
+        policy="defer",
+        group=GroupSpec(name="web", percent=25),
+        health=HealthSpec(address="10.20.0.10", port=443, timeout=300, interval=10),
+    )
+    assert b.group == GroupSpec(name="one", limit=1)
+    assert b.health.command == (str(stack.folder / "check"), "$x")
+    assert c.health == HealthSpec(command=("curl", "-f"), address="fd00::1")
+    assert [a.group.allows(members) for members in (1, 4, 7, 12)] == [1, 1, 1, 3]
 
 
 @pytest.mark.parametrize(

@@ -39,13 +39,16 @@ from vmstack.model.graph import DesiredGraph, Options, Output
 from vmstack.model.identity import Key, Kind, StackId, base_volume_name, derive_uuid
 from vmstack.model.observed import ImageFacts
 from vmstack.model.ownership import EntryState, Ledger, RunRecord
-from vmstack.model.plan import Payload
+from vmstack.model.plan import Payload, Plan
 from vmstack.model.specs import (
     DiskSpec,
     DnsHost,
+    GroupSpec,
+    HealthSpec,
     NetworkMode,
     Power,
     Reservation,
+    RestartSpec,
     SeedPolicy,
     SeedSpec,
     Spec,
@@ -88,11 +91,18 @@ class _Supply:
     def seed(self, digest: str) -> bytes:
         return build_seed(self._payload.seeds[digest])
 
+    def password(self, name: str) -> str:
+        return self._payload.passwords[name]
+
 
 def converge(fake: FakeHost, desired: DesiredGraph, *, images: dict[str, ImageFacts] | None = None) -> None:
     """Plan and apply."""
     policy = PlanPolicy(allow_empty=True, allow_data_loss=True)
-    plan = make_plan(desired, look(fake, desired), policy=policy, images=images or IMAGES)
+    deliver(make_plan(desired, look(fake, desired), policy=policy, images=images or IMAGES), fake)
+
+
+def deliver(plan: Plan, fake: FakeHost) -> None:
+    """Apply a plan, all of it."""
     result = apply_plan(
         plan,
         {"kvm1": fake},
@@ -337,6 +347,17 @@ PROTECTED = {"vm.web-0": Options(protect=True)}
 OTHER_IMAGE = msgspec.structs.replace(FACTS, sha256="cd" * 32)
 DNS = (DnsHost(ip="10.20.0.53", hostnames=("ns", "dns")),)
 
+LATER = RestartSpec(policy="defer")
+BIGGER_LATER = full(memory=2 * GIB, max_memory=2 * GIB, restarts=LATER)
+
+
+def pair(**changes: Any) -> DesiredGraph:
+    """Two VMs of a rolling group, of which a health check tells that they are well."""
+    care = RestartSpec(group=GroupSpec(name="pair", percent=50), health=HealthSpec(command=("true",)))
+    machines = [vm(name, restarts=care, **changes) for name in ("web-0", "web-1")]
+    return graph(pool(), image(), root(), root("web-1-root"), *machines)
+
+
 SCENARIOS: dict[str, Scenario] = {
     "create": Scenario("everything is new", full()),
     "create-stopped": Scenario("a VM that is not to run", stopped()),
@@ -360,6 +381,16 @@ SCENARIOS: dict[str, Scenario] = {
     "vcpus-stopped": Scenario("a stopped VM has no live or restart", stopped(vcpus=2), stopped()),
     "memory-live": Scenario("memory by balloon", full(memory=1024 * MIB), full()),
     "memory-restart": Scenario("memory beyond the maximum", full(memory=2 * GIB, max_memory=2 * GIB), full()),
+    "restart-deferred": Scenario("what needs a restart goes into the definition alone, and what does not is done",
+        full(vcpus=2, memory=2 * GIB, max_memory=2 * GIB, restarts=LATER), full(restarts=LATER)),
+    "restart-deferred-waits": Scenario("nothing is left to do, and the plan says what waits", BIGGER_LATER,
+        full(restarts=LATER), lambda fake: converge(fake, BIGGER_LATER)),
+    "restart-deferred-no-more": Scenario("a restart that was put off is made up for",
+        full(memory=2 * GIB, max_memory=2 * GIB), full(restarts=LATER), lambda fake: converge(fake, BIGGER_LATER)),
+    "restart-deferred-refused": Scenario("a rename cannot wait for the next start",
+        full(label="web", restarts=LATER), full(restarts=LATER)),
+    "restart-rolling": Scenario("one of two at a time, each ready and healthy before the next", pair(
+        memory=2 * GIB, max_memory=2 * GIB), pair()),
     "memory-with-its-maximum": Scenario("a maximum that only follows is one line with its field",
         full(memory=2 * GIB, max_memory=2 * GIB, vcpus=2, max_vcpus=2),
         full(memory=GIB, max_memory=GIB, vcpus=4, max_vcpus=4)),
@@ -563,6 +594,10 @@ SCENARIOS: dict[str, Scenario] = {
         policy=PlanPolicy(allow_data_loss=True)),
     "replace-managed-save": Scenario("saved memory is not resumed on another disk", stopped(), stopped(),
         _managed_save, images={"debian": OTHER_IMAGE}),
+    "saved-changed": Scenario("a saved guest resumes as it was, and gets the change at its next boot",
+        stopped(vcpus=4, max_vcpus=4, cpu_mode="host-model"), stopped(), _managed_save),
+    "saved-disk-gone": Scenario("saved memory is not resumed without a disk", stopped(),
+        stopped(data(), disks=(ROOT, DATA)), _managed_save, policy=PlanPolicy(allow_data_loss=True)),
     "volume-named-as-base": Scenario("a volume and a base image of one name", graph(
         *small(), data(label=base_volume_name("debian", sha256=FACTS.sha256, format="qcow2")))),
     "volume-takes-base": Scenario("a volume of the name that our base image has", graph(pool(), data(

@@ -37,7 +37,7 @@ def test_it_moves_between_bridges_and_networks(power: Power) -> None:
     (change,) = plan.changes
     paths = {field.path: (field.before, field.after) for field in change.fields}
     assert paths == {"nics[br0].network": (None, "lan"), "nics[br0].bridge": ("br0", None)}
-    assert change.disruption is (Disruption.RESTART if power is Power.RUNNING else Disruption.NONE)
+    assert change.disruption is (Disruption.LIVE if power is Power.RUNNING else Disruption.NONE)
     converge(fake, desired)
     assert make_plan(desired, look(fake, desired), policy=PlanPolicy(), images=IMAGES).empty
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.unit.plan.builders import IMAGES, look
 from tests.unit.plan.scenarios import SCENARIOS, play
+from tests.unit.plan.terraform_format import check_document
 from vmstack.errors import VmstackError
 from vmstack.model.graph import DesiredGraph, Options, Output, Resource
 from vmstack.model.identity import Key, Kind, StackId
@@ -24,6 +25,7 @@ from vmstack.plan.check import check_plan
 from vmstack.plan.codec import encode_plan
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.terraform import Circumstances
 
 CASES = Path(__file__).resolve().parents[2] / "cases" / "plan"
 _SPECS: dict[Kind, type[Spec]] = {
@@ -69,8 +71,6 @@ def _expected(plan: Plan) -> dict[str, Any]:
         del shown["address"], shown["host"]
         if step.flush:
             shown["flush"] = True
-        if step.undo is not None:
-            shown["undo"] = type(step.undo).__name__
         if step.guards:
             shown["guards"] = [f"{guard.object} {guard.name}" for guard in step.guards]
     for change in encoded["changes"]:
@@ -103,12 +103,21 @@ def plan_of(case: dict[str, Any]) -> Plan:
     return make_plan(desired, observed, policy=policy, images=msgspec.convert(case["images"], dict[str, ImageFacts]))
 
 
+def _circumstances_of(case: dict[str, Any]) -> Circumstances:
+    return Circumstances(
+        desired=_read_desired(case["desired"]),
+        observed=msgspec.convert(case["observed"], Observed),
+        destroy=msgspec.convert(case["policy"], PlanPolicy).destroy,
+    )
+
+
 def _judge(case: dict[str, Any]) -> dict[str, Any]:
     try:
         plan = plan_of(case)
     except VmstackError as error:
         return {"error": type(error).__name__, "exit_code": error.exit_code, "text": str(error).splitlines()}
     check_plan(plan)
+    check_document(plan, _circumstances_of(case))
     assert encode_plan(plan_of(case)) == encode_plan(plan)
     return _expected(plan)
 

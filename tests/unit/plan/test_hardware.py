@@ -152,7 +152,7 @@ def test_a_nic_straight_on_an_interface_of_the_host(power: Power) -> None:
         desired = graph(*small(nics=(msgspec.structs.replace(nic, device=device, mode=mode),), power=power))
         plan = plan_of(fake, desired)
         assert paths(plan) == {f"nics[eth0].{path}"}
-        assert plan.changes[0].disruption is (Disruption.RESTART if power is Power.RUNNING else Disruption.NONE)
+        assert plan.changes[0].disruption is (Disruption.LIVE if power is Power.RUNNING else Disruption.NONE)
         converge(fake, desired)
         assert plan_of(fake, desired).empty
 

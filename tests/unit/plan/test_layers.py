@@ -10,7 +10,7 @@ from tests.fake.faults import crash_at
 from tests.fake.host import FakeHost
 from tests.unit.plan.builders import FACTS, GIB, IMAGES, STACK, data, graph, host, image, look, pool, root, vm
 from tests.unit.plan.scenarios import converge
-from vmstack.errors import ConflictError, InputError, RefusedError
+from vmstack.errors import ConflictError, InputError
 from vmstack.hosts.ledger import HostLedger
 from vmstack.hosts.lock import break_lock
 from vmstack.model.effects import DeleteVolume, UploadImage
@@ -188,7 +188,6 @@ def test_a_resource_of_another_name_is_not_deleted_and_made_anew() -> None:
         pool(), image(), base(), over(), vm("web-1", disks=(DiskSpec(name="root", volume="web-0-root"),)),
         options={"vm.web-1": Options(aliases=("web-0",))},
     )  # fmt: skip
-    with pytest.raises(RefusedError, match=r"vm\.web-1 was vm\.web-0 before"):
-        plan(fake, renamed)
+    assert change(plan(fake, renamed), "vm.web-1").operation is Operation.UPDATE
     fresh = plan(FakeHost(), renamed)
     assert change(fresh, "vm.web-1").operation is Operation.CREATE

@@ -16,7 +16,21 @@ from lxml import etree
 from vmstack.model import configs
 from vmstack.model.base import Data
 from vmstack.model.configs import DomainConfig, NetworkConfig, PoolConfig, VolumeConfig
-from vmstack.model.hardware import ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec
+from vmstack.model.hardware import (
+    BalloonSpec,
+    BandwidthSpec,
+    ConsoleSpec,
+    FilesystemSpec,
+    FwCfgSpec,
+    GraphicsSpec,
+    HostDeviceSpec,
+    IoTuneSpec,
+    MetadataSpec,
+    RngSpec,
+    TpmSpec,
+    VsockSpec,
+    WatchdogSpec,
+)
 from vmstack.model.ownership import Stamp
 from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
 from vmstack.xmlio.domain import patch_domain, read_domain, write_domain
@@ -42,6 +56,7 @@ class Wanted(Data, frozen=True, kw_only=True):
     stamp: Stamp | None
     drop_disks: frozenset[str] = frozenset()
     drop_nics: frozenset[str] = frozenset()
+    dropped: frozenset[str] = frozenset()
 
 
 def kind_of(path: Path) -> str:
@@ -102,7 +117,8 @@ def test_write(path: Path) -> None:
         config = msgspec.structs.replace(config, pcie_ports=None)
         # An empty drive names a format too.
         disks = tuple(msgspec.structs.replace(disk, format=disk.format or "raw") for disk in config.disks)
-        config = msgspec.structs.replace(config, disks=disks, video=config.video or back.video)
+        usual = {name: getattr(config, name) or getattr(back, name) for name in ("video", "rng", "balloon")}
+        config = msgspec.structs.replace(config, disks=disks, **usual)
     assert back == config
     assert read_stamp(written) == wanted.stamp
 
@@ -113,7 +129,12 @@ def test_patch(path: Path) -> None:
     before = (path / "before.xml").read_text()
     if isinstance(config, DomainConfig):
         after = patch_domain(
-            before, config=config, stamp=wanted.stamp, drop_disks=wanted.drop_disks, drop_nics=wanted.drop_nics
+            before,
+            config=config,
+            stamp=wanted.stamp,
+            drop_disks=wanted.drop_disks,
+            drop_nics=wanted.drop_nics,
+            dropped=wanted.dropped,
         )
     else:
         after = patch_network(before, config=config, stamp=wanted.stamp)
@@ -152,7 +173,10 @@ def config_structs() -> list[type[msgspec.Struct]]:
         for found in vars(configs).values()
         if isinstance(found, type) and issubclass(found, Data) and found.__module__ == configs.__name__
     ]
-    shared = (ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, MetadataSpec, TpmSpec)
+    shared = (
+        BalloonSpec, BandwidthSpec, ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, HostDeviceSpec, IoTuneSpec,
+        MetadataSpec, RngSpec, TpmSpec, VsockSpec, WatchdogSpec,
+    )  # fmt: skip
     return [*own, DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route, *shared]
 
 

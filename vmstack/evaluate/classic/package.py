@@ -13,6 +13,7 @@ from vmstack.evaluate.classic.options import refuse_replacing
 from vmstack.evaluate.classic.scene import Provider, Scene
 from vmstack.evaluate.classic.schema import PROVIDER
 from vmstack.evaluate.classic.translation import Translation
+from vmstack.evaluate.config.limits import DIGESTS
 from vmstack.evaluate.engine.registration import Answer, Registration
 from vmstack.evaluate.engine.values import Secret, reveal
 from vmstack.evaluate.recorder import Entry, Recorder
@@ -133,7 +134,7 @@ class Classic:
         The order does not depend on the order of registration.
         """
         default = self._config.get("libvirt:uri")
-        digests = self._config.get("vmstack:sha256")
+        digests = self._config.get(DIGESTS)
         yield from Translation(self._scene, default_uri=default, digests=digests).entries()
 
     def settle_outputs(self, outputs: Mapping[str, Output]) -> dict[str, Output]:

@@ -44,7 +44,7 @@ def settle(value: Any, *, field: str, secrets_welcome: bool = False) -> Any:
         if secret and not secrets_welcome:
             raise InputError(
                 f"{field}: the value is a secret and would be shown in plans",
-                resolution="secrets may go into cloud-init content only",
+                resolution="secrets may go into cloud-init content and Graphics(password=...) only",
             )
         return settle(content, field=field, secrets_welcome=secrets_welcome)
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):

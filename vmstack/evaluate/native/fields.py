@@ -17,7 +17,8 @@ _SECONDS: Final = {"s": 1, "sec": 1, "min": 60, "h": 3600}
 MAX_SECONDS: Final = 24 * 3600
 # The block layer counts in sectors of 512 bytes; qemu-img would round the size, and every plan would see drift.
 SECTOR: Final = 512
-_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
+# What other tools call things: all but what is no file name, hidden, or like an option of a command.
+_LABEL: Final = re.compile(r"(?![-. ])[^/]{1,128}(?<! )")
 _HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 _MAC: Final = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _INTERFACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")  # IFNAMSIZ is 16 with the final NUL
@@ -86,13 +87,13 @@ def check_seconds(value: object, *, field: str) -> int:
 
 
 def check_label(value: object, *, field: str) -> str:
-    """Return the name of an object in libvirt: as a name, but up to 128 characters (it may be a file name)."""
-    if not isinstance(value, str) or not _LABEL.fullmatch(value):
+    """Return the name of an object in libvirt: up to 128 printable characters without '/' (it may be a file name)."""
+    if not isinstance(value, str) or not _LABEL.fullmatch(value) or not value.isprintable():
         raise InputError(
             f"{field}: {value!r} is not a name",
-            resolution="use up to 128 letters, digits, '.', '_' or '-', starting and ending with a letter or digit",
+            resolution="use up to 128 printable characters without '/', the first no '.', '-' or space",
         )
-    return value
+    return check_text(value, field=field)
 
 
 def check_host_path(value: object, *, field: str) -> str:

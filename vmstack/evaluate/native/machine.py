@@ -10,7 +10,7 @@ from vmstack.errors import ConflictError, InputError
 from vmstack.evaluate.cloudinit.network import network_config
 from vmstack.evaluate.native.base import Native, validated
 from vmstack.evaluate.native.cloud_init import CloudInit, seed_cache
-from vmstack.evaluate.native.devices import Disk, Graphics, Nic
+from vmstack.evaluate.native.devices import MAX_IOTHREADS, Cdrom, Disk, Graphics, Nic
 from vmstack.evaluate.native.fields import (
     check_choice,
     check_flag,
@@ -27,11 +27,15 @@ from vmstack.evaluate.native.hosts import Host, choose_host
 from vmstack.evaluate.native.images import Image
 from vmstack.evaluate.native.networks import Attachment, Network
 from vmstack.evaluate.native.options import OnDrift, read_options
+from vmstack.evaluate.native.peripherals import Device, read_devices
 from vmstack.evaluate.native.storage import StoragePool, Volume
+from vmstack.evaluate.native.stylesheets import read_stylesheet
+from vmstack.evaluate.native.upkeep import HealthCheck, RestartPolicy, RollingGroup, restart_spec
 from vmstack.evaluate.native.wiring import Wiring, wire
 from vmstack.evaluate.places import find_place
 from vmstack.evaluate.recorder import Entry, Wishes
 from vmstack.model.graph import Options
+from vmstack.model.hardware import HardwareSpec, MediumSpec
 from vmstack.model.identity import Key, Kind
 from vmstack.model.sizes import KIB
 from vmstack.model.specs import DiskSpec, Power, SeedPolicy, SeedSpec, VmSpec
@@ -52,7 +56,8 @@ class VirtualMachine(Native):
     """A virtual machine with a root disk cloned from `image`, further `disks`, NICs and cloud-init documents.
 
     `disk` is the root disk's size (default: the image's) or a `Disk`. `wait` is how long apply waits for the guest's
-    report after start (default: 10 minutes with cloud_init; False: not at all).
+    report after start (default: 10 minutes with cloud_init; False: not at all). `restart="defer"` leaves it to
+    others to restart the guest for what cannot change while it runs.
     """
 
     __slots__ = ("_nics", "disks", "host", "label")
@@ -69,7 +74,7 @@ class VirtualMachine(Native):
         vcpus: int = 1,
         memory: str = "1GiB",
         disk: str | Disk | None = None,
-        disks: Sequence[Disk] = (),
+        disks: Sequence[Disk | Cdrom] = (),
         networks: Sequence[Network | Attachment | Nic] = (),
         cloud_init: CloudInit | None = None,
         full_copy: bool = False,
@@ -80,6 +85,9 @@ class VirtualMachine(Native):
         machine: str | None = None,
         firmware: Literal["bios", "uefi"] = "bios",
         graphics: Graphics | None = None,
+        devices: Sequence[Device] = (),
+        iothreads: int | None = None,
+        xslt: str | None = None,
         serial_log: str | None = None,
         description: str | None = None,
         autostart: bool = False,
@@ -87,6 +95,9 @@ class VirtualMachine(Native):
         wait: str | int | bool | None = None,
         shutdown_timeout: str | int = 120,
         power_off_after_timeout: bool = False,
+        restart: RestartPolicy = "now",
+        group: RollingGroup | None = None,
+        health: HealthCheck | None = None,
         on_seed_change: Literal["report", "reseed", "replace"] = "report",
         on_drift: OnDrift = None,
         label: str | None = None,
@@ -129,14 +140,17 @@ class VirtualMachine(Native):
             shutdown_timeout=check_seconds(shutdown_timeout, field="shutdown_timeout"),
             power_off_after_timeout=check_flag(power_off_after_timeout, field="power_off_after_timeout"),
         )
+        hardware = read_devices(devices)
+        if iothreads is not None:
+            hardware["iothreads"] = check_int(iothreads, field="iothreads", low=1, high=MAX_IOTHREADS)
         wiring = wire(wanted, stack=self.recorder.stack, vm=self.key, has_cloud_init=documents is not None)
         for network in wiring.networks:
             self._check_host(network.host, field="networks", other=network)
+        further = check_list(disks, field="disks")
         root = _read_root(disk, image=image, full_copy=full_copy)
-        parts = [
-            *([root] if root else []),
-            *(check_type(item, Disk, field="disks") for item in check_list(disks, field="disks")),
-        ]
+        given = [item if isinstance(item, Cdrom) else check_type(item, Disk, field="disks") for item in further]
+        drives = [item for item in given if isinstance(item, Cdrom)]
+        parts = [*([root] if root else []), *(item for item in given if isinstance(item, Disk))]
         volumes = self._make_disks(parts, image=image, pool=storage, root=root, wishes=wishes)
         self.disks: Mapping[str, Volume] = MappingProxyType(volumes)
         self._nics = wiring.specs
@@ -146,7 +160,10 @@ class VirtualMachine(Native):
                 f"{self.key}: its root disk is blank, so nothing boots from it and nobody reads cloud_init{waits}; "
                 "give the VM an image=..."
             )
-        if spec.graphics and spec.graphics.listen in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        media = self._take_drives(drives, volumes=volumes, place=len(parts))
+        _check_threads(parts, iothreads=iothreads)
+        display = graphics if isinstance(graphics, Graphics) else None
+        if display is not None and display.password is None and display.spec.listen in ("0.0.0.0", "::"):  # noqa: S104
             self.recorder.warn(
                 f"{self.key}: its display listens on all addresses of {self.host.key} without a password"
             )
@@ -160,7 +177,21 @@ class VirtualMachine(Native):
         spec = msgspec.structs.replace(
             spec,
             nics=wiring.specs,
+            password=None if display is None else display.password,
+            hardware=HardwareSpec(
+                **hardware,
+                video=None if display is None else display.video,
+                media=media,
+                stylesheet=read_stylesheet(xslt, field="xslt"),
+            ),
             seed=self.name if documents else None,
+            restarts=restart_spec(
+                restart,
+                group=group,
+                health=health,
+                addresses=[address for nic in wiring.specs for address in nic.addresses],
+                folder=self.recorder.folder,
+            ),
             disks=tuple(
                 DiskSpec(
                     name=part.name,
@@ -169,9 +200,12 @@ class VirtualMachine(Native):
                     cache=part.cache,
                     discard=part.discard,
                     readonly=part.readonly,
+                    iothread=part.iothread,
+                    iotune=part.iotune,
                 )
                 for part in parts
-            ),
+            )
+            + tuple(_loaded(drive, drive.volume) for drive in drives if drive.volume is not None),
         )
         self.record(spec, needs=tuple(dict.fromkeys(needs)), wishes=wishes)
 
@@ -214,9 +248,45 @@ class VirtualMachine(Native):
                 label=part.label,
                 # A root disk can be made again from its image; what has no image cannot.
                 data=part is not root or base is None,
-                wishes=Wishes(options=Options(protect=protect), parent=wishes.parent),
+                wishes=Wishes(
+                    options=Options(
+                        protect=protect,
+                        aliases=tuple(f"{alias}-{part.name}" for alias in wishes.options.aliases),
+                        retain=wishes.options.retain,
+                    ),
+                    parent=wishes.parent,
+                ),
             )
         return volumes
+
+    def _take_drives(
+        self, drives: Sequence[Cdrom], *, volumes: dict[str, Volume], place: int
+    ) -> tuple[MediumSpec, ...]:
+        """Take the volumes that are in drives, and return the drives that hold a file of the host, or nothing.
+
+        Drives come after all disks, from `place` on.
+        """
+        media: list[MediumSpec] = []
+        for drive in drives:
+            if drive.name in volumes or any(drive.name == medium.name for medium in media):
+                raise InputError(f"disks: two disks are called {drive.name!r}", resolution="give one another name")
+            if drive.volume is not None:
+                self._attach(drive.volume, readonly=True)
+                self._check_host(drive.volume.pool.host, field="disks", other=drive.volume)
+                volumes[drive.name] = drive.volume
+                continue
+            media.append(
+                MediumSpec(
+                    name=drive.name,
+                    kind="file",
+                    source=drive.source or "",
+                    bus=drive.bus,
+                    device="cdrom",
+                    readonly=True,
+                    place=place + len(media),
+                )
+            )
+        return tuple(media)
 
     def _attach(self, volume: Volume, *, readonly: bool) -> None:
         mode = "read-only" if readonly else "writable"
@@ -252,7 +322,7 @@ class VirtualMachine(Native):
             meta_data=meta | documents.meta_data,
         )
         key = Key(Kind.SEED, self.name)
-        own = Wishes(parent=wishes.parent)
+        own = Wishes(options=Options(aliases=wishes.options.aliases), parent=wishes.parent)
         self.recorder.add(Entry(key, spec, (pool.key,), own, find_place()))
         return key
 
@@ -292,6 +362,20 @@ class VirtualMachine(Native):
         if not self._nics:
             raise InputError(f"{self.key}: it has no NIC", place=find_place())
         return self._nics[0].mac
+
+
+def _loaded(drive: Cdrom, volume: Volume) -> DiskSpec:
+    """A drive with a volume of the stack in it."""
+    return DiskSpec(name=drive.name, volume=volume.name, bus=drive.bus, device="cdrom", readonly=True, discard=False)
+
+
+def _check_threads(parts: Sequence[Disk], *, iothreads: int | None) -> None:
+    for part in parts:
+        if part.iothread is not None and part.iothread > (iothreads or 0):
+            raise InputError(
+                f"disks: {part.name}: there is no I/O thread {part.iothread}",
+                resolution=f"give the VM iothreads={part.iothread}, or the disk another one",
+            )
 
 
 def _choose_host(host: object, *, pool: StoragePool | None, networks: Sequence[object], vm: Native) -> Host:

@@ -10,9 +10,11 @@ from vmstack.evaluate.native.base import Native
 from vmstack.evaluate.native.fields import check_choice, check_type
 from vmstack.evaluate.recorder import Wishes
 from vmstack.model.graph import Options
-from vmstack.model.text import with_article
+from vmstack.model.text import check_name, check_text, with_article
 
-HONOURED: Final = frozenset({"parent", "depends_on", "protect", "ignore_changes"})
+HONOURED: Final = frozenset(
+    {"aliases", "parent", "depends_on", "protect", "ignore_changes", "retain_on_delete", "import_"}
+)
 # Set by the SDK itself, not by users.
 _INTERNAL: Final = frozenset({"merge"})
 # Arguments of the vocabulary that the model calls otherwise.
@@ -51,7 +53,14 @@ def read_options(opts: Any, *, reference: str | None = None, on_drift: OnDrift =
     if protect is not None and not isinstance(protect, bool):
         raise InputError(f"opts: protect: {protect!r} is neither True nor False")
     return Wishes(
-        options=Options(protect=protect, ignore_changes=_ignored(opts.ignore_changes), on_drift=policies),
+        options=Options(
+            protect=protect,
+            ignore_changes=_ignored(opts.ignore_changes),
+            on_drift=policies,
+            aliases=_former_names(opts.aliases),
+            retain=_flag(opts.retain_on_delete, name="retain_on_delete"),
+            import_id=_import_id(opts.import_),
+        ),
         parent=parent.key if isinstance(parent, Native) else parent,
         after=_after(opts.depends_on),
     )
@@ -59,12 +68,25 @@ def read_options(opts: Any, *, reference: str | None = None, on_drift: OnDrift =
 
 def _refuse_idle(opts: Any, *, reference: str) -> None:
     """What is never changed or deleted needs no protection from it. (Protection from a parent is not refused.)"""
-    for name, value in (("protect", opts.protect), ("ignore_changes", opts.ignore_changes)):
+    for name in ("protect", "ignore_changes", "aliases", "retain_on_delete", "import_"):
+        value = getattr(opts, name)
         if value:
             raise InputError(
                 f"opts: {name} has no effect on {reference}, which vmstack neither changes nor deletes",
                 resolution=f"leave {name} out",
             )
+
+
+def _import_id(value: object) -> str | None:
+    """The id or name of an object that is there already."""
+    if value is None:
+        return None
+    text = check_text(settle(value, field="opts: import_"), field="opts: import_")
+    if not text:
+        raise InputError(
+            "opts: import_: it is empty", resolution="give the UUID or the name in libvirt, or pool/volume of a volume"
+        )
+    return text
 
 
 def _inherited(parent: Any) -> bool | None:
@@ -101,6 +123,30 @@ def _path(path: object, *, field: str) -> str:
     # Pulumi programs write camelCase or snake_case; the model is snake_case.
     snake = re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), first)
     return _ARGUMENTS.get(snake, snake) + path[len(first) :]
+
+
+def _former_names(aliases: Any) -> tuple[str, ...]:
+    """The names that the resource had before: texts, URNs, or `pulumi.Alias(name=...)`."""
+    found = []
+    for alias in settle(aliases or (), field="opts: aliases"):
+        name = alias
+        if type(alias).__name__ == "Alias":
+            name = alias.name
+            others = {key: value for key, value in vars(alias).items() if key != "name"}
+            if any(value not in (..., None) for value in others.values()):
+                raise InputError(
+                    "opts: aliases: of an alias only the name counts", resolution="write aliases=['old-name']"
+                )
+        if not isinstance(name, str):
+            raise InputError(f"opts: aliases: {name!r} is no name", resolution="write aliases=['old-name']")
+        found.append(check_name(re.split(r"::|/", name)[-1], field="opts: aliases"))
+    return tuple(found)
+
+
+def _flag(value: Any, *, name: str) -> bool:
+    if value is not None and not isinstance(value, bool):
+        raise InputError(f"opts: {name}: {value!r} is neither True nor False")
+    return value is True
 
 
 def _after(depends_on: Any) -> tuple[object, ...]:

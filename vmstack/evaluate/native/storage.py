@@ -20,7 +20,7 @@ from vmstack.model.identity import Key, Kind
 from vmstack.model.specs import ImageFormat, PoolSpec, VolumeSource, VolumeSpec
 
 # Directories of the system: a pool there would list, and could delete, what the host lives on.
-_SYSTEM_FOLDERS: Final = frozenset(
+SYSTEM_FOLDERS: Final = frozenset(
     f"/{name}" for name in ("", "bin", "boot", "dev", "etc", "home", "lib", "lib64", "opt", "proc", "root", "run",
                             "sbin", "srv", "sys", "tmp", "usr", "var", "var/lib", "var/lib/libvirt")
 )  # fmt: skip
@@ -64,7 +64,7 @@ class StoragePool(Native):
         self.host = choose_host(host, recorder=self.recorder)
         self.label = self.name if label is None else check_label(label, field="label")
         self._path = None if path is None and existing else check_host_path(path, field="path")
-        if not existing and self._path in _SYSTEM_FOLDERS:
+        if not existing and self._path in SYSTEM_FOLDERS:
             raise InputError(
                 f"path: {self._path} is a directory of the system",
                 resolution="give the pool a directory of its own, such as /var/lib/libvirt/web",
@@ -92,9 +92,10 @@ class StoragePool(Native):
 
 
 class Volume(Native):
-    """A volume that holds data: blank, or made from an image.
+    """A volume that holds data: blank, made from an image, or an overlay over another volume (`base`).
 
-    With `image` it is a linked clone, or with `full_copy` an independent copy. `size` defaults to the image's.
+    With `image` it is a linked clone, or with `full_copy` an independent copy. `size` defaults to the image's, or to
+    that of the base.
     """
 
     __slots__ = ("_host", "format", "label", "pool", "size")
@@ -109,6 +110,7 @@ class Volume(Native):
         size: str | None = None,
         image: Image | None = None,
         full_copy: bool = False,
+        base: "Volume | None" = None,
         format: ImageFormat = "qcow2",
         label: str | None = None,
         opts: Any = None,
@@ -118,12 +120,33 @@ class Volume(Native):
             pool=pool,
             size=size,
             image=image,
+            base=base,
             full_copy=full_copy,
             format=format,
             label=label,
             data=True,
             wishes=read_options(opts),
         )
+
+    @classmethod
+    @validated
+    def existing(cls, name: str, *, pool: StoragePool, label: str | None = None, opts: Any = None) -> Self:
+        """Refer to a volume that is there already and is never changed, such as one that others are over."""
+        volume = cls.__new__(cls)
+        Native.__init__(volume, name)
+        volume.pool = check_type(pool, StoragePool, field="pool")
+        volume.label = volume.name if label is None else check_label(label, field="label")
+        volume.size, volume.format = None, "qcow2"
+        spec = VolumeSpec(
+            name=volume.name,
+            label=volume.label,
+            pool=volume.pool.name,
+            format=volume.format,
+            source=VolumeSource.EXISTING,
+            data=False,
+        )
+        volume.record(spec, needs=(volume.pool.key,), wishes=read_options(opts, reference="an existing volume"))
+        return volume
 
     @classmethod
     def of_vm(
@@ -159,17 +182,24 @@ class Volume(Native):
         label: object,
         data: bool,
         wishes: Wishes,
+        base: object = None,
     ) -> None:
         self.pool = check_type(pool, StoragePool, field="pool")
         self.format = check_choice(format, field="format", allowed=FORMATS)
-        base = None if image is None else check_type(image, Image, field="image")
+        origin = None if image is None else check_type(image, Image, field="image")
+        below = None if base is None else check_type(base, Volume, field="base")
         copied = check_flag(full_copy, field="full_copy")
         self.size = None if size is None else check_size(size, field="size")
         source = VolumeSource.BLANK
         needs = [self.pool.key]
-        if base is not None:
+        if below is not None:
+            if origin is not None or copied:
+                raise InputError("base: image or full_copy is given, too", resolution="leave one of them out")
+            source = VolumeSource.OVERLAY
+            needs.append(below.key)
+        elif origin is not None:
             source = VolumeSource.FULL_COPY if copied else VolumeSource.LINKED_CLONE
-            needs.append(base.key)
+            needs.append(origin.key)
         elif copied:
             raise InputError("full_copy: there is no image to copy", resolution="give image=..., or leave it out")
         elif self.size is None:
@@ -178,6 +208,8 @@ class Volume(Native):
             raise InputError(
                 "format: a linked clone is always qcow2", resolution="leave format out, or say full_copy=True"
             )
+        if source is VolumeSource.OVERLAY and self.format != "qcow2":
+            raise InputError("format: an overlay is always qcow2", resolution="leave format out")
         self.label = f"{self.name}.{self.format}" if label is None else check_label(label, field="label")
         spec = VolumeSpec(
             name=self.name,
@@ -185,7 +217,8 @@ class Volume(Native):
             pool=self.pool.name,
             format=self.format,
             source=source,
-            image=base.name if base else None,
+            image=origin.name if origin else None,
+            base=below.name if below else None,
             capacity=self.size,
             data=data,
         )

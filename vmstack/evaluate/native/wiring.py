@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from vmstack.errors import InputError
 from vmstack.evaluate.cloudinit.network import NicPlan
@@ -68,7 +69,7 @@ def wire(items: Sequence[object], *, stack: StackId, vm: Key, has_cloud_init: bo
                 network=network.name,
                 addresses=tuple(str(address) for address in addresses),
                 model=nic.model if nic else "virtio",
-                mtu=nic.mtu if nic else None,
+                **_extras(nic),
             )
         )
         plans.append(_plan_nic(name, mac=mac, network=network, static=static, routed=routed))
@@ -79,6 +80,12 @@ def wire(items: Sequence[object], *, stack: StackId, vm: Key, has_cloud_init: bo
         networks=tuple(networks),
         needs_config=len(plans) > 1 or any(plan.addresses or plan.dhcp6 for plan in plans),
     )
+
+
+def _extras(nic: Nic | None) -> dict[str, Any]:
+    """What a NIC says beside its network."""
+    names = ("mtu", "link", "queues", "inbound", "outbound", "filter", "filter_parameters", "portgroup")
+    return {} if nic is None else {name: getattr(nic, name) for name in names}
 
 
 def _name_nic(nic: Nic | None, *, network: Network, taken: set[str]) -> str:

@@ -4,6 +4,7 @@ from typing import Final
 
 from vmstack.plan.changes.row import (
     LIVE,
+    NEXT_BOOT,
     NEXT_BOOT_UNLESS_SAVED,
     NOTHING,
     REFUSED,
@@ -142,6 +143,20 @@ ROWS: Final = (
         RESTART,
         "A definition that is written whole is given to QEMU at its start.",
         when="the VM has a stylesheet, or gets another architecture",
+    ),
+    Row(
+        "*",
+        Case.DEFERRED,
+        NEXT_BOOT,
+        "It goes into the definition, and the guest gets it when somebody restarts it.",
+        when='the guest must restart for it, and the program says restart="defer"',
+    ),
+    Row(
+        "*",
+        Case.PENDING,
+        RESTART,
+        "Its definition has it already, as after an apply that was interrupted, and the guest gets it at its start.",
+        when="the running guest waits for it",
     ),
     Row(
         "*",

@@ -1,0 +1,154 @@
+"""Networks, as a program says them."""
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Final
+
+from vmstack.errors import InputError
+from vmstack.evaluate.authoring.source import Call, Value
+from vmstack.evaluate.native.fields import check_host_name, check_label
+from vmstack.evaluate.native.subnets import read_subnet
+from vmstack.model.configs import NetworkConfig, SubnetConfig
+from vmstack.model.observed import ObservedNetwork
+from vmstack.model.specs import DnsForwarder, DnsSrv, Reservation
+
+_MODES: Final = {"nat": "nat", "route": "route", "open": "open", None: "isolated", "bridge": "bridge"}
+
+
+def why_not_network(network: ObservedNetwork) -> str | None:
+    """Why a program cannot say what the network is; `None` when it can."""
+    config = network.config
+    if config.forward not in _MODES:
+        return f"its mode is {config.forward}"
+    if config.forward == "bridge" and config.bridge is None:
+        return "it is over interfaces of the host, without a bridge"
+    families = [subnet.family for subnet in config.subnets]
+    if len(set(families)) != len(families):
+        return "it has several subnets of one family"
+    if any(len(subnet.ranges) > 1 for subnet in config.subnets):
+        return "a subnet of it has several ranges for DHCP"
+    if not config.subnets and config.forward in ("nat", "route", "open"):
+        return "it has no addresses"
+    try:
+        check_label(network.name, field="label")
+        for subnet in config.subnets:
+            _check(subnet)
+        if config.domain is not None:
+            check_host_name(config.domain, field="domain")
+    except InputError as error:
+        return error.brief
+    return None
+
+
+def _check(subnet: SubnetConfig) -> None:
+    read_subnet(
+        str(_network(subnet)),
+        version=6 if subnet.family == "ipv6" else 4,
+        gateway=subnet.gateway,
+        dhcp=_range(subnet),
+        default_dhcp=False,
+    )
+
+
+def write_network(
+    name: str,
+    *,
+    network: ObservedNetwork,
+    reference: bool,
+    found: str,
+    told: frozenset[Reservation],
+) -> Call:
+    """The network's constructor. `told` are reservations that the machines which have them say themselves."""
+    label = network.name if network.name != name else None
+    if reference:
+        return Call("Network.existing", (name,), (("label", label),))
+    config = network.config
+    named: list[tuple[str, Value | None]] = [("mode", None if config.forward == "nat" else _MODES[config.forward])]
+    if config.forward == "bridge":
+        named.append(("bridge", config.bridge))
+    else:
+        for subnet in config.subnets:
+            named += _subnet(subnet)
+        named += _services(config, told=told)
+    named += [
+        ("label", label),
+        ("autostart", None if network.autostart else False),
+        ("opts", Call(found, (network.name,))),
+    ]
+    return Call("Network", (name,), tuple(named))
+
+
+def kept_reservations(config: NetworkConfig) -> tuple[Reservation, ...]:
+    """The reservations that a program can say."""
+    return tuple(
+        item
+        for subnet in config.subnets
+        for item in subnet.reservations
+        if (item.mac is not None if subnet.family == "ipv4" else item.name is not None)
+    )
+
+
+def _subnet(subnet: SubnetConfig) -> Iterable[tuple[str, Value | None]]:
+    end = "6" if subnet.family == "ipv6" else ""
+    network = _network(subnet)
+    first = str(network.network_address + 1)
+    yield f"cidr{end}", str(network)
+    yield f"gateway{end}", None if subnet.gateway == first else subnet.gateway
+    span = _range(subnet)
+    # Without a word DHCP is on for IPv4, and off for IPv6.
+    yield f"dhcp{end}", span or (None if end else False)
+
+
+def _services(config: NetworkConfig, *, told: frozenset[Reservation]) -> Iterable[tuple[str, Value | None]]:
+    reservations = [_reservation(item) for item in kept_reservations(config) if item not in told]
+    yield "reservations", reservations or None
+    yield "dns", False if config.dns_enabled is False else None
+    hosts: dict[str, Value] = {
+        item.ip: item.hostnames[0] if len(item.hostnames) == 1 else list(item.hostnames) for item in config.dns_hosts
+    }
+    yield "dns_hosts", hosts or None
+    yield "dns_forwarders", [_forwarder(item) for item in config.dns_forwarders] or None
+    yield "dns_srvs", [_srv(item) for item in config.dns_srvs] or None
+    routes: dict[str, Value] = {item.cidr: item.gateway for item in config.routes}
+    yield "routes", routes or None
+    yield "dnsmasq_options", list(config.dnsmasq_options) or None
+    yield "domain", config.domain
+    yield "domain_local", False if config.domain is not None and not config.domain_local else None
+    yield "mtu", config.mtu
+
+
+def _reservation(item: Reservation) -> Call:
+    return Call("Reservation", (item.ip,), (("mac", item.mac), ("name", item.name)))
+
+
+def _forwarder(item: DnsForwarder) -> Value:
+    if item.domain is None and item.address is not None:
+        return item.address
+    arguments: tuple[Value, ...] = () if item.address is None else (item.address,)
+    return Call("DnsForwarder", arguments, (("domain", item.domain),))
+
+
+def _srv(item: DnsSrv) -> Call:
+    return Call(
+        "DnsSrv",
+        (item.service,),
+        (
+            ("protocol", None if item.protocol == "tcp" else item.protocol),
+            ("domain", item.domain),
+            ("target", item.target),
+            ("port", item.port),
+            ("priority", item.priority),
+            ("weight", item.weight),
+        ),
+    )
+
+
+def _network(subnet: SubnetConfig) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(f"{subnet.gateway}/{subnet.prefix}", strict=False)
+    except ValueError as error:
+        raise InputError(f"its address {subnet.gateway!r} is none") from error
+
+
+def _range(subnet: SubnetConfig) -> tuple[str, str] | None:
+    return (subnet.ranges[0].start, subnet.ranges[0].end) if subnet.ranges else None
