@@ -3,6 +3,7 @@
 The names of the stack program's vocabulary are loaded on first use, so that `import vmstack` costs nothing.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __all__ = [
     "Nic",
     "Panic",
     "Passthrough",
+    "Patch",
     "Reservation",
     "Rng",
     "RollingGroup",
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
         Nic,
         Panic,
         Passthrough,
+        Patch,
         Reservation,
         Rng,
         RollingGroup,
@@ -73,7 +76,7 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module 'vmstack' has no attribute {name!r}")
+        raise AttributeError(f"module 'vmstack' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     from vmstack.evaluate import native
 
     return getattr(native, name)

@@ -192,6 +192,8 @@ def check_files(machines: Iterable[MachineDecision], *, context: Context) -> Non
         for config in (found.config, found.live or found.config):
             for disk in config.disks:
                 ours = wanted.get(disk.serial)
+                if disk.device == "cdrom":
+                    continue  # nobody writes to a medium
                 if ours is not None and disk.path not in (None, ours.path):
                     strayed.add((disk_path(disk), disk.path or ""))
         if strayed:
