@@ -83,7 +83,7 @@ def apply_stack(
 
     With an `approval` nothing is asked, and no other plan is applied than the approved one.
     """
-    with streaming(terminal, json=json, into=json_into) as events:
+    with streaming(terminal, json=json, into=json_into, destroy=policy.destroy) as events:
         return _apply(
             target,
             terminal,

@@ -19,7 +19,7 @@ from vmstack.evaluate.native.fields import (
     check_type,
 )
 from vmstack.evaluate.native.hosts import Host, choose_host
-from vmstack.evaluate.native.options import read_options
+from vmstack.evaluate.native.options import OnDrift, read_options
 from vmstack.evaluate.native.services import (
     DnsForwarder,
     DnsSrv,
@@ -118,6 +118,7 @@ class Network(Native):
         autostart: bool = True,
         xml: Sequence[Patch] = (),
         xslt: str | None = None,
+        on_drift: OnDrift = None,
         label: str | None = None,
         opts: Any = None,
     ) -> None:
@@ -187,7 +188,7 @@ class Network(Native):
             autostart=check_flag(autostart, field="autostart"),
             xslt=read_sheet(xml, xslt),
         )
-        wishes = read_options(opts)
+        wishes = read_options(opts, on_drift=on_drift)
         self.record(spec, needs=(self.host.key,), wishes=wishes, finish=self._finish)
 
     @classmethod
