@@ -44,12 +44,12 @@ _CRASHES: Final[tuple[CrashAction, ...]] = (
     "destroy", "restart", "preserve", "coredump-destroy", "coredump-restart",
 )  # fmt: skip
 _REBOOTS: Final[tuple[RebootAction, ...]] = ("destroy", "restart")
-_TIMERS: Final = ("rtc", "pit", "hpet", "tsc", "kvmclock", "hypervclock", "platform", "armvtimer")
+TIMERS: Final = ("rtc", "pit", "hpet", "tsc", "kvmclock", "hypervclock", "platform", "armvtimer")
 _TICKS: Final = ("delay", "catchup", "merge", "discard")
-_BOOTS: Final = ("hd", "network", "cdrom", "fd")
-_TPM_MODELS: Final = ("tpm-tis", "tpm-crb", "tpm-spapr", "tpm-tis-device")
+BOOTS: Final = ("hd", "network", "cdrom", "fd")
+TPM_MODELS: Final = ("tpm-tis", "tpm-crb", "tpm-spapr", "tpm-tis-device")
 # https://libvirt.org/formatdomain.html#hypervisor-features; those that are a switch alone, or have one value that fits.
-_HYPERV: Final = (
+HYPERV: Final = (
     "relaxed", "vapic", "spinlocks", "vpindex", "runtime", "synic", "stimer", "reset", "frequencies",
     "reenlightenment", "tlbflush", "ipi", "evmcs", "avic",
 )  # fmt: skip
@@ -139,7 +139,7 @@ class Clock:
         self.offset = None if offset is None else check_choice(offset, field="offset", allowed=("utc", "localtime"))
         found = []
         for name, value in _items(timers, field="timers"):
-            kind = check_choice(name, field="timers", allowed=_TIMERS)
+            kind = check_choice(name, field="timers", allowed=TIMERS)
             if isinstance(value, bool):
                 found.append(TimerSpec(name=kind, present=value))
             else:
@@ -161,7 +161,7 @@ class Tpm:
         version: Literal["1.2", "2.0"] = "2.0",
     ) -> None:
         self.spec = TpmSpec(
-            model="" if model is None else check_choice(model, field="model", allowed=_TPM_MODELS),
+            model="" if model is None else check_choice(model, field="model", allowed=TPM_MODELS),
             version=check_choice(version, field="version", allowed=("1.2", "2.0")),
         )
 
@@ -181,7 +181,7 @@ class Boot:
         cmdline: str | None = None,
     ) -> None:
         self.devices = tuple(
-            check_choice(item, field="devices", allowed=_BOOTS) for item in check_list(devices, field="devices")
+            check_choice(item, field="devices", allowed=BOOTS) for item in check_list(devices, field="devices")
         )
         if len(set(self.devices)) != len(self.devices):
             raise InputError("devices: one is named twice")
@@ -221,7 +221,7 @@ def compute_spec(
         if pin.vcpu >= max_vcpus:
             raise InputError(f"cpu: it pins the vcpu {pin.vcpu}, and the last one is {max_vcpus - 1}")
     switches = tuple(
-        sorted({check_choice(item, field="hyperv", allowed=_HYPERV) for item in check_list(hyperv, field="hyperv")})
+        sorted({check_choice(item, field="hyperv", allowed=HYPERV) for item in check_list(hyperv, field="hyperv")})
     )
     return msgspec.structs.replace(
         ComputeSpec() if chosen is None else chosen.spec,
