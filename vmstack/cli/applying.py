@@ -49,7 +49,7 @@ from vmstack.plan.limits import NO_LIMITS, Limits
 from vmstack.plan.policy import PlanPolicy, later_policy
 
 if TYPE_CHECKING:
-    from vmstack.cli.saving import Approval
+    from vmstack.cli.approving import Approval
 
 _CONSENT: Final = "yes"
 # A value that is known in one wave may be needed for the next. Programs have chains of two or three.
