@@ -106,6 +106,8 @@ class DomainCalls(Wire):
                 backing[source.get("file", "")] = self._chain(source.get("file", ""))
         domain.boot += 1
         domain.live_xml = domain_xml.live_of(domain.xml, identifier=domain.boot, backing=backing, bridges=bridges)
+        ports = parse(domain.live_xml, root="domain").iterfind("devices/interface/source[@portid]")
+        self.machine.released_ports -= {source.get("portid", "") for source in ports}
         domain.state, domain.managed_save, domain.stopping = "running", False, None
         domain.leaving.clear()
         domain.instance = guests.instance_of(self._seed(domain))

@@ -22,6 +22,7 @@ from vmstack.model.plan import Plan
 from vmstack.plan.adoption import Adoption
 from vmstack.plan.limits import NO_LIMITS, Limits
 from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.selection import wanted_part
 from vmstack.plan.terraform import encode_document
 
 
@@ -116,10 +117,11 @@ def _show_plan(
         store = image_store()
         with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
             adoption = None
-            if not policy.destroy and takes_over(desired):
+            named = wanted_part(desired, policy=policy)
+            if not policy.destroy and takes_over(named):
                 from vmstack.apply.adoption import adopt_named  # loads what most runs do not need
 
-                adoption = adopt_named(desired, drivers, store=store, progress=ImageProgress(terminal))
+                adoption = adopt_named(named, drivers, store=store, progress=ImageProgress(terminal))
             if adoption is not None:
                 if out is not None:
                     raise InputError(

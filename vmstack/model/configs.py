@@ -23,7 +23,8 @@ from vmstack.model.hardware import (
     VsockSpec,
     WatchdogSpec,
 )
-from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Permissions, Reservation, Route
+from vmstack.model.traffic import PortGroup, Traffic
 
 
 class DiskConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -168,6 +169,9 @@ class NetworkConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     dnsmasq_options: tuple[str, ...] = ()
     subnets: tuple[SubnetConfig, ...] = ()
     dns_hosts: tuple[DnsHost, ...] = ()
+    dns_txts: tuple[DnsTxt, ...] = ()
+    bandwidth: Traffic | None = None
+    port_groups: tuple[PortGroup, ...] = ()
 
 
 class PoolConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -179,6 +183,7 @@ class PoolConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     path: str | None
     group: str | None = None
     devices: tuple[str, ...] = ()
+    permissions: Permissions | None = None
 
 
 class VolumeConfig(Data, frozen=True, kw_only=True, omit_defaults=True):

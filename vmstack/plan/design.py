@@ -68,6 +68,7 @@ def design_pool(spec: PoolSpec, *, stack: StackId) -> PoolConfig:
         path=clean_path(spec.path),
         group=spec.group,
         devices=spec.devices,
+        permissions=spec.permissions,
     )
 
 
@@ -90,6 +91,9 @@ def design_network(spec: NetworkSpec, *, stack: StackId) -> NetworkConfig:
         dnsmasq_options=spec.dnsmasq_options,
         subnets=() if bridged else tuple(_subnets(spec)),
         dns_hosts=() if bridged else tuple(sorted(spec.dns_hosts, key=lambda host: host.ip)),
+        dns_txts=tuple(sorted(spec.dns_txts, key=lambda text: text.name)),
+        bandwidth=spec.bandwidth,
+        port_groups=tuple(sorted(spec.port_groups, key=lambda group: group.name)),
     )
 
 

@@ -30,7 +30,9 @@ _WITHOUT_XML: Final = frozenset({
     Case.VCPUS_UP, Case.MEMORY_WITHIN, Case.IO_LIMITS, Case.IO_THREADS, Case.DISPLAY_PASSWORD,
 })  # fmt: skip
 # What follows from something else, or what no guest notices, stays what it is.
-_AS_THEY_ARE: Final = frozenset({Case.NOTE, Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
+_AS_THEY_ARE: Final = frozenset(
+    {Case.NOTE, Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG, Case.UNPLUGGED}
+)
 
 
 class Styled(NamedTuple):

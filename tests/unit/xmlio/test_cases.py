@@ -33,7 +33,8 @@ from vmstack.model.hardware import (
     WatchdogSpec,
 )
 from vmstack.model.ownership import Stamp
-from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Permissions, Reservation, Route
+from vmstack.model.traffic import PortGroup, Traffic
 from vmstack.xmlio.domain import patch_domain, read_domain, write_domain
 from vmstack.xmlio.network import patch_network, read_network, write_network
 from vmstack.xmlio.pool import read_pool, write_pool
@@ -181,7 +182,8 @@ def config_structs() -> list[type[msgspec.Struct]]:
         HostDeviceSpec, IoTuneSpec, MetadataSpec, PinSpec, RngSpec, TimerSpec, TopologySpec, TpmSpec, VsockSpec,
         WatchdogSpec,
     )  # fmt: skip
-    return [*own, DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route, *shared]
+    served = (DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Permissions, PortGroup, Reservation, Route, Traffic)
+    return [*own, *served, *shared]
 
 
 def test_every_field_of_every_config_is_in_a_case() -> None:

@@ -2,7 +2,7 @@
 
 from vmstack.evaluate.native.cloud_init import CloudInit
 from vmstack.evaluate.native.compute import Boot, Clock, Cpu, NumaCell, Tpm
-from vmstack.evaluate.native.devices import Bandwidth, Cdrom, Disk, Graphics, IoTune, Nic
+from vmstack.evaluate.native.devices import Cdrom, Disk, Graphics, IoTune, Nic
 from vmstack.evaluate.native.hosts import Host
 from vmstack.evaluate.native.images import Image
 from vmstack.evaluate.native.machine import VirtualMachine
@@ -21,6 +21,7 @@ from vmstack.evaluate.native.peripherals import (
 from vmstack.evaluate.native.services import DnsForwarder, DnsSrv
 from vmstack.evaluate.native.storage import StoragePool, Volume
 from vmstack.evaluate.native.stylesheets import Patch
+from vmstack.evaluate.native.traffic import Bandwidth, PortGroup
 from vmstack.evaluate.native.upkeep import HealthCheck, RollingGroup
 from vmstack.evaluate.policies import policy
 
@@ -49,6 +50,7 @@ __all__ = [
     "Panic",
     "Passthrough",
     "Patch",
+    "PortGroup",
     "Reservation",
     "Rng",
     "RollingGroup",

@@ -38,7 +38,7 @@ from vmstack.evaluate.native.fields import (
 from vmstack.evaluate.native.hosts import Host, choose_host
 from vmstack.evaluate.native.images import Image
 from vmstack.evaluate.native.networks import Attachment, Network
-from vmstack.evaluate.native.options import read_options
+from vmstack.evaluate.native.options import OnDrift, read_options
 from vmstack.evaluate.native.peripherals import Device, read_devices
 from vmstack.evaluate.native.storage import StoragePool, Volume
 from vmstack.evaluate.native.stylesheets import Patch, read_sheet
@@ -69,7 +69,8 @@ class VirtualMachine(Native):
 
     `disk` is the root disk's size (default: the image's) or a `Disk`. `wait` is how long apply waits for the guest's
     report after start (default: 10 minutes with cloud_init; False: not at all). `restart="defer"` leaves it to
-    others to restart the guest for what cannot change while it runs.
+    others to restart the guest for what cannot change while it runs. `on_image_change` is what another image does to
+    the disks that were made from one: `keep` them as they are, or `replace` what they hold.
     """
 
     __slots__ = ("_nics", "disks", "host", "label")
@@ -123,12 +124,14 @@ class VirtualMachine(Native):
         group: RollingGroup | None = None,
         health: HealthCheck | None = None,
         on_seed_change: Literal["report", "reseed", "replace"] = "report",
+        on_image_change: Literal["keep", "replace"] = "keep",
+        on_drift: OnDrift = None,
         label: str | None = None,
         opts: Any = None,
     ) -> None:
         super().__init__(name)
         self.recorder.check_free(self.key)  # before its disks, which would be found to be defined twice
-        wishes = read_options(opts)
+        wishes = read_options(opts, on_drift=on_drift)
         storage = None if pool is None else check_type(pool, StoragePool, field="pool")
         documents = None if cloud_init is None else check_type(cloud_init, CloudInit, field="cloud_init")
         wanted = check_list(networks, field="networks")
@@ -190,7 +193,9 @@ class VirtualMachine(Native):
         given = [item if isinstance(item, Cdrom) else check_type(item, Disk, field="disks") for item in further]
         drives = [item for item in given if isinstance(item, Cdrom)]
         parts = [*([root] if root else []), *(item for item in given if isinstance(item, Disk))]
-        volumes = self._make_disks(parts, image=image, pool=storage, root=root, wishes=wishes)
+        volumes = self._make_disks(
+            parts, image=image, pool=storage, root=root, on_image_change=on_image_change, wishes=wishes
+        )
         self.disks: Mapping[str, Volume] = MappingProxyType(volumes)
         self._nics = wiring.specs
         if documents and root is not None and root.volume is None and root.image is None and image is None:
@@ -257,7 +262,14 @@ class VirtualMachine(Native):
             )
 
     def _make_disks(
-        self, parts: Sequence[Disk], *, image: Image | None, pool: StoragePool | None, root: Disk | None, wishes: Wishes
+        self,
+        parts: Sequence[Disk],
+        *,
+        image: Image | None,
+        pool: StoragePool | None,
+        root: Disk | None,
+        on_image_change: object,
+        wishes: Wishes,
     ) -> dict[str, Volume]:
         volumes: dict[str, Volume] = {}
         for part in parts:
@@ -285,6 +297,7 @@ class VirtualMachine(Native):
                 image=base,
                 full_copy=part.full_copy,
                 format=part.format,
+                on_image_change=on_image_change,
                 label=part.label,
                 # A root disk can be made again from its image; what has no image cannot.
                 data=part is not root or base is None,

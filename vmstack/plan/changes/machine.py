@@ -154,6 +154,21 @@ ROWS: Final = (
         Case.NETWORK_REPLACE,
         RESTART,
         "A network it is on is made anew, with the guest off.",
+        when="it gets another label or mtu",
+    ),
+    Row(
+        "network.*",
+        Case.NETWORK_REPLUG,
+        LIVE,
+        "A network it is on is started anew; its NICs are plugged back in while it runs, and get nothing meanwhile.",
+        when="it gets anything else that libvirt sets up at its start",
+    ),
+    Row(
+        "network.*",
+        Case.UNPLUGGED,
+        LIVE,
+        "A network that was stopped under it let go of its NICs; they are plugged back in while it runs.",
+        when="it was stopped outside vmstack",
     ),
     Row(
         "stylesheet",

@@ -52,6 +52,8 @@ class Case(enum.StrEnum):
     SEED = "other content of the seed"
     IGNITION = "another file that the firmware shows at first boot"
     NETWORK_REPLACE = "the network under a NIC made anew"
+    NETWORK_REPLUG = "a network started anew, and the NICs on it plugged back in"
+    UNPLUGGED = "a NIC that its network let go of"
     NETWORK_UPDATE = "an entry of a network updated in place"
     NETWORK_ANEW = "a network made anew"
     POOL_DEFINITION = "a pool defined anew"
