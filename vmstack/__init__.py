@@ -3,6 +3,7 @@
 The names of the stack program's vocabulary are loaded on first use, so that `import vmstack` costs nothing.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -10,10 +11,13 @@ __version__ = "0.1.0"
 __all__ = [
     "Balloon",
     "Bandwidth",
+    "Boot",
     "Cdrom",
     "Channel",
+    "Clock",
     "CloudInit",
     "Console",
+    "Cpu",
     "Disk",
     "DnsForwarder",
     "DnsSrv",
@@ -25,13 +29,16 @@ __all__ = [
     "IoTune",
     "Network",
     "Nic",
+    "NumaCell",
     "Panic",
     "Passthrough",
+    "Patch",
     "PortGroup",
     "Reservation",
     "Rng",
     "RollingGroup",
     "StoragePool",
+    "Tpm",
     "VirtualMachine",
     "Volume",
     "Vsock",
@@ -43,10 +50,13 @@ if TYPE_CHECKING:
     from vmstack.evaluate.native import (
         Balloon,
         Bandwidth,
+        Boot,
         Cdrom,
         Channel,
+        Clock,
         CloudInit,
         Console,
+        Cpu,
         Disk,
         DnsForwarder,
         DnsSrv,
@@ -58,13 +68,16 @@ if TYPE_CHECKING:
         IoTune,
         Network,
         Nic,
+        NumaCell,
         Panic,
         Passthrough,
+        Patch,
         PortGroup,
         Reservation,
         Rng,
         RollingGroup,
         StoragePool,
+        Tpm,
         VirtualMachine,
         Volume,
         Vsock,
@@ -75,7 +88,7 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module 'vmstack' has no attribute {name!r}")
+        raise AttributeError(f"module 'vmstack' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     from vmstack.evaluate import native
 
     return getattr(native, name)

@@ -11,9 +11,8 @@ from vmstack.errors import HostError
 
 _TOP = (
     "name", "uuid", "genid", "title", "description", "metadata", "maxMemory", "memory", "currentMemory",
-    "memoryBacking", "vcpu", "vcpus", "iothreads", "iothreadids", "resource",
-    "sysinfo", "bootloader", "os", "features", "cpu",
-    "clock", "on_poweroff", "on_reboot", "on_crash", "pm", "devices", "seclabel",
+    "memoryBacking", "vcpu", "vcpus", "iothreads", "iothreadids", "cputune", "resource", "sysinfo", "bootloader", "os",
+    "features", "cpu", "clock", "on_poweroff", "on_reboot", "on_crash", "pm", "devices", "seclabel",
 )  # fmt: skip
 _DEVICES = (
     "emulator", "disk", "controller", "filesystem", "interface", "serial", "parallel", "console", "channel", "input",
@@ -41,6 +40,27 @@ def complete(xml: str, machine: Machine) -> etree._Element:
     pci.assign(devices)
     order(root, devices)
     return root
+
+
+def check_elements(root: etree._Element) -> None:
+    """Refuse elements that libvirt's schema does not know, as far as that is their place below root and devices."""
+    known = {*_TOP, *_DEVICES, "perf", "iothreadids", "cputune", "numatune", "blkiotune", "keywrap", "launchSecurity"}
+    known |= {
+        "hub",
+        "input",
+        "redirdev",
+        "sound",
+        "smartcard",
+        "memory",
+        "shmem",
+        "iommu",
+        "nvram",
+        "graphics",
+        "hostdev",
+    }
+    for element in (*root.iterchildren(etree.Element), *root.iterfind("devices/*")):
+        if not str(element.tag).startswith("{") and element.tag not in known:
+            raise HostError(f"XML document failed to validate against schema: Invalid element: {element.tag}")
 
 
 def order(root: etree._Element, devices: etree._Element) -> None:

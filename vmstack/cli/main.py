@@ -227,8 +227,10 @@ def show(
 
 @app.command()
 def output(
-    name: Annotated[str | None, typer.Argument(help="Only this output.")] = None,
-    folder: FolderOption = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[FOLDER] [NAME]", help="The stack's folder, and only this output.")
+    ] = None,
+    elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
@@ -238,11 +240,11 @@ def output(
     no_color: NoColor = False,
 ) -> int:
     """Show the outputs as they were last applied."""
-    from vmstack.cli.outputs import check_name, show_outputs
+    from vmstack.cli.outputs import read_words, show_outputs
 
-    check_name(name, folder=folder or Path())
+    folder, name = read_words(words or [], folder=elsewhere)
     return show_outputs(
-        target_of(folder or Path(), stack, config, connect),
+        target_of(folder, stack, config, connect),
         open_terminal(no_color=no_color),
         name=name,
         json=json,

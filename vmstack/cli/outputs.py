@@ -1,25 +1,29 @@
 """`vmstack output`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from vmstack.apply import pipeline
 from vmstack.cli.changes import render_outputs
-from vmstack.cli.target import Target, study
+from vmstack.cli.target import Target, is_stack, study
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import EXIT_DONE, InputError
-from vmstack.evaluate.config.loader import find_file
 from vmstack.model.graph import DesiredGraph, Output
 
 
-def check_name(name: str | None, *, folder: Path) -> None:
-    """Raise `InputError` for the folder of a stack in place of an output's name, as other commands take it."""
-    if name is not None and not find_file(folder, stem="Pulumi") and find_file(Path(name), stem="Pulumi"):
+def read_words(words: Sequence[str], *, folder: Path | None) -> tuple[Path, str | None]:
+    """The stack's folder, which may come first, and the name of an output. `folder` is what `-C` says."""
+    rest = list(words)
+    if folder is None and rest and is_stack(rest[0]) and (len(rest) > 1 or not is_stack(".")):
+        folder = Path(rest.pop(0))
+    if len(rest) > 1:
         raise InputError(
-            f"{name} is a stack's folder, and `output` takes the name of an output there",
-            resolution=f"name the folder with -C: vmstack output -C {name}",
+            f"`output` takes the name of one output, not {', '.join(rest)}",
+            resolution="name one, or none for all of them; a stack's folder comes first, or after -C",
         )
+    return folder or Path(), rest[0] if rest else None
 
 
 def show_outputs(

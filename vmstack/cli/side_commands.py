@@ -29,25 +29,26 @@ def add_side_commands(app: typer.Typer) -> None:
 
 
 def ssh(
-    vm: Annotated[str, typer.Argument(help="The VM, such as web-0.")],
+    vm: Annotated[str, typer.Argument(metavar="[FOLDER] VM", help="The VM, such as web-0, after the stack's folder.")],
     command: Annotated[list[str] | None, typer.Argument(help="A command to run there (after --).")] = None,
     user: Annotated[str | None, typer.Option("--user", "-l", help="The user to log in as.")] = None,
     identity: Annotated[
         Path | None, typer.Option("--identity", "-i", metavar="FILE", help="The private key to log in with.")
     ] = None,
-    folder: FolderOption = None,
+    elsewhere: FolderOption = None,
     stack: StackName = None,
     config: Config = None,
     connect: ConnectTo = None,
 ) -> int:
     """Log in to a VM of the stack."""
-    from vmstack.cli.ssh import open_ssh
+    from vmstack.cli.ssh import open_ssh, split_folder
 
+    folder, vm, rest = split_folder(vm, command or [], folder=elsewhere)
     return open_ssh(
-        target_of(folder or Path(), stack, config, connect),
+        target_of(folder, stack, config, connect),
         open_terminal(),
         vm=vm,
-        command=tuple(command or ()),
+        command=rest,
         user=user,
         identity=identity,
     )

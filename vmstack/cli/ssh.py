@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ import yaml
 from vmstack.apply import pipeline
 from vmstack.cli.holdings import addresses_of, find_domain
 from vmstack.cli.known_hosts import host_alias, known_hosts_file, vm_key
-from vmstack.cli.target import Target, study
+from vmstack.cli.target import Target, is_stack, study
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import InputError
 from vmstack.model.graph import DesiredGraph
@@ -20,6 +21,13 @@ from vmstack.model.specs import SeedSpec, VmSpec
 
 # What the guest's stamp says, as it reads on after its name.
 _UNREADY: Final = {"pending": "has not reported ready yet", "failed": "reported that its setup failed"}
+
+
+def split_folder(vm: str, command: Sequence[str], *, folder: Path | None) -> tuple[Path, str, tuple[str, ...]]:
+    """The stack's folder, which may come before the VM, the VM, and the command. `folder` is what `-C` says."""
+    if folder is None and command and is_stack(vm) and not command[0].startswith("-"):
+        return Path(vm), command[0], tuple(command[1:])
+    return folder or Path(), vm, tuple(command)
 
 
 def open_ssh(

@@ -26,6 +26,13 @@ class Target:
     connect: str | None = None
 
 
+def is_stack(word: str) -> bool:
+    """Whether a word of the command line is a stack's folder."""
+    from vmstack.evaluate.config.loader import find_file
+
+    return find_file(Path(word), stem="Pulumi") is not None
+
+
 def evaluator(
     target: Target, *, notice: "Notice | None" = None, heed: "Heed | None" = None, hooks: "Hooks | None" = None
 ) -> "Evaluate":

@@ -1,9 +1,12 @@
 """What went wrong inside of a stack program, told by places in the program."""
 
+import difflib
+import re
 import traceback
 from pathlib import Path
 from typing import Final
 
+import vmstack
 from vmstack.errors import ErrorGroup, InputError, Place, ProgramError, VmstackError
 from vmstack.evaluate.places import is_library, is_ours, show_path
 from vmstack.evaluate.recorder import Recorder
@@ -62,8 +65,8 @@ def explain_failure(
         resolution = None
     else:
         text = str(error).strip()
+        resolution = _way_on(error)
         brief = f"{what} failed: {kind}: {text}" if text else f"{what} failed: {kind}"
-        resolution = None
     frames = _own_frames(error, folder=folder)
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         place: Place | None = Place(show_path(error.filename), error.lineno)
@@ -76,6 +79,28 @@ def explain_failure(
     if error.__cause__ is not None and not isinstance(error, SystemExit):
         details.append(f"because of {type(error.__cause__).__name__}: {str(error.__cause__).strip()}")
     return ProgramError(brief, details=details, resolution=resolution, place=place)
+
+
+def _way_on(error: BaseException) -> str | None:
+    """What to do about what commonly goes wrong."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        return (
+            f"install what has it where vmstack is installed (often: pip install {package}), "
+            "or name a virtualenv that has it in Pulumi.yaml (runtime: options: virtualenv)"
+        )
+    if isinstance(error, ImportError) and error.name == vmstack.__name__:
+        missing = re.search(r"cannot import name '(\w+)'", str(error))
+        return _vocabulary(missing[1] if missing else "")
+    if isinstance(error, AttributeError) and error.obj is vmstack:
+        return _vocabulary(error.name)
+    return None
+
+
+def _vocabulary(missing: str | None) -> str:
+    close = difflib.get_close_matches(missing or "", vmstack.__all__, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"{hint}vmstack has {', '.join(vmstack.__all__)}"
 
 
 def _explain_config(error: BaseException, *, folder: Path, project: str) -> InputError:

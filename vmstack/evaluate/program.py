@@ -1,10 +1,11 @@
 """Evaluating a stack program: a project folder in, a desired graph out, and no host touched."""
 
 import contextvars
+import difflib
 import functools
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -16,10 +17,11 @@ from vmstack.errors import ProgramError, VmstackError
 from vmstack.evaluate.config.limits import limits_of
 from vmstack.evaluate.config.redaction import Redactor
 from vmstack.evaluate.config.secrets import Ask
+from vmstack.evaluate.config.values import qualify
 from vmstack.evaluate.failures import check_wanted, explain_failure, place_failure
 from vmstack.evaluate.hooks import Hooks
 from vmstack.evaluate.isolation import PulumiWantedError, execute, isolated, tripwire
-from vmstack.evaluate.policies import NO_POLICIES, Policies, Policy
+from vmstack.evaluate.policies import NO_POLICIES, Policies
 from vmstack.evaluate.project import Project, read_project
 from vmstack.evaluate.recorder import Notice, Recorder
 from vmstack.evaluate.session import SESSION
@@ -38,7 +40,7 @@ class Rules:
 
 
 Heed = Callable[[Rules], None]
-_Said = tuple[DesiredGraph, tuple[Policy, ...]]
+_Said = tuple[DesiredGraph, Recorder]
 _NO_FACTS: Final = Facts()
 _NO_CONFIG: Final[Mapping[str, str]] = MappingProxyType({})
 _IMPORTS_PULUMI: Final = re.compile(rb"^\s*(?:import|from)\s+pulumi\b", re.MULTILINE)
@@ -79,14 +81,15 @@ def evaluate(
         )
         limits = limits_of(project.config)
         scene = contextvars.copy_context()
-        graph, policies = scene.run(_evaluate, project, recorder=recorder, facts=facts)
+        graph, said = scene.run(_evaluate, project, recorder=recorder, facts=facts)
         check_graph(graph)
     except VmstackError as error:
         redactor.clean_error(error)
         raise
     if heed is not None:
-        heed(Rules(limits=limits, policies=Policies(policies, project, scene)))
-    warnings = tuple(map(redactor.clean, (*project.notes, *graph.warnings)))
+        heed(Rules(limits=limits, policies=Policies(tuple(said.policies), project, scene)))
+    idle = _unread(config, said.asked, project=project.stack.project)
+    warnings = tuple(map(redactor.clean, (*project.notes, *idle, *graph.warnings)))
     return graph if warnings == graph.warnings else msgspec.structs.replace(graph, warnings=warnings)
 
 
@@ -110,12 +113,12 @@ def _attempt(project: Project, *, recorder: Recorder, with_pulumi: bool) -> _Sai
                 graph = recorder.graph(outputs={}, lineages={})
                 if not recorder.policies:
                     _let_go(module)
-                return graph, tuple(recorder.policies)
+                return graph, recorder
             from vmstack.evaluate.engine.runtime import run_program
 
             run = run_program(project, recorder=recorder)
             check_wanted(recorder)
-            return recorder.graph(outputs=run.outputs, lineages=run.lineages), tuple(recorder.policies)
+            return recorder.graph(outputs=run.outputs, lineages=run.lineages), recorder
     except (PulumiWantedError, KeyboardInterrupt):
         raise
     except VmstackError as error:
@@ -129,6 +132,18 @@ def _attempt(project: Project, *, recorder: Recorder, with_pulumi: bool) -> _Sai
         raise explain_failure(error, folder=project.main.parent, project=project.stack.project) from error
     finally:
         SESSION.reset(token)
+
+
+def _unread(config: Mapping[str, str], asked: Collection[str], *, project: str) -> Iterator[str]:
+    """Warnings of what the command line sets for the program and the program does not ask for."""
+    own = f"{project}:"
+    for given in config:
+        key = qualify(given, project=project, what="-c")
+        if key.startswith(own) and key not in asked:
+            known = [name.removeprefix(own) for name in sorted(asked) if name.startswith(own)]
+            close = difflib.get_close_matches(key.removeprefix(own), known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            yield f"-c {given} has no effect: the program does not read it{hint}"
 
 
 def _let_go(module: ModuleType) -> None:

@@ -63,7 +63,7 @@ class Recorder:
     `folder` is the project's; `origin` is where the user stood. `connect` overrides the URI of the only host.
     `facts` are what hosts told so far; `uris` are hosts that the program has named besides its native ones. `notice` is
     told of each host that the program uses, as soon as it does. `hooks` get the functions that the program binds to
-    what is done to its resources.
+    what is done to its resources. `asked` are the keys of configuration that it has asked for, there or not.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class Recorder:
         self.attached: dict[str, tuple[str, Place | None]] = {}
         self.seeds: SeedCache | None = None
         self.policies: list[Policy] = []
+        self.asked: set[str] = set()
         self.hooks = hooks or Hooks()
         self.hooks.clear()
         self._noted: list[VmstackError] = []

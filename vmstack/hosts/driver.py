@@ -8,7 +8,7 @@ retrying) or `HostError`; `NotFoundError` and `ExistsError` where said. Methods 
 Capacities and offsets are bytes, memory is KiB, timeouts are seconds.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, Protocol
 
 from vmstack.model.base import Data
@@ -181,8 +181,11 @@ class Driver(Protocol):
     def undefine_network(self, uuid: str) -> None: ...
 
     # Domains.
-    def define_domain(self, xml: str) -> None:  # ExistsError when the name has another UUID
-        """Define or redefine. Passwords of displays that reads never show survive when `xml` does not give any."""
+    def define_domain(self, xml: str, *, validate: bool = False) -> None:  # ExistsError: the name has another UUID
+        """Define or redefine. Passwords of displays that reads never show survive when `xml` does not give any.
+
+        `validate`: a `HostError` for what libvirt's schema does not know.
+        """
 
     def rename_domain(self, uuid: str, *, name: str) -> None:  # ExistsError when the name is taken
         """Rename a domain that is off; with the name that it has already, nothing happens.
@@ -192,12 +195,15 @@ class Driver(Protocol):
 
     def start_domain(self, uuid: str) -> None: ...
     def resume_domain(self, uuid: str) -> None: ...
-    def shutdown_domain(self, uuid: str) -> None: ...  # asks the guest by ACPI, does not wait
+    def shutdown_domain(self, uuid: str) -> None: ...  # asks the guest's agent, else by ACPI; does not wait
     def power_off_domain(self, uuid: str) -> None: ...
     def set_domain_autostart(self, uuid: str, *, enabled: bool) -> None: ...
     def set_vcpus(self, uuid: str, count: int, *, live: bool, config: bool) -> None: ...
     def set_memory(self, uuid: str, kib: int, *, live: bool, config: bool) -> None: ...
     def set_description(self, uuid: str, text: str | None, *, live: bool) -> None: ...
+    def set_title(self, uuid: str, text: str | None, *, live: bool) -> None: ...
+    def tune_domain(self, uuid: str, values: Mapping[str, int], *, live: bool, config: bool) -> None: ...
+    def pin_vcpu(self, uuid: str, vcpu: int, *, cpus: str, live: bool, config: bool) -> None: ...
     def attach_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None: ...
     def detach_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None: ...  # live: asks, does not wait
     def update_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None:

@@ -98,6 +98,8 @@ def execute(
             network.undefine(effect.uuid)
         case effects.StampNetwork():
             network.stamp(effect)
+        case effects.DefineChecked():
+            patience.insist(lambda: driver.define_domain(effect.xml, validate=True))
         case effects.DefineDomain():
             patience.insist(lambda: driver.define_domain(effect.xml))
         case effects.RenameDomain():
@@ -118,6 +120,14 @@ def execute(
             return EffectResult(notes=domain.set_memory(effect))
         case effects.SetDescription():
             patience.insist(lambda: driver.set_description(effect.uuid, effect.description, live=effect.live))
+        case effects.SetTitle():
+            patience.insist(lambda: driver.set_title(effect.uuid, effect.title, live=effect.live))
+        case effects.TuneDomain():
+            patience.insist(lambda: driver.tune_domain(effect.uuid, effect.values, live=effect.live, config=True))
+        case effects.PinVcpu():
+            patience.insist(
+                lambda: driver.pin_vcpu(effect.uuid, effect.vcpu, cpus=effect.cpus, live=effect.live, config=True)
+            )
         case effects.AttachDevice():
             device.attach(effect)
         case effects.DetachDevice():

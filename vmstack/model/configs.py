@@ -7,6 +7,7 @@ is `None` where the XML says nothing. Sizes are bytes but for domain memory, whi
 from typing import Literal
 
 from vmstack.model.base import Data
+from vmstack.model.compute import CellSpec, CpuFeatureSpec, PinSpec, TimerSpec, TopologySpec
 from vmstack.model.hardware import (
     BalloonSpec,
     BandwidthSpec,
@@ -113,6 +114,22 @@ class DomainConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     filesystems: tuple[FilesystemSpec, ...] = ()
     metadata: tuple[MetadataSpec, ...] = ()
     channels: tuple[str, ...] = ()
+    title: str | None = None
+    cpu_model: str | None = None
+    cpu_features: tuple[CpuFeatureSpec, ...] = ()
+    topology: TopologySpec | None = None
+    shares: int | None = None
+    quota: int | None = None
+    period: int | None = None
+    pins: tuple[PinSpec, ...] = ()
+    hugepages: int | None = None
+    numa: tuple[CellSpec, ...] = ()
+    clock: str | None = None
+    timers: tuple[TimerSpec, ...] = ()
+    hyperv: tuple[str, ...] = ()
+    on_reboot: str | None = None
+    on_crash: str | None = None
+    secure_boot: bool | None = None
     iothreads: int | None = None
     shared_memory: bool | None = None
     rng: RngSpec | None = None

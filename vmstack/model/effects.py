@@ -154,6 +154,11 @@ class DefineDomain(Effect, frozen=True, kw_only=True):
     xml: str
 
 
+class DefineChecked(DefineDomain, frozen=True, kw_only=True):
+    """Define from XML that patches of the program had a part in. What libvirt's schema does not know is an error of the
+    host, and not left out without a word."""
+
+
 class RenameDomain(Effect, frozen=True, kw_only=True):
     """Give a domain that is off another name; all else of it stays as it is."""
 
@@ -212,6 +217,34 @@ class SetMemory(Effect, frozen=True, kw_only=True):
     uuid: str
     name: str
     kib: int
+    live: bool
+
+
+class SetTitle(Effect, frozen=True, kw_only=True):
+    """Set the domain's title, live too where the guest runs; `None` removes it."""
+
+    uuid: str
+    name: str
+    title: str | None
+    live: bool
+
+
+class TuneDomain(Effect, frozen=True, kw_only=True):
+    """Set limits of the domain's CPU time, by libvirt's names (`cpu_shares`, `vcpu_period`, `vcpu_quota`)."""
+
+    uuid: str
+    name: str
+    values: dict[str, int]
+    live: bool
+
+
+class PinVcpu(Effect, frozen=True, kw_only=True):
+    """Have a vcpu run on these CPUs of the host only (`0-2,5`)."""
+
+    uuid: str
+    name: str
+    vcpu: int
+    cpus: str
     live: bool
 
 
@@ -413,6 +446,7 @@ AnyEffect = (
     | StopNetwork
     | UndefineNetwork
     | DefineDomain
+    | DefineChecked
     | RenameDomain
     | StartDomain
     | ResumeDomain
@@ -422,6 +456,9 @@ AnyEffect = (
     | SetVcpus
     | SetMemory
     | SetDescription
+    | SetTitle
+    | TuneDomain
+    | PinVcpu
     | AttachDevice
     | DetachDevice
     | PlugNics

@@ -9,6 +9,7 @@ import enum
 from typing import Final, Literal
 
 from vmstack.model.base import Data
+from vmstack.model.compute import NO_COMPUTE, ComputeSpec
 from vmstack.model.hardware import NO_HARDWARE, BandwidthSpec, GraphicsSpec, HardwareSpec, IoTuneSpec
 from vmstack.model.traffic import PortGroup, Traffic
 
@@ -279,7 +280,7 @@ class DiskSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
 
     name: str
     volume: str
-    bus: Literal["virtio", "scsi", "sata"] = "virtio"
+    bus: Literal["virtio", "scsi", "sata", "ide"] = "virtio"
     cache: Literal["none", "writeback", "writethrough", "directsync", "unsafe"] | None = None
     discard: bool = True
     readonly: bool = False
@@ -304,7 +305,7 @@ class NicSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     device: str | None = None
     mode: Literal["vepa", "bridge", "passthrough"] | None = None
     addresses: tuple[str, ...] = ()
-    model: Literal["virtio", "e1000e", "e1000"] = "virtio"
+    model: Literal["virtio", "e1000e", "e1000", "rtl8139"] = "virtio"
     mtu: int | None = None
     link: bool = True
     queues: int | None = None
@@ -395,6 +396,7 @@ class VmSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     virtio_console: bool = False
     description: str | None = None
     hardware: HardwareSpec = NO_HARDWARE
+    compute: ComputeSpec = NO_COMPUTE
     autostart: bool = False
     power: Power = Power.RUNNING
     ready_timeout: int | None = None

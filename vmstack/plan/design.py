@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from vmstack.model.compute import ComputeSpec
 from vmstack.model.configs import DiskConfig, DomainConfig, NetworkConfig, NicConfig, PoolConfig, SubnetConfig
 from vmstack.model.hardware import FwCfgSpec, MediumSpec, TpmSpec
 from vmstack.model.identity import Key, Kind, StackId, derive_bridge, derive_uuid
@@ -175,6 +176,7 @@ def design_domain(
         consoles=hardware.consoles,
         filesystems=hardware.filesystems,
         metadata=hardware.metadata,
+        **{name: getattr(spec.compute, name) for name in ComputeSpec.__struct_fields__},
         description=spec.description,
         smbios_serial=CLOUD_INIT_SERIAL if seed_path is not None else None,
         disks=tuple(_slotted(wanted, configs=(live, observed))),

@@ -14,6 +14,8 @@ _VM_FIELDS: Final = frozenset({
     "vcpus", "max_vcpus", "memory", "max_memory", "domain_type", "cpu_mode", "machine", "firmware", "graphics",
     "serial_log", "virtio_console", "description", "autostart", "power", "cloud_init", "disks", "nics", "label",
     "arch", "emulator", "loader", "nvram", "nvram_template", "kernel", "initrd", "cmdline", "boot", "video", "tpm",
+    "title", "cpu_model", "cpu_features", "topology", "cpu_shares", "cpu_quota", "cpu_period", "pins", "hugepages",
+    "numa", "clock", "timers", "hyperv", "on_reboot", "on_crash", "secure_boot",
     "ignition", "consoles", "filesystems", "metadata", "stylesheet",
     "channels", "iothreads", "rng", "watchdog", "balloon", "vsock", "panic", "host_devices",
 })  # fmt: skip

@@ -10,8 +10,10 @@ from vmstack.model.effects import (
     AwaitHealthy,
     AwaitLease,
     AwaitReady,
+    DefineChecked,
     DefineDomain,
     DetachDevice,
+    PinVcpu,
     PlugNics,
     PowerOffDomain,
     RenameDomain,
@@ -20,10 +22,12 @@ from vmstack.model.effects import (
     SetDomainAutostart,
     SetMemory,
     SetPassword,
+    SetTitle,
     SetVcpus,
     ShutdownDomain,
     StampDomain,
     StartDomain,
+    TuneDomain,
     UndefineDomain,
 )
 from vmstack.model.identity import Key, Kind
@@ -42,6 +46,7 @@ from vmstack.plan.passwords import PATH, mark_in, unmarked
 from vmstack.plan.styling import write_whole
 from vmstack.plan.volume_fate import Fate
 from vmstack.xmlio.domain import patch_domain
+from vmstack.xmlio.patches import has_patches
 from vmstack.xmlio.stamp import write_stamp
 
 # What frees a device of the old definition: the id of the step after which nothing of ours uses it any more.
@@ -75,7 +80,7 @@ def plan_stops(decisions: Mapping[str, MachineDecision], *, around: Surroundings
         after = tuple(_prepared(decision, around=around))
         if decision.defines_first:
             xml = _write(decision, found, name=found.name)
-            define = DefineDomain(uuid=found.uuid, name=found.name, xml=xml)
+            define = _definition(decision, uuid=found.uuid, name=found.name, xml=xml)
             needs.append(draft.step(key, "define", define, host=host, after=after))
         if found.state == "paused":
             resume = ResumeDomain(uuid=found.uuid, name=found.name)
@@ -191,7 +196,7 @@ def _create(decision: MachineDecision, *, handovers: Handovers, context: Context
     config = decision.whole or decision.target
     xml = write_whole(config, stamp=unmarked(decision.stamp), stylesheet=spec.hardware.stylesheet)
     free = freed(Kind.VM, spec.label, host=host)
-    chain.add("define", DefineDomain(uuid=spec.uuid, name=spec.label, xml=xml), after=(free,))
+    chain.add("define", _definition(decision, uuid=spec.uuid, name=spec.label, xml=xml), after=(free,))
     _set_password(decision, chain, live=False)
     _end(decision, chain, handovers=handovers, context=context)
 
@@ -232,7 +237,13 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
     if decision.remade and found.persistent:
         chain.add("undefine", UndefineDomain(uuid=found.uuid, name=name))
     xml = _write(decision, found, name=name)
-    chain.add("define", DefineDomain(uuid=decision.spec.uuid, name=name, xml=xml), after=after)
+    chain.add("define", _definition(decision, uuid=decision.spec.uuid, name=name, xml=xml), after=after)
+
+
+def _definition(decision: MachineDecision, *, uuid: str, name: str, xml: str) -> DefineDomain:
+    """The effect that defines the VM. Where the program patches the XML, the host checks it."""
+    checked = has_patches(decision.spec.hardware.stylesheet)
+    return (DefineChecked if checked else DefineDomain)(uuid=uuid, name=name, xml=xml)
 
 
 def _password_comes_after(decision: MachineDecision) -> bool:
@@ -264,7 +275,7 @@ def _rename(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
     chain.add("rename", RenameDomain(uuid=found.uuid, name=found.name, new_name=name), after=after)
     if decision.whole is not None:  # a stylesheet may make something else of another name
         xml = _write(decision, found, name=name)
-        chain.add("redefine", DefineDomain(uuid=found.uuid, name=name, xml=xml))
+        chain.add("redefine", _definition(decision, uuid=found.uuid, name=name, xml=xml))
 
 
 def _write(decision: MachineDecision, found: ObservedDomain, *, name: str) -> str:
@@ -305,6 +316,9 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
     if "description" in paths:
         effect = SetDescription(uuid=uuid, name=name, description=target.description, live=True)
         chain.add("description", effect)
+    if "title" in paths:
+        chain.add("title", SetTitle(uuid=uuid, name=name, title=target.title, live=True))
+    _tune(decision, found, chain)
     if any(item.case is Case.DISPLAY_PASSWORD for item in now):
         _set_password(decision, chain, live=True)
     for step in (*changing_devices(decision, found), *coming_devices(decision, found, handovers=handovers)):
@@ -312,6 +326,19 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
     for plug in decision.plugs:
         plug_in = PlugNics(uuid=uuid, name=name, network=plug.uuid, macs=plug.macs)
         chain.add(f"plug:{plug.network}", plug_in, after=(plug.key,) if plug.key is not None else ())
+
+
+def _tune(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
+    """Set the limits that the host enforces."""
+    paths = {item.path for item in decision.differences if item.case is Case.TUNED}
+    limits = {"cpu_shares": "cpu_shares", "cpu_period": "vcpu_period", "cpu_quota": "vcpu_quota"}
+    values = {name: getattr(decision.target, path[4:]) for path, name in limits.items() if path in paths}
+    if values:
+        chain.add("tune", TuneDomain(uuid=found.uuid, name=found.name, values=values, live=True))
+    for pin in decision.target.pins:
+        if f"pins[{pin.vcpu}]" in paths:
+            effect = PinVcpu(uuid=found.uuid, name=found.name, vcpu=pin.vcpu, cpus=pin.cpus, live=True)
+            chain.add(f"pin:{pin.vcpu}", effect)
 
 
 def _end(decision: MachineDecision, chain: _Chain, *, handovers: Handovers, context: Context) -> None:

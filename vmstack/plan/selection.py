@@ -66,7 +66,12 @@ def choose(desired: DesiredGraph, observed: Observed, *, policy: PlanPolicy) -> 
     keys = _closure(wanted - excluded - dragged.keys(), edges=needs)
     if not policy.destroy:
         keys -= {key for key in realised if not _is_used(key, keys=keys, users=users)}
-    if selection.targets and not keys:
+    if targets and not policy.destroy and all(key.kind is Kind.IMAGE for key in targets) and not realised & keys:
+        raise InputError(
+            f"--target names {list_keys(targets)} alone, which comes with the volumes that are made of it",
+            resolution="name those volumes, or add --target-dependents",
+        )
+    if targets and not keys:
         raise InputError(
             f"all that --target names is left out by --exclude: {list_keys(targets)}",
             resolution="take one of the two back",

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from vmstack.errors import DocumentError
+from vmstack.model.compute import ComputeSpec
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Adopted, Stamp
@@ -24,6 +25,10 @@ _OVERLAID_DISK: Final = ("iothread", "iotune")
 _OVERLAID_NIC: Final = ("portgroup", "link", "queues", "inbound", "outbound", "filter", "filter_parameters")
 # How a stamp's fields tell whose work a domain carries.
 _WORD: Final = "stylesheet="
+# libvirt has calls of their own for these, which leave all else of a definition as a stylesheet made it.
+_WITHOUT_XML: Final = frozenset({
+    Case.VCPUS_UP, Case.MEMORY_WITHIN, Case.IO_LIMITS, Case.IO_THREADS, Case.DISPLAY_PASSWORD,
+})  # fmt: skip
 # What follows from something else, or what no guest notices, stays what it is.
 _AS_THEY_ARE: Final = frozenset(
     {Case.NOTE, Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG, Case.UNPLUGGED}
@@ -57,9 +62,9 @@ def style(design: DomainConfig, *, stylesheet: str | None, path: str, found: Obs
         config = read_domain(styled)
     except DocumentError as error:
         raise DocumentError(
-            f"the XSLT stylesheet of domain {design.name} makes a definition that cannot be read",
+            f"the stylesheet or patch of domain {design.name} makes a definition that cannot be read",
             details=(error.brief, *error.details),
-            resolution="mend the stylesheet (xml.xslt) in the program",
+            resolution="mend it in the program",
         ) from error
     overlay = compare(plain, styled, held=found.xml if found is not None else None)
     word = f"{_WORD}{overlay.digest}"
@@ -81,7 +86,9 @@ def style(design: DomainConfig, *, stylesheet: str | None, path: str, found: Obs
 
 def _typed(config: DomainConfig, *, design: DomainConfig) -> DomainConfig:
     """The config that a stylesheet made, without the things that the program leaves open and `Overlay` compares."""
-    open_ = {name: None for name in _OVERLAID if getattr(design, name) is None}
+    open_: dict[str, object] = {name: None for name in _OVERLAID if getattr(design, name) is None}
+    compute = ((name, getattr(design, name)) for name in ComputeSpec.__struct_fields__)
+    open_ |= {name: value for name, value in compute if value in (None, ())}
     disks = {disk.serial: disk for disk in design.disks}
     nics = {nic.mac: nic for nic in design.nics}
     return msgspec.structs.replace(
@@ -114,7 +121,9 @@ def is_written_whole(design: DomainConfig, found: ObservedDomain, *, stylesheet:
 
 
 def hardened(differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
-    """The differences of a domain that is written whole: none is made live."""
+    """The differences of a domain that is written whole: none is made live, unless all are by calls without XML."""
+    if all(item.case in _AS_THEY_ARE or item.case in _WITHOUT_XML for item in differences):
+        return differences
     return tuple(
         item if item.case in _AS_THEY_ARE else item._replace(case=Case.WHOLE, device=None) for item in differences
     )

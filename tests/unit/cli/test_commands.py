@@ -198,10 +198,19 @@ def test_destroying_nothing_says_so(stack, host, capsys):
         assert capsys.readouterr().out == "Nothing to destroy: the hosts hold nothing of stack shop/dev.\n"
 
 
-def test_output_for_a_folder_says_how_to_name_one(stack, host, monkeypatch, capsys):
+def test_output_and_ssh_take_a_folder_before_the_name(stack, host, monkeypatch, capsys):
+    assert run("apply", stack, "--yes") == 0
     monkeypatch.chdir(stack.parent)
-    assert run("output", "stack") == 1
-    assert "To go on: name the folder with -C: vmstack output -C stack" in capsys.readouterr().err
+    capsys.readouterr()
+    assert run("output", "stack") == 0
+    assert 'web-0 = "10.20.0.10"' in capsys.readouterr().out
+    assert run("output", "stack", "web-0", "--raw") == 0
+    assert capsys.readouterr().out == "10.20.0.10"
+    assert run("output", "-C", "stack", "web-0", "password") == 1
+    assert "`output` takes the name of one output, not web-0, password" in capsys.readouterr().err
+    monkeypatch.setattr(ssh.shutil, "which", lambda name: "/usr/bin/ssh")
+    assert run("ssh", "stack", "web-9") == 1
+    assert "no host holds a VM web-9 of stack shop/dev" in capsys.readouterr().err
     assert run("output", "other") == 1
     assert "holds no Pulumi.yaml" in capsys.readouterr().err
 

@@ -376,3 +376,38 @@ def test_options_that_mean_nothing(stack, host, capsys, option, said):
     captured = capsys.readouterr()
     assert said in captured.err
     assert f"at {stack}/__main__.py:" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('VirtualMachine("a", pool=pool, networks=lan)', "put it into brackets: networks=[...]"),
+        ('VirtualMachine("a", pool=pool, vcpus="4")', "write it without quotes: 4"),
+        ('VirtualMachine("a", pool=pool, vcpus=0)', "give it a number from 1 to"),
+        ('VirtualMachine("a", pool=pool, autostart="no")', "write True or False, unquoted"),
+        ('VirtualMachine("a", pool=pool, firmware="uefii")', "did you mean 'uefi'?"),
+        ("lan.at(300)", "choose one from 1 to 254, or give the network a wider cidr"),
+        ("import requests_that_nobody_has", "(often: pip install requests_that_nobody_has)"),
+        ("from vmstack import VirtualMachin", "did you mean VirtualMachine?"),
+        ("import vmstack; vmstack.Netwerk", "did you mean Network?"),
+        ("from vmstack import CloudInit; CloudInit(user_data='#cloud-config\\na: [b\\nc: d')", "a bracket or quote"),
+    ],
+)
+def test_slips_are_answered_with_the_way_on(stack, host, capsys, line, said):
+    write(stack, line)
+    assert run("validate", stack) == 1
+    err = capsys.readouterr().err
+    assert f"  at {stack}/__main__.py:{PROGRAM.count(chr(10)) + 1}\n" in err
+    assert said in err.partition("To go on: ")[2]
+
+
+def test_configuration_that_the_program_does_not_read(stack, host, capsys):
+    assert run("validate", stack, "-c", "cuont=1", "-c", "memory=1GiB", "-c", "libvirt:uri=x") == 0
+    err = capsys.readouterr().err
+    assert "-c cuont has no effect: the program does not read it; did you mean count?" in err
+    assert "-c memory" not in err
+    assert "libvirt:uri" not in err
+    plain = "from vmstack import Host\nHost('kvm1', uri='qemu:///system')\n"
+    write(stack, program=plain)
+    assert run("validate", stack, "-c", "image=x") == 0
+    assert "Warning: -c image has no effect: the program does not read it\n" in capsys.readouterr().err

@@ -236,6 +236,14 @@ def test_targets_that_are_all_excluded() -> None:
         planned(FakeHost(), fleet(0), "vm.web-0", exclude=("network.lan",))
 
 
+def test_an_image_alone_is_nothing_to_plan() -> None:
+    with pytest.raises(InputError, match=r"image\.debian.* alone, which comes with the volumes") as caught:
+        planned(FakeHost(), fleet(0), "image.debian@web")
+    assert "--target-dependents" in (caught.value.resolution or "")
+    plan = planned(FakeHost(), fleet(0), "image.debian@web", dependents=True)
+    assert "volume.web-0-root" in addresses(plan)
+
+
 def test_a_disk_that_moves_brings_the_guest_that_gives_it_away() -> None:
     fake = FakeHost()
     shared = (data("shared"),)

@@ -100,10 +100,13 @@ def load_yaml(text: str, *, what: str, loader: Any = StrictLoader) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise InputError(f"{what} is not valid YAML{where}: {error.problem or error.context}") from None
+        raise InputError(
+            f"{what} is not valid YAML{where}: {error.problem or error.context}",
+            resolution="mend it there: look for a bracket or quote that is not closed, tabs, and indentation before it",
+        ) from None
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         reason = f": {error.reason}" if isinstance(error, yaml.reader.ReaderError) else ""
-        raise InputError(f"{what} is not valid YAML{reason}") from None
+        raise InputError(f"{what} is not valid YAML{reason}", resolution="write it as a YAML document") from None
 
 
 def dump_yaml(document: Mapping[str, Any]) -> str:

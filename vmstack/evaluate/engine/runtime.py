@@ -16,7 +16,7 @@ from typing import Any
 import pulumi
 import pulumi.runtime
 from pulumi.runtime import settings
-from pulumi.runtime.config import set_all_config
+from pulumi.runtime.config import CONFIG, set_all_config
 from pulumi.runtime.stack import Stack, run_in_stack
 
 from vmstack.errors import InputError, Place, ProgramError
@@ -66,6 +66,7 @@ def run_program(project: Project, *, recorder: Recorder) -> Run:
     )
     _forget_environment()
     set_all_config(dict(project.config), sorted(project.secret_keys))
+    CONFIG.set(_Watched(CONFIG.get(), asked=recorder.asked))
 
     async def program() -> None:
         module = execute(project.main)
@@ -154,6 +155,18 @@ def _forget_environment() -> None:
     """The SDK falls back to configuration in the environment, which would make plans depend on the shell."""
     for name in [name for name in os.environ if name.startswith("PULUMI_CONFIG")]:
         del os.environ[name]
+
+
+class _Watched(dict[str, Any]):
+    """A configuration that notes what it is asked for."""
+
+    def __init__(self, values: Mapping[str, Any], *, asked: set[str]) -> None:
+        super().__init__(values)
+        self._asked = asked
+
+    def __contains__(self, key: object) -> bool:
+        self._asked.add(str(key))
+        return super().__contains__(key)
 
 
 class _InlineExecutor(ThreadPoolExecutor):

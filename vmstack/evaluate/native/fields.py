@@ -1,5 +1,6 @@
 """Checks of single values: each returns the value in canonical form, or raises `InputError` naming the field."""
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -27,16 +28,20 @@ _INTERFACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")  # IFNAMSIZ i
 def check_int(value: object, *, field: str, low: int, high: int) -> int:
     """Return a whole number from `low` to `high`."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InputError(f"{field}: {value!r} is not a whole number")
+        number = value.strip() if isinstance(value, str) else ""
+        example = number if number.isascii() and number.isdigit() else str(max(low, 1))
+        raise InputError(f"{field}: {value!r} is not a whole number", resolution=f"write it without quotes: {example}")
     if not low <= value <= high:
-        raise InputError(f"{field}: {value} is not between {low} and {high}")
+        raise InputError(
+            f"{field}: {value} is not between {low} and {high}", resolution=f"give it a number from {low} to {high}"
+        )
     return int(value)
 
 
 def check_flag(value: object, *, field: str) -> bool:
     """Return a truth value; nothing is taken for one silently."""
     if not isinstance(value, bool):
-        raise InputError(f"{field}: {value!r} is neither True nor False")
+        raise InputError(f"{field}: {value!r} is neither True nor False", resolution="write True or False, unquoted")
     return value
 
 
@@ -45,8 +50,10 @@ def check_choice(value: object, *, field: str, allowed: Sequence[Choice]) -> Cho
     for choice in allowed:
         if value == choice:
             return choice
-    names = ", ".join(repr(str(choice)) for choice in allowed)
-    raise InputError(f"{field}: {value!r} is not one of {names}")
+    names = [str(choice) for choice in allowed]
+    close = difflib.get_close_matches(str(value), names, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"choose one of them, such as {names[0]!r}"
+    raise InputError(f"{field}: {value!r} is not one of {', '.join(map(repr, names))}", resolution=hint)
 
 
 def check_type(value: object, kind: type[T], *, field: str) -> T:
@@ -60,7 +67,7 @@ def check_type(value: object, kind: type[T], *, field: str) -> T:
 def check_list(value: object, *, field: str) -> tuple[Any, ...]:
     """Return a list or tuple as a tuple; a string is no list."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
-        raise InputError(f"{field}: {describe(value)} is not a list")
+        raise InputError(f"{field}: {describe(value)} is not a list", resolution=f"put it into brackets: {field}=[...]")
     return tuple(value)
 
 

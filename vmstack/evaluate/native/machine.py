@@ -10,7 +10,19 @@ from vmstack.errors import ConflictError, InputError
 from vmstack.evaluate.cloudinit.network import network_config
 from vmstack.evaluate.native.base import Native, validated
 from vmstack.evaluate.native.cloud_init import CloudInit, seed_cache
-from vmstack.evaluate.native.devices import MAX_IOTHREADS, Cdrom, Disk, Graphics, Nic
+from vmstack.evaluate.native.compute import (
+    CPU_MODES,
+    Boot,
+    Clock,
+    Cpu,
+    CrashAction,
+    NumaCell,
+    RebootAction,
+    Tpm,
+    boot_fields,
+    compute_spec,
+)
+from vmstack.evaluate.native.devices import MAX_IOTHREADS, Cdrom, Disk, Graphics, Nic, read_root
 from vmstack.evaluate.native.fields import (
     check_choice,
     check_flag,
@@ -29,7 +41,7 @@ from vmstack.evaluate.native.networks import Attachment, Network
 from vmstack.evaluate.native.options import read_options
 from vmstack.evaluate.native.peripherals import Device, read_devices
 from vmstack.evaluate.native.storage import StoragePool, Volume
-from vmstack.evaluate.native.stylesheets import read_stylesheet
+from vmstack.evaluate.native.stylesheets import Patch, read_sheet
 from vmstack.evaluate.native.upkeep import HealthCheck, RestartPolicy, RollingGroup, restart_spec
 from vmstack.evaluate.native.wiring import Wiring, wire
 from vmstack.evaluate.places import find_place
@@ -43,11 +55,11 @@ from vmstack.model.text import check_text
 
 CpuMode = Literal["host-passthrough", "host-model", "maximum"]
 
-_CPU_MODES: Final[tuple[CpuMode, ...]] = ("host-passthrough", "host-model", "maximum")
 _FIRMWARES: Final[tuple[Literal["bios", "uefi"], ...]] = ("bios", "uefi")
 _DOMAIN_TYPES: Final[tuple[Literal["kvm", "qemu"], ...]] = ("kvm", "qemu")
 # The most that a q35 machine of QEMU 8.1 or later takes (MachineClass.max_cpus).
 _MAX_VCPUS: Final = 4096
+_IDE_DRIVES: Final = 4
 # A guest boots, runs cloud-init and installs packages, perhaps without hardware virtualisation.
 _READY_SECONDS: Final = 600
 
@@ -82,12 +94,24 @@ class VirtualMachine(Native):
         max_vcpus: int | None = None,
         max_memory: str | None = None,
         cpu_mode: CpuMode | None = None,
+        cpu: Cpu | None = None,
+        numa: Sequence[NumaCell] = (),
+        hugepages: bool | str = False,
+        clock: Clock | None = None,
+        hyperv: Sequence[str] = (),
+        boot: Boot | None = None,
+        tpm: Tpm | None = None,
+        on_reboot: RebootAction | None = None,
+        on_crash: CrashAction | None = None,
+        title: str | None = None,
         domain_type: Literal["kvm", "qemu"] | None = None,
         machine: str | None = None,
         firmware: Literal["bios", "uefi"] = "bios",
+        secure_boot: bool = False,
         graphics: Graphics | None = None,
         devices: Sequence[Device] = (),
         iothreads: int | None = None,
+        xml: Sequence[Patch] = (),
         xslt: str | None = None,
         serial_log: str | None = None,
         description: str | None = None,
@@ -129,7 +153,7 @@ class VirtualMachine(Native):
             domain_type=None
             if domain_type is None
             else check_choice(domain_type, field="domain_type", allowed=_DOMAIN_TYPES),
-            cpu_mode=None if cpu_mode is None else check_choice(cpu_mode, field="cpu_mode", allowed=_CPU_MODES),
+            cpu_mode=_cpu_mode(cpu_mode, cpu=cpu),
             machine=None if machine is None else check_label(machine, field="machine"),
             firmware=check_choice(firmware, field="firmware", allowed=_FIRMWARES),
             graphics=None if graphics is None else check_type(graphics, Graphics, field="graphics").spec,
@@ -141,14 +165,30 @@ class VirtualMachine(Native):
             shutdown_timeout=check_seconds(shutdown_timeout, field="shutdown_timeout"),
             power_off_after_timeout=check_flag(power_off_after_timeout, field="power_off_after_timeout"),
         )
-        hardware = read_devices(devices)
+        spec = msgspec.structs.replace(
+            spec,
+            compute=compute_spec(
+                cpu=cpu,
+                clock=clock,
+                numa=numa,
+                hugepages=hugepages,
+                hyperv=hyperv,
+                secure_boot=_check_secure_boot(secure_boot, firmware=firmware),
+                title=title,
+                on_reboot=on_reboot,
+                on_crash=on_crash,
+                max_vcpus=spec.max_vcpus,
+                max_memory=spec.max_memory,
+            ),
+        )
+        hardware = boot_fields(boot=boot, tpm=tpm) | read_devices(devices)
         if iothreads is not None:
             hardware["iothreads"] = check_int(iothreads, field="iothreads", low=1, high=MAX_IOTHREADS)
         wiring = wire(wanted, stack=self.recorder.stack, vm=self.key, has_cloud_init=documents is not None)
         for network in wiring.networks:
             self._check_host(network.host, field="networks", other=network)
         further = check_list(disks, field="disks")
-        root = _read_root(disk, image=image, full_copy=full_copy)
+        root = read_root(disk, image=image, full_copy=full_copy)
         given = [item if isinstance(item, Cdrom) else check_type(item, Disk, field="disks") for item in further]
         drives = [item for item in given if isinstance(item, Cdrom)]
         parts = [*([root] if root else []), *(item for item in given if isinstance(item, Disk))]
@@ -165,6 +205,7 @@ class VirtualMachine(Native):
             )
         media = self._take_drives(drives, volumes=volumes, place=len(parts))
         _check_threads(parts, iothreads=iothreads)
+        _check_ide((*parts, *drives), machine=spec.machine)
         display = graphics if isinstance(graphics, Graphics) else None
         if display is not None and display.password is None and display.spec.listen in ("0.0.0.0", "::"):  # noqa: S104
             self.recorder.warn(
@@ -185,7 +226,7 @@ class VirtualMachine(Native):
                 **hardware,
                 video=None if display is None else display.video,
                 media=media,
-                stylesheet=read_stylesheet(xslt, field="xslt"),
+                stylesheet=read_sheet(xml, xslt),
             ),
             seed=self.name if documents else None,
             restarts=restart_spec(
@@ -380,6 +421,20 @@ def _loaded(drive: Cdrom, volume: Volume) -> DiskSpec:
     return DiskSpec(name=drive.name, volume=volume.name, bus=drive.bus, device="cdrom", readonly=True, discard=False)
 
 
+def _check_ide(parts: Sequence[Disk | Cdrom], *, machine: str | None) -> None:
+    """Only the machines before q35 have an IDE bus, for two drives on each of two cables."""
+    drives = [part for part in parts if part.bus == "ide"]
+    if drives and (not (machine or "").startswith("pc") or (machine or "").startswith("pc-q35")):
+        raise InputError(
+            f"disks: {drives[0].name}: the machine {machine or 'q35'} has no IDE bus",
+            resolution='say bus="sata", or machine="pc"',
+        )
+    if len(drives) > _IDE_DRIVES:
+        raise InputError(
+            f"disks: {drives[_IDE_DRIVES].name}: an IDE bus has {_IDE_DRIVES} drives", resolution='say bus="sata"'
+        )
+
+
 def _check_threads(parts: Sequence[Disk], *, iothreads: int | None) -> None:
     for part in parts:
         if part.iothread is not None and part.iothread > (iothreads or 0):
@@ -400,6 +455,24 @@ def _choose_host(host: object, *, pool: StoragePool | None, networks: Sequence[o
     return choose_host(host, recorder=vm.recorder)
 
 
+def _check_secure_boot(value: object, *, firmware: str) -> bool:
+    wanted = check_flag(value, field="secure_boot")
+    if wanted and firmware != "uefi":
+        raise InputError("secure_boot: only UEFI has it", resolution='say firmware="uefi", too')
+    return wanted
+
+
+def _cpu_mode(
+    value: object, *, cpu: Cpu | None
+) -> Literal["host-passthrough", "host-model", "maximum", "custom"] | None:
+    own = None if cpu is None else check_type(cpu, Cpu, field="cpu").mode
+    if value is None:
+        return own
+    if own is not None:
+        raise InputError("cpu_mode: cpu has a mode or a model already", resolution="leave cpu_mode out")
+    return check_choice(value, field="cpu_mode", allowed=CPU_MODES)
+
+
 def _check_maximum(value: object, *, low: int) -> int:
     return low if value is None else check_int(value, field="max_vcpus", low=low, high=_MAX_VCPUS)
 
@@ -417,27 +490,3 @@ def _read_wait(value: object, *, default: int | None) -> int | None:
     if value is None or value is True:
         return default if value is None else default or _READY_SECONDS
     return None if value is False else check_seconds(value, field="wait")
-
-
-def _read_root(disk: object, *, image: object, full_copy: object) -> Disk | None:
-    """Return the root disk: what `disk` says, or a clone of the image at its own size."""
-    if image is not None:
-        check_type(image, Image, field="image")
-    if isinstance(disk, Disk):
-        if image is not None and (disk.volume is not None or disk.image is not None):
-            raise InputError("disk: it has a volume or image of its own", resolution="leave out image=...")
-        if full_copy:
-            raise InputError("full_copy: the disk is given as a Disk", resolution="say it there")
-        return disk
-    if disk is None and image is None:
-        if full_copy:
-            raise InputError("full_copy: there is no image to copy")
-        return None
-    if disk is not None:
-        check_size(disk, field="disk")
-    root = Disk(
-        "root", size=disk if isinstance(disk, str) else None, full_copy=check_flag(full_copy, field="full_copy")
-    )
-    if image is None and disk is None:
-        return None
-    return root

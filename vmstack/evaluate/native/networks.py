@@ -30,7 +30,7 @@ from vmstack.evaluate.native.services import (
     read_txts,
     route,
 )
-from vmstack.evaluate.native.stylesheets import read_stylesheet
+from vmstack.evaluate.native.stylesheets import Patch, read_sheet
 from vmstack.evaluate.native.subnets import Address, SubnetPlan, Version, read_address, read_subnet
 from vmstack.evaluate.native.traffic import Bandwidth, PortGroup, read_port_groups, read_traffic
 from vmstack.evaluate.places import find_place
@@ -79,7 +79,8 @@ class Network(Native):
     `dns=False` serves no DNS. `domain_local=False` asks the outside for names of `domain` that are not known here.
     `routes` maps networks to the machines on this one that lead there. `dnsmasq_options` are lines of dnsmasq's own.
     `dns_txts` maps names to the texts that DNS answers with. `inbound` and `outbound` limit what all machines together
-    receive and send; `port_groups` are settings that NICs choose from. `xslt` is a stylesheet over what vmstack writes.
+    receive and send; `port_groups` are settings that NICs choose from. `xml` are patches of what vmstack writes,
+    `xslt` is a stylesheet over it.
     """
 
     __slots__ = ("_reserved", "_taken", "bridge_name", "host", "label", "mode", "nameservers", "serves_dns", "subnets")
@@ -115,6 +116,7 @@ class Network(Native):
         outbound: str | Bandwidth | None = None,
         port_groups: Sequence[PortGroup] = (),
         autostart: bool = True,
+        xml: Sequence[Patch] = (),
         xslt: str | None = None,
         label: str | None = None,
         opts: Any = None,
@@ -183,7 +185,7 @@ class Network(Native):
             bandwidth=read_traffic(inbound, outbound),
             port_groups=read_port_groups(port_groups),
             autostart=check_flag(autostart, field="autostart"),
-            xslt=read_stylesheet(xslt, field="xslt"),
+            xslt=read_sheet(xml, xslt),
         )
         wishes = read_options(opts)
         self.record(spec, needs=(self.host.key,), wishes=wishes, finish=self._finish)

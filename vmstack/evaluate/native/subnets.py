@@ -62,7 +62,11 @@ class SubnetPlan:
         """Return the n-th address from the network's own; raises `InputError` when that is no host's."""
         number = int(self.network.network_address) + index
         if index < 1 or number > self.bounds[1]:
-            raise InputError(f"{self.network} has no host number {index}")
+            last = self.bounds[1] - int(self.network.network_address)
+            raise InputError(
+                f"{self.network} has no host number {index}",
+                resolution=f"choose one from 1 to {last}, or give the network a wider cidr",
+            )
         return self.address(number)
 
     def derive(self, identity: str) -> Address | None:
