@@ -18,6 +18,7 @@ from vmstack.model.base import Data
 from vmstack.model.effects import AnyEffect
 from vmstack.model.hooks import Hook
 from vmstack.model.readiness import GuestReport
+from vmstack.xmlio.volume import read_modified
 
 Report = Callable[[str, int, int], None]
 
@@ -39,11 +40,13 @@ class Supply(Protocol):
 
 
 class EffectResult(Data, frozen=True, kw_only=True):
-    """What apply learns from an effect. `built`: a pool's directory was made; `notes` are sentences for people."""
+    """What apply learns from an effect. `built`: a pool's directory was made; `notes` are sentences for people.
+    `modified` is when an uploaded seed was written, by the host's clock."""
 
     built: bool = False
     guest: GuestReport | None = None
     notes: tuple[str, ...] = ()
+    modified: str | None = None
 
 
 def execute(
@@ -80,6 +83,7 @@ def execute(
         case effects.UploadSeed():
             content = supply.seed(effect.digest)
             storage.upload(effect.pool, effect.volume, chunks=(content,), length=len(content))
+            return EffectResult(modified=read_modified(driver.volume(effect.pool, effect.volume).xml))
         case effects.ResizeVolume():
             storage.resize_volume(effect)
         case effects.DeleteVolume():

@@ -74,12 +74,14 @@ class ObservedNetwork(Data, frozen=True, kw_only=True):
 
 
 class ObservedVolume(Data, frozen=True, kw_only=True):
-    """A volume. `xml` is kept for those of ours that a stylesheet of the program had a part in."""
+    """A volume. `xml` is kept for those of ours that a stylesheet of the program had a part in. `modified` is when its
+    file was written last, by the host's clock and in its words."""
 
     pool: str
     name: str
     config: VolumeConfig
     xml: str = ""
+    modified: str | None = None
     fingerprint: str = ""
 
 

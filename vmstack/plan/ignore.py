@@ -55,11 +55,11 @@ def check_ignored(resource: Resource) -> list[InputError]:
     return [
         InputError(
             f"{resource.key}: ignore_changes names {path!r}, which is no field of it",
-            resolution=f"{_meant(path, resource)}use one of: {', '.join(_choices(resource))}",
+            resolution=f"{_meant(path, resource)}use one of: {', '.join(field_choices(resource))}",
             place=resource.place,
         )
         for path in resource.options.ignore_changes
-        if not _is_field(resource, path)
+        if not is_field(resource, path)
     ]
 
 
@@ -88,7 +88,8 @@ def _canonical(path: str) -> str:
     return path
 
 
-def _is_field(resource: Resource, path: str) -> bool:
+def is_field(resource: Resource, path: str) -> bool:
+    """Whether the path names a field of the resource, or everything (`*`)."""
     canonical = _canonical(path)
     fields = _FIELDS.get(type(resource.spec), frozenset())
     if canonical == "*" or canonical in fields:
@@ -106,11 +107,12 @@ def _is_field(resource: Resource, path: str) -> bool:
 
 def _meant(path: str, resource: Resource) -> str:
     """What a path that is none may have been meant to be."""
-    close = difflib.get_close_matches(path, _choices(resource), n=2)
+    close = difflib.get_close_matches(path, field_choices(resource), n=2)
     return f"did you mean {' or '.join(close)}? " if close else ""
 
 
-def _choices(resource: Resource) -> list[str]:
+def field_choices(resource: Resource) -> list[str]:
+    """The paths that one may name, for people."""
     fields = sorted(_FIELDS.get(type(resource.spec), frozenset()))
     if isinstance(resource.spec, VmSpec):
         fields += [f"disks[{disk.name}].capacity" for disk in resource.spec.disks]

@@ -43,6 +43,7 @@ from vmstack.plan.machine_changes import describe_machine
 from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.passwords import PATH, mark_in, unmarked
+from vmstack.plan.stamps import is_stamped_so
 from vmstack.plan.styling import write_whole
 from vmstack.plan.volume_fate import Fate
 from vmstack.xmlio.domain import patch_domain
@@ -222,7 +223,7 @@ def _change(decision: MachineDecision, *, releases: Releases, handovers: Handove
         _set_password(decision, chain, live=False)
     if chain.last and decision.mode is not Mode.KEEP:
         releases[decision.host, decision.key] = chain.last[-1]
-    if not stamped and found.stamp != decision.stamp:
+    if not stamped and not is_stamped_so(found.stamp, decision.stamp):
         live = found.active and not decision.stops
         stamp = StampDomain(uuid=found.uuid, name=found.name, stamp_xml=write_stamp(decision.stamp), live=live)
         chain.add("stamp", stamp)

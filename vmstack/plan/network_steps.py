@@ -19,15 +19,16 @@ from vmstack.model.observed import ObservedNetwork
 from vmstack.model.plan import Disruption, FieldChange, Operation
 from vmstack.model.specs import DnsHost, DnsSrv, DnsTxt
 from vmstack.model.traffic import PortGroup
-from vmstack.plan.changes.row import Case, Noun, VmState
-from vmstack.plan.changes.table import disruption_of
+from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed
 from vmstack.plan.ignore import ignored_fields, is_ignored
-from vmstack.plan.network_diff import NetworkDiff, describe_port_group, services
-from vmstack.plan.network_updates import Entry, Lease, Span, Update
+from vmstack.plan.network_diff import NetworkDiff, services
+from vmstack.plan.network_fields import class_of, update_fields
+from vmstack.plan.network_updates import Lease, Span, Update
 from vmstack.plan.networks import NetworkDecision, NetworkFate
 from vmstack.plan.remaking import ASKED, why_named
+from vmstack.plan.stamps import is_stamped_so, why_stamped_anew
 from vmstack.xmlio.network import (
     patch_network,
     write_dhcp_host,
@@ -132,14 +133,14 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
     state = VmState.RUNNING if guests else VmState.STOPPED
     case = Case.NETWORK_ANEW if decision.restarts else Case.NETWORK_REPLUG
     fields = [
-        FieldChange(path=path, before=before, after=after_, disruption=_class(path, case=case, state=state))
+        FieldChange(path=path, before=before, after=after_, disruption=class_of(path, case=case, state=state))
         for path, before, after_ in diff.fields
     ]
     draft.change(
         key,
         host=host,
         operation=Operation.REPLACE if found.active or asked else Operation.UPDATE,
-        fields=[*fields, *_update_fields(diff, case=case, state=state)],
+        fields=[*fields, *update_fields(diff, case=case, state=state)],
         reasons=_causes(diff, decision=decision, guests=guests) if found.active else why_named(decision.named),
         place=context.catalog.place(Kind.NETWORK, spec.name),
     )
@@ -175,7 +176,7 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
     after = context.needs(Kind.NETWORK, spec.name)
     draft.expect(host, found)
     state = VmState.RUNNING if found.active else VmState.STOPPED
-    fields = list(_update_fields(diff, case=Case.NETWORK_UPDATE, state=state))
+    fields = list(update_fields(diff, case=Case.NETWORK_UPDATE, state=state))
     reasons: list[str] = []
     last: str | None = None
     if not found.persistent:
@@ -197,7 +198,8 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
         fields.append(
             FieldChange(path="autostart", before=found.autostart, after=spec.autostart, disruption=Disruption.NONE)
         )
-    if found.stamp != decision.stamp:
+    reasons += why_stamped_anew(found.stamp)
+    if not is_stamped_so(found.stamp, decision.stamp):
         stamp = StampNetwork(uuid=uuid, name=name, stamp_xml=write_stamp(decision.stamp), live=True)
         last = draft.step(key, "stamp", stamp, host=host, needs=(last,), after=after)
         before = found.stamp.protect if found.stamp else False
@@ -205,7 +207,7 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
             fields.append(
                 FieldChange(path="protect", before=before, after=decision.stamp.protect, disruption=Disruption.NONE)
             )
-    if not fields:
+    if not fields and not reasons:
         notes_trigger = found.stamp is not None and found.stamp.trigger != decision.stamp.trigger
         what = "its replacement trigger" if notes_trigger else "which fields of it the program writes"
         reasons.append(f"vmstack notes {what}.")
@@ -241,45 +243,6 @@ def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwor
     return UpdateNetwork(
         uuid=uuid, name=name, command=update.command, section=section, xml=xml, parent_index=parent, live=live
     )
-
-
-def _update_fields(diff: NetworkDiff, *, case: Case, state: VmState) -> list[FieldChange]:
-    """The updates as fields: a removal and an addition of one path are one change."""
-    befores: dict[str, object] = {}
-    afters: dict[str, object] = {}
-    for update in diff.updates:
-        if update.before is not None:
-            befores[update.path] = _shown(update.before)
-        if update.after is not None:
-            afters[update.path] = _shown(update.after)
-    return [
-        FieldChange(
-            path=path,
-            before=befores.get(path),
-            after=afters.get(path),
-            disruption=_class(path, case=case, state=state),
-        )
-        for path in sorted(befores.keys() | afters.keys())
-    ]
-
-
-def _class(path: str, *, case: Case, state: VmState) -> Disruption:
-    return disruption_of(path, case=case, state=state, noun=Noun.NETWORK)
-
-
-def _shown(entry: Entry) -> str:
-    match entry:
-        case Lease(reservation=reservation):
-            return " ".join(filter(None, (reservation.ip, reservation.name)))
-        case DnsHost(hostnames=names):
-            return " ".join(names)
-        case DnsSrv():
-            return f"priority {entry.priority or 0}, weight {entry.weight or 0}"
-        case DnsTxt(value=value):
-            return value
-        case PortGroup():
-            return describe_port_group(entry)
-    return str(entry)
 
 
 def _guests_on(found: ObservedNetwork, *, host: str, context: Context) -> tuple[str, ...]:

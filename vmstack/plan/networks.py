@@ -13,14 +13,17 @@ from vmstack.model.observed import ObservedNetwork
 from vmstack.model.ownership import Stamp
 from vmstack.model.specs import NetworkMode, NetworkSpec
 from vmstack.model.text import import_command
+from vmstack.plan.applied import AppliedNetwork, write_applied
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_network
 from vmstack.plan.digest import digest_of
+from vmstack.plan.drift_policy import EXTRA, policies_of, policy_of_extra
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.neighbours import check_neighbours, check_reserved, leaves, own_network_name
 from vmstack.plan.network_diff import NetworkDiff, compare_networks, written_fields
 from vmstack.plan.network_updates import lease_path, leases
 from vmstack.plan.remaking import asked_anew, named_changes
+from vmstack.plan.sparing import spare_of_network
 from vmstack.plan.stylesheets import apply_stylesheet, style_change
 from vmstack.xmlio.network import read_network, write_network
 from vmstack.xmlio.remainder import network_remainder
@@ -159,6 +162,7 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
         retain=options.retain,
         trigger=options.replacement_trigger,
         adopted=found.stamp.adopted if found is not None and found.stamp is not None else None,
+        applied=write_applied(AppliedNetwork(config=design, autostart=spec.autostart)),
     )
     holder = index.network_names.get(spec.label) or index.networks.get(design.uuid)
     if holder is not None and holder is not found and not _leaves(holder, context=context, host=spec.host):
@@ -175,6 +179,7 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
     if found is None:
         fate = NetworkFate.CREATE
         return NetworkDecision(spec=spec, key=key, design=design, stamp=stamp, fate=fate, document=document)
+    ignored |= spare_of_network(spec, found, design=design, stamp=stamp, ignored=ignored, context=context)
     diff = compare_networks(design, found.config, live=found.live, owned=owned, ignored=ignored)
     change = None
     if not kept:
@@ -185,7 +190,7 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
     if asked:
         diff = diff._replace(fields=(*diff.fields, *asked), waiting=())
     named = named_changes(key, dict.fromkeys(update.path for update in diff.updates), context=context)
-    for extra in diff.extras:
+    for extra in diff.extras if policy_of_extra(EXTRA, policies_of(key, context=context)) != "ignore" else ():
         context.draft.note(f"{extra} was added outside vmstack and is kept", key=key)
     if diff.waiting:
         what = ", ".join(diff.waiting)
@@ -239,6 +244,7 @@ def _leaves(holder: ObservedNetwork, *, context: Context, host: str) -> bool:
 def _restamps(old: Stamp | None, new: Stamp) -> bool:
     return (
         old is None
+        or not old.intact
         or not old.digest
         or any(getattr(old, name) != getattr(new, name) for name in ("fields", "protect", "retain", "trigger"))
     )

@@ -220,6 +220,8 @@ def _decide(
             below=below,
             adopted=entry is not None and entry.adopted and fate in (Fate.KEEP, Fate.GROW),
             digest=definition.digest,
+            # What others made of it and is left so is not what the stack applied.
+            capacity=capacity if _is_left(entry, fate, capacity=capacity) else config.capacity,
             renamed=entry is not None and entry.renamed,
             context=context,
         ),
@@ -264,6 +266,10 @@ def _capacity(spec: VolumeSpec, *, base: Base | None, below: VolumeFate | None, 
     return whole_sectors(spec.capacity if spec.capacity is not None else least)
 
 
+def _is_left(entry: LedgerEntry | None, fate: Fate, *, capacity: int) -> bool:
+    return fate is Fate.KEEP and entry is not None and entry.capacity == capacity
+
+
 def _moved_from(key: Key, *, index: HostIndex, wanted: frozenset[Slot]) -> LedgerEntry | None:
     """The ledger's entry of this very volume under another name or in another pool, if that is not wanted any more."""
     return next((entry for entry in index.named_entries.get(key, ()) if entry.slot not in wanted), None)
@@ -278,6 +284,7 @@ def _entry(
     below: VolumeFate | None,
     adopted: bool,
     digest: str | None,
+    capacity: int,
     renamed: bool,
     context: Context,
 ) -> LedgerEntry:
@@ -293,7 +300,7 @@ def _entry(
         state=EntryState.READY,
         path=config.path,
         format=config.format,
-        capacity=config.capacity,
+        capacity=capacity,
         sha256=base.facts.sha256 if base else below.entry.sha256 if below else None,
         image=base.facts.name if base else None,
         digest=digest,

@@ -38,7 +38,7 @@ from vmstack.evaluate.native.fields import (
 from vmstack.evaluate.native.hosts import Host, choose_host
 from vmstack.evaluate.native.images import Image
 from vmstack.evaluate.native.networks import Attachment, Network
-from vmstack.evaluate.native.options import read_options
+from vmstack.evaluate.native.options import OnDrift, read_options
 from vmstack.evaluate.native.peripherals import Device, read_devices
 from vmstack.evaluate.native.storage import StoragePool, Volume
 from vmstack.evaluate.native.stylesheets import Patch, read_sheet
@@ -125,12 +125,13 @@ class VirtualMachine(Native):
         health: HealthCheck | None = None,
         on_seed_change: Literal["report", "reseed", "replace"] = "report",
         on_image_change: Literal["keep", "replace"] = "keep",
+        on_drift: OnDrift = None,
         label: str | None = None,
         opts: Any = None,
     ) -> None:
         super().__init__(name)
         self.recorder.check_free(self.key)  # before its disks, which would be found to be defined twice
-        wishes = read_options(opts)
+        wishes = read_options(opts, on_drift=on_drift)
         storage = None if pool is None else check_type(pool, StoragePool, field="pool")
         documents = None if cloud_init is None else check_type(cloud_init, CloudInit, field="cloud_init")
         wanted = check_list(networks, field="networks")

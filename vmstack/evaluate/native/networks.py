@@ -19,7 +19,7 @@ from vmstack.evaluate.native.fields import (
     check_type,
 )
 from vmstack.evaluate.native.hosts import Host, choose_host
-from vmstack.evaluate.native.options import read_options
+from vmstack.evaluate.native.options import OnDrift, read_options
 from vmstack.evaluate.native.services import (
     DnsForwarder,
     DnsSrv,
@@ -79,8 +79,8 @@ class Network(Native):
     `dns=False` serves no DNS. `domain_local=False` asks the outside for names of `domain` that are not known here.
     `routes` maps networks to the machines on this one that lead there. `dnsmasq_options` are lines of dnsmasq's own.
     `dns_txts` maps names to the texts that DNS answers with. `inbound` and `outbound` limit what all machines together
-    receive and send; `port_groups` are settings that NICs choose from. `xml` are patches of what vmstack writes,
-    `xslt` is a stylesheet over it.
+    receive and send; `port_groups` are settings that NICs choose from. `xml` are patches of the XML that
+    vmstack writes, `xslt` is a stylesheet over it.
     """
 
     __slots__ = ("_reserved", "_taken", "bridge_name", "host", "label", "mode", "nameservers", "serves_dns", "subnets")
@@ -118,6 +118,7 @@ class Network(Native):
         autostart: bool = True,
         xml: Sequence[Patch] = (),
         xslt: str | None = None,
+        on_drift: OnDrift = None,
         label: str | None = None,
         opts: Any = None,
     ) -> None:
@@ -187,7 +188,7 @@ class Network(Native):
             autostart=check_flag(autostart, field="autostart"),
             xslt=read_sheet(xml, xslt),
         )
-        wishes = read_options(opts)
+        wishes = read_options(opts, on_drift=on_drift)
         self.record(spec, needs=(self.host.key,), wishes=wishes, finish=self._finish)
 
     @classmethod
