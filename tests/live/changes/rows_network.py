@@ -50,44 +50,31 @@ def _together(fields: tuple[str, ...]) -> tuple[str, str]:
 
 
 CHANGES: Final = (
-    *(
-        NetworkChange(
-            fields=dict.fromkeys(_ENTRIES, outcome), state=state, before=before, after=after, keeps_bridge=True
-        )
-        for state, outcome in (("running", "live"), ("paused", "live"), ("stopped", "live"), ("inactive", "none"))
-        for before, after in ((_BEFORE, _AFTER),)
-    ),
     NetworkChange(
-        fields=dict.fromkeys(("dns_hosts[]", "dns_srvs[]", "dns_txts[]", "port_groups[]"), "live"),
-        state="running",
-        before=", ".join(_ENTRIES[field][0] for field in ("dns_hosts[]", "dns_srvs[]", "dns_txts[]", "port_groups[]")),
-        after="",
-        keeps_bridge=True,
+        fields=dict.fromkeys(_ENTRIES, "live") | {"autostart": "none"}, state="running", keeps_bridge=True,
+        before=f"{_BEFORE}, autostart=True", after=f"{_AFTER}, autostart=False",
     ),
-    *(
-        NetworkChange(fields={field: outcome}, state=state, before=_STARTED[field][0], after=_STARTED[field][1])
-        for field in ("domain", "dns_enabled", "xslt")
-        for state, outcome in (("running", "live"),)
-    ),
+    NetworkChange(fields=dict.fromkeys(_ENTRIES, "live"), state="stopped", before=_BEFORE, after=_AFTER),
+    NetworkChange(fields=dict.fromkeys(_ENTRIES, "none"), state="inactive", before=_BEFORE, after=_AFTER),
     *(
         NetworkChange(
             fields=dict.fromkeys(fields, outcome), state=state, before=_together(fields)[0], after=_together(fields)[1]
         )
-        for fields in (("domain", "dns_forwarders", "routes", "dnsmasq_options"),)
-        for state, outcome in (("running", "live"), ("paused", "live"), ("stopped", "none"), ("inactive", "none"))
+        for fields, state, outcome in (
+            (("dns_enabled", "xslt"), "running", "live"),
+            (("domain", "dns_forwarders", "routes", "dnsmasq_options"), "running", "live"),
+            (("domain", "dns_forwarders", "routes", "dnsmasq_options"), "paused", "live"),
+            (("domain", "dns_forwarders", "routes", "dnsmasq_options"), "inactive", "none"),
+        )
     ),
-    NetworkChange(fields={"domain_local": "live"}, state="running", before='domain="x.test"',
-                  after='domain="x.test", domain_local=False'),
-    NetworkChange(fields={"mode": "live"}, state="running", before='mode="isolated"', after='mode="route"'),
-    NetworkChange(fields={"mode": "none"}, state="stopped", before='mode="open"', after='mode="isolated"'),
-    NetworkChange(fields={"bridge": "live"}, state="running", before='bridge="$prefix-o"', after='bridge="$prefix-n"'),
-    NetworkChange(fields={"subnets": "live"}, state="running", before='gateway="{net}.1"', after='gateway="{net}.2"'),
-    NetworkChange(fields={"mtu": "restart"}, state="running", before="", after="mtu=1400"),
-    NetworkChange(fields={"mtu": "none"}, state="stopped", before="mtu=1400", after="mtu=1300"),
+    NetworkChange(fields={"domain_local": "live", "mode": "live"}, state="running",
+                  before='domain="x.test", mode="isolated"', after='domain="x.test", domain_local=False, mode="route"'),
+    NetworkChange(fields={"mode": "none", "mtu": "none"}, state="stopped", before='mode="open"',
+                  after='mode="isolated", mtu=1400'),
+    NetworkChange(fields={"bridge": "live", "subnets": "live"}, state="running",
+                  before='bridge="$prefix-o", gateway="{net}.1"', after='bridge="$prefix-n", gateway="{net}.2"'),
     NetworkChange(fields={"mtu": "restart", "domain": "restart"}, state="running", before="",
                   after='mtu=1400, domain="x.test"'),
     NetworkChange(fields={"label": "restart"}, state="running", before='label="$prefix-{name}-old"',
                   after='label="$prefix-{name}"'),
-    NetworkChange(fields={"autostart": "none"}, state="running", before="autostart=True", after="autostart=False",
-                  keeps_bridge=True),
 )  # fmt: skip

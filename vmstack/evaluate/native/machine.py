@@ -26,7 +26,7 @@ from vmstack.evaluate.native.compute import (
     choose_mode,
     compute_spec,
 )
-from vmstack.evaluate.native.devices import MAX_IOTHREADS, Cdrom, Disk, Graphics, Nic
+from vmstack.evaluate.native.devices import MAX_IOTHREADS, Cdrom, Disk, Graphics, Nic, read_root
 from vmstack.evaluate.native.fields import (
     check_choice,
     check_flag,
@@ -191,7 +191,7 @@ class VirtualMachine(Native):
         for network in wiring.networks:
             self._check_host(network.host, field="networks", other=network)
         further = check_list(disks, field="disks")
-        root = _read_root(disk, image=image, full_copy=full_copy)
+        root = read_root(disk, image=image, full_copy=full_copy)
         given = [item if isinstance(item, Cdrom) else check_type(item, Disk, field="disks") for item in further]
         drives = [item for item in given if isinstance(item, Cdrom)]
         parts = [*([root] if root else []), *(item for item in given if isinstance(item, Disk))]
@@ -462,27 +462,3 @@ def _read_wait(value: object, *, default: int | None) -> int | None:
     if value is None or value is True:
         return default if value is None else default or _READY_SECONDS
     return None if value is False else check_seconds(value, field="wait")
-
-
-def _read_root(disk: object, *, image: object, full_copy: object) -> Disk | None:
-    """Return the root disk: what `disk` says, or a clone of the image at its own size."""
-    if image is not None:
-        check_type(image, Image, field="image")
-    if isinstance(disk, Disk):
-        if image is not None and (disk.volume is not None or disk.image is not None):
-            raise InputError("disk: it has a volume or image of its own", resolution="leave out image=...")
-        if full_copy:
-            raise InputError("full_copy: the disk is given as a Disk", resolution="say it there")
-        return disk
-    if disk is None and image is None:
-        if full_copy:
-            raise InputError("full_copy: there is no image to copy")
-        return None
-    if disk is not None:
-        check_size(disk, field="disk")
-    root = Disk(
-        "root", size=disk if isinstance(disk, str) else None, full_copy=check_flag(full_copy, field="full_copy")
-    )
-    if image is None and disk is None:
-        return None
-    return root
