@@ -65,6 +65,8 @@ def execute(
     match effect:
         case effects.DefinePool():
             patience.insist(lambda: driver.define_pool(effect.xml))
+        case effects.RebuildPool():
+            storage.rebuild_pool(effect)
         case effects.StartPool():
             return EffectResult(built=storage.start_pool(effect))
         case effects.SetPoolAutostart():
@@ -122,6 +124,14 @@ def execute(
             return EffectResult(notes=domain.set_memory(effect))
         case effects.SetDescription():
             patience.insist(lambda: driver.set_description(effect.uuid, effect.description, live=effect.live))
+        case effects.SetTitle():
+            patience.insist(lambda: driver.set_title(effect.uuid, effect.title, live=effect.live))
+        case effects.TuneDomain():
+            patience.insist(lambda: driver.tune_domain(effect.uuid, effect.values, live=effect.live, config=True))
+        case effects.PinVcpu():
+            patience.insist(
+                lambda: driver.pin_vcpu(effect.uuid, effect.vcpu, cpus=effect.cpus, live=effect.live, config=True)
+            )
         case effects.AttachDevice():
             device.attach(effect)
         case effects.DetachDevice():
@@ -135,6 +145,8 @@ def execute(
         case effects.SetPassword():
             password = None if effect.password is None else supply.password(effect.password)
             device.set_password(effect, password=password)
+        case effects.PlugNics():
+            device.plug(effect)
         case effects.ResizeDisk():
             patience.insist(lambda: driver.resize_disk(effect.uuid, effect.disk, capacity=effect.capacity))
         case effects.StampDomain():

@@ -24,6 +24,7 @@ from vmstack.model.observed import (
 from vmstack.xmlio.disk import directories_of, locate_volumes
 from vmstack.xmlio.domain import count_free_ports, read_domain
 from vmstack.xmlio.network import read_network
+from vmstack.xmlio.plugging import unplugged_nics
 from vmstack.xmlio.pool import read_pool
 from vmstack.xmlio.safe import parse_xml
 from vmstack.xmlio.stamp import read_stamp
@@ -33,6 +34,7 @@ from vmstack.xmlio.volume import read_modified, read_volume
 _HOSTS_AT_ONCE: Final = 16
 _KINDS_AT_ONCE: Final = 5
 _NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_PORTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
 _Record = TypeVar("_Record", DomainRecord, NetworkRecord, PoolRecord, VolumeRecord)
 
 
@@ -80,13 +82,19 @@ def observe_host(
             for record in _by_name(pools.result())
         ]
         directories = directories_of(read_pool(record.xml) for record in pools.result())
+        ports = {record.name: record.ports for record in networks.result() if record.ports is not None}
         known = Recognition(stack, ledger)
         return HostSnapshot(
             host=host,
             facts=facts.result(),
             domains=tuple(
                 observed_domain(
-                    record, stack=stack, deep=_is_among(record, scope), directories=directories, known=known
+                    record,
+                    stack=stack,
+                    deep=_is_among(record, scope),
+                    directories=directories,
+                    ports=ports,
+                    known=known,
                 )
                 for record in _by_name(domains.result())
             ),
@@ -128,10 +136,12 @@ def observed_domain(
     stack: StackId,
     deep: bool = False,
     directories: Mapping[str, str] = _NOWHERE,
+    ports: Mapping[str, frozenset[str]] = _NO_PORTS,
     known: Recognition | None = None,
 ) -> ObservedDomain:
-    """Read a domain's record, `deep` as if it were the stack's. `directories` are the pools' paths, `known` is what to
-    go by where its stamp is missing or was changed.
+    """Read a domain's record, `deep` as if it were the stack's. `directories` are the pools' paths, `ports` the UUIDs
+    of what is plugged into active networks, by their names, `known` is what to go by where its stamp is missing or was
+    changed.
 
     `DocumentError` when its XML is not to be understood.
     """
@@ -156,6 +166,7 @@ def observed_domain(
         stamp=stamp,
         has_managed_save=record.has_managed_save,
         free_ports=None if live is None else count_free_ports(live),
+        unplugged=() if live is None else unplugged_nics(live, ports=ports),
         xml=record.xml if ours else "",
         live_xml=record.live_xml if ours else None,
     )

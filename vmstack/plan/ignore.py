@@ -14,6 +14,8 @@ _VM_FIELDS: Final = frozenset({
     "vcpus", "max_vcpus", "memory", "max_memory", "domain_type", "cpu_mode", "machine", "firmware", "graphics",
     "serial_log", "virtio_console", "description", "autostart", "power", "cloud_init", "disks", "nics", "label",
     "arch", "emulator", "loader", "nvram", "nvram_template", "kernel", "initrd", "cmdline", "boot", "video", "tpm",
+    "title", "cpu_model", "cpu_features", "topology", "cpu_shares", "cpu_quota", "cpu_period", "pins", "hugepages",
+    "numa", "clock", "timers", "hyperv", "on_reboot", "on_crash", "secure_boot",
     "ignition", "consoles", "filesystems", "metadata", "stylesheet",
     "channels", "iothreads", "rng", "watchdog", "balloon", "vsock", "panic", "host_devices",
 })  # fmt: skip
@@ -26,13 +28,14 @@ _NIC_FIELDS: Final = frozenset({
 })  # fmt: skip
 _NETWORK_FIELDS: Final = frozenset({
     "mode", "bridge", "subnets", "dhcp", "reservations", "dns_hosts", "dns_enabled", "dns_forwarders", "dns_srvs",
-    "routes", "dnsmasq_options", "domain", "domain_local", "mtu", "autostart", "xslt",
+    "dns_txts", "routes", "dnsmasq_options", "domain", "domain_local", "mtu", "bandwidth", "port_groups", "autostart",
+    "xslt",
 })  # fmt: skip
 _FIELDS: Final[dict[type, frozenset[str]]] = {
     VmSpec: _VM_FIELDS,
     VolumeSpec: frozenset({"capacity", "format", "source", "image", "xslt"}),
     NetworkSpec: _NETWORK_FIELDS,
-    PoolSpec: frozenset({"path", "autostart", "devices", "xslt"}),
+    PoolSpec: frozenset({"path", "autostart", "devices", "permissions", "xslt"}),
 }
 # What programs call these fields when they write them.
 _ALIASES: Final = {"seed": "cloud_init", "networks": "nics"}

@@ -32,6 +32,7 @@ from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.passwords import mark_in, mark_of, password_difference
 from vmstack.plan.pending import tell_pending
+from vmstack.plan.plugs import Plug, find_plugs, plug_differences
 from vmstack.plan.remaking import asked_anew, named_changes, why_named
 from vmstack.plan.restarting import settle_restart
 from vmstack.plan.seed_plan import SeedDecision
@@ -41,7 +42,11 @@ from vmstack.plan.styling import Styled, hardened, is_written_whole, kept_word, 
 from vmstack.plan.volume_fate import Fate, VolumeFate
 
 # Differences that follow from a change of something else.
-_CONSEQUENCES: Final = frozenset({Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
+_CONSEQUENCES: Final = frozenset({
+    Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG,
+})  # fmt: skip
+# What happens to the things around the VM is no change of what it is.
+_AROUND: Final = frozenset({Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG, Case.UNPLUGGED})
 
 
 class Mode(enum.StrEnum):
@@ -96,6 +101,7 @@ class MachineDecision:
     reasons: tuple[str, ...] = ()
     whole: DomainConfig | None = None
     remade: bool = False
+    plugs: tuple[Plug, ...] = ()
 
     @property
     def host(self) -> str:
@@ -285,7 +291,8 @@ def _decide_existing(
         if silent or (known is not None and extra.path in known.left):
             continue
         context.draft.note(f"{extra.path} ({extra.what}) was added outside vmstack and is kept", key=key)
-    under = _disturbances(spec, found, around=around)
+    plugs = find_plugs(found, networks=around.networks, host=spec.host, context=context)
+    under = (*_disturbances(spec, found, around=around), *plug_differences(plugs, networks=around.networks))
     search = find_differences(
         target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names, ignored=ignored
     )
@@ -316,7 +323,7 @@ def _decide_existing(
     drifted = found.stamp is not None and found.stamp.digest == stamp.digest
     by_hand = drifted and any(item.case not in _CONSEQUENCES for item in search.found)
     asked = asked_anew(key, before=found.stamp.trigger if found.stamp is not None else None, context=context)
-    changed = (item.path for item in search.found if item.case not in (Case.VOLUME_UNDER, Case.NETWORK_REPLACE))
+    changed = (item.path for item in search.found if item.case not in _AROUND)
     named = named_changes(key, changed, context=context)
     remade = bool(asked or named)
     reasons += why_named(named)
@@ -355,6 +362,7 @@ def _decide_existing(
         reasons=(*why_stamped_anew(found.stamp), *((BY_HAND,) if by_hand else ()), *reasons),
         whole=whole,
         remade=remade,
+        plugs=plugs,
     )
 
 

@@ -1,10 +1,11 @@
 """Updates of a network as fields that people read."""
 
 from vmstack.model.plan import Disruption, FieldChange
-from vmstack.model.specs import DnsHost, DnsSrv
+from vmstack.model.specs import DnsHost, DnsSrv, DnsTxt
+from vmstack.model.traffic import PortGroup
 from vmstack.plan.changes.row import Case, Noun, VmState
 from vmstack.plan.changes.table import disruption_of
-from vmstack.plan.network_diff import NetworkDiff
+from vmstack.plan.network_diff import NetworkDiff, describe_port_group
 from vmstack.plan.network_updates import Entry, Lease
 
 
@@ -41,4 +42,8 @@ def _shown(entry: Entry) -> str:
             return " ".join(names)
         case DnsSrv():
             return f"priority {entry.priority or 0}, weight {entry.weight or 0}"
+        case DnsTxt(value=value):
+            return value
+        case PortGroup():
+            return describe_port_group(entry)
     return str(entry)

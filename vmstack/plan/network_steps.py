@@ -1,12 +1,12 @@
 """Networks: the steps that make them what was decided."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 from vmstack.errors import ConflictError, InternalError
 from vmstack.model.configs import DomainConfig
 from vmstack.model.effects import (
     DefineNetwork,
+    NetworkSection,
     SetNetworkAutostart,
     StampNetwork,
     StartNetwork,
@@ -17,7 +17,8 @@ from vmstack.model.effects import (
 from vmstack.model.identity import Kind
 from vmstack.model.observed import ObservedNetwork
 from vmstack.model.plan import Disruption, FieldChange, Operation
-from vmstack.model.specs import DnsHost, DnsSrv
+from vmstack.model.specs import DnsHost, DnsSrv, DnsTxt
+from vmstack.model.traffic import PortGroup
 from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed
@@ -34,6 +35,8 @@ from vmstack.xmlio.network import (
     write_dhcp_range,
     write_dns_host,
     write_dns_srv,
+    write_dns_txt,
+    write_port_group,
 )
 from vmstack.xmlio.stamp import write_stamp
 
@@ -126,33 +129,36 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
         last = draft.step(key, "autostart", autostart, host=host, needs=(last,))
     draft.finish(key, last)
     asked = decision.named or any(path in ASKED for path, _, _ in diff.fields)
-    inhabited = found.active and _is_inhabited(decision, found, context=context)
-    state = VmState.RUNNING if inhabited else VmState.STOPPED
+    guests = _guests_on(found, host=host, context=context)
+    state = VmState.RUNNING if guests else VmState.STOPPED
+    case = Case.NETWORK_ANEW if decision.restarts else Case.NETWORK_REPLUG
     fields = [
-        FieldChange(
-            path=path, before=before, after=after_, disruption=class_of(path, case=Case.NETWORK_ANEW, state=state)
-        )
+        FieldChange(path=path, before=before, after=after_, disruption=class_of(path, case=case, state=state))
         for path, before, after_ in diff.fields
     ]
     draft.change(
         key,
         host=host,
         operation=Operation.REPLACE if found.active or asked else Operation.UPDATE,
-        fields=[*fields, *update_fields(diff, case=Case.NETWORK_ANEW, state=state)],
-        reasons=_causes(diff, named=decision.named, inhabited=inhabited) if found.active else why_named(decision.named),
+        fields=[*fields, *update_fields(diff, case=case, state=state)],
+        reasons=_causes(diff, decision=decision, guests=guests) if found.active else why_named(decision.named),
         place=context.catalog.place(Kind.NETWORK, spec.name),
     )
 
 
-def _causes(diff: NetworkDiff, *, named: tuple[str, ...], inhabited: bool) -> Iterator[str]:
+def _causes(diff: NetworkDiff, *, decision: NetworkDecision, guests: tuple[str, ...]) -> Iterator[str]:
     """Why a network that is up is made anew, and what that means for those on it."""
-    how = (
-        "it is stopped and started anew, and the machines on it are restarted."
-        if inhabited
-        else "it is stopped and started anew; no machine of the stack runs on it."
-    )
+    names = ", ".join(guests)
+    how = "it is stopped and started anew; no machine of the stack runs on it."
+    if guests and decision.restarts:
+        how = f"it is stopped and started anew, and the machines on it are restarted: {names}."
+    elif guests:
+        how = (
+            "it is stopped and started anew, and the NICs of the machines that run on it are plugged back in: "
+            f"{names}. Until then they have no network there."
+        )
     hard = [path for path, _, _ in diff.fields if path not in ASKED]
-    yield from why_named(named)
+    yield from why_named(decision.named)
     if hard:
         yield f"{', '.join(hard)} cannot change while the network is up: {how}"
     else:
@@ -217,7 +223,7 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
 
 
 def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwork:
-    section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"]
+    section: NetworkSection
     parent = -1
     match update.after or update.before:
         case Lease(reservation=reservation, family=family, parent=parent):
@@ -228,6 +234,10 @@ def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwor
             section, xml = "dns-host", write_dns_host(host)
         case DnsSrv() as record:
             section, xml = "dns-srv", write_dns_srv(record)
+        case DnsTxt() as text:
+            section, xml = "dns-txt", write_dns_txt(text)
+        case PortGroup() as group:
+            section, xml = "portgroup", write_port_group(group)
         case _:
             raise InternalError(f"the update of {update.path} of network {name} has no content")
     return UpdateNetwork(
@@ -235,13 +245,12 @@ def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwor
     )
 
 
-def _is_inhabited(decision: NetworkDecision, found: ObservedNetwork, *, context: Context) -> bool:
-    """Whether a machine of the stack runs on the network, and so feels that it is made anew."""
-    index = context.indexes[decision.spec.host]
-    return any(
-        index.is_own(domain) and domain.live is not None and _has_nic_on(domain.live, found.name)
-        for domain in index.domains.values()
-    )
+def _guests_on(found: ObservedNetwork, *, host: str, context: Context) -> tuple[str, ...]:
+    """The machines of the stack that run on the network, and so feel that it is made anew."""
+    index = context.indexes[host]
+    own = (domain for domain in index.domains.values() if index.is_own(domain))
+    on_it = (domain.name for domain in own if domain.live is not None and _has_nic_on(domain.live, found.name))
+    return tuple(sorted(on_it)) if found.active else ()
 
 
 def _check_users(decision: NetworkDecision, *, context: Context) -> None:

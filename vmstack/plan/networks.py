@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass, replace
+from typing import Final
 
 import msgspec
 
@@ -26,6 +27,9 @@ from vmstack.plan.sparing import spare_of_network
 from vmstack.plan.stylesheets import apply_stylesheet, style_change
 from vmstack.xmlio.network import read_network, write_network
 from vmstack.xmlio.remainder import network_remainder
+
+# What a running guest knows of its network: the name in its definition, and the MTU that its NIC was made with.
+_AT_GUESTS_START: Final = frozenset({"label", "mtu"})
 
 
 class NetworkFate(enum.StrEnum):
@@ -55,8 +59,8 @@ class NetworkDecision:
     named: tuple[str, ...] = ()
 
     @property
-    def restarts(self) -> bool:
-        """Whether guests that run on it need a start to be on it again: libvirt plugs their NICs in only then.
+    def cuts(self) -> bool:
+        """Whether guests that run on it lose it, or have lost it, so that their NICs must be plugged in again.
 
         That is so while it is made anew, and where it was stopped or removed under them. Their NICs stay plugged
         into a bridge of the host, which no network's end takes away.
@@ -64,6 +68,16 @@ class NetworkDecision:
         if self.observed is not None and self.observed.active:
             return self.fate is NetworkFate.REPLACE
         return self.spec.mode is not NetworkMode.BRIDGE
+
+    @property
+    def restarts(self) -> bool:
+        """Whether guests that run on it need a start to be on it again, because of what they get only then."""
+        return self.cuts and self.diff is not None and any(path in _AT_GUESTS_START for path, _, _ in self.diff.fields)
+
+    @property
+    def replugs(self) -> bool:
+        """Whether the NICs of guests that run on it are plugged in again while they run."""
+        return self.cuts and not self.restarts
 
     def carries(self, nic: NicConfig) -> bool:
         """Whether a NIC of a running guest is plugged into the bridge: by this network, or by its name."""

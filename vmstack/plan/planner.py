@@ -18,6 +18,7 @@ from vmstack.plan.deletions import plan_deletions
 from vmstack.plan.gates import (
     check_empty,
     check_files,
+    check_refused,
     check_remade,
     check_replacements,
     check_saved_states,
@@ -71,6 +72,7 @@ def make_plan(
     check_capacity(machines.values(), context=context)
     check_limits(machines.values(), context=context)
     check_files(machines.values(), context=context)
+    check_refused(machines.values(), context=context)
     check_saved_states(machines.values(), volumes=volumes, context=context)
     check_replacements(volumes, context=context)
     check_remade(machines.values(), context=context)
@@ -158,10 +160,11 @@ def decide(context: Context) -> Decided:
     draft.raise_errors()
     check_empty(context)
     plan_pools(context)
-    bases = plan_bases(context)
     seeds = decide_seeds(context)
     ignitions = decide_ignitions(context)
-    volumes = decide_volumes(context, bases=bases, reseeded=reseeded_volumes(seeds, context=context))
+    reseeded = reseeded_volumes(seeds, context=context)
+    bases = plan_bases(context, reseeded=reseeded)
+    volumes = decide_volumes(context, bases=bases, reseeded=reseeded)
     carriers = (*seeds.values(), *ignitions.values())
     check_slots(bases=bases.values(), seeds=carriers, volumes=volumes.values(), context=context)
     check_space(volumes.values(), bases=bases.values(), context=context)
