@@ -187,6 +187,8 @@ def _judge(key: Key, found: Found, *, host: str, changes: _Changes | None, conte
     field = next((field for field in change.fields if field.path in told_by), None)
     if field is not None:
         return _repaired(item, worst((field.disruption, _loss_of(change))))
+    if found.kind in (DriftKind.STAMP, DriftKind.DEFINITION):
+        return _repaired(item, Disruption.NONE)  # whatever else happens to it
     restarts = found.kind is DriftKind.POWER and change.disruption is Disruption.RESTART
     if (
         restarts
