@@ -47,6 +47,7 @@ from vmstack.model.plan import Disruption, Plan
 from vmstack.plan.adoption import Adoption
 from vmstack.plan.limits import NO_LIMITS, Limits
 from vmstack.plan.policy import PlanPolicy, later_policy
+from vmstack.plan.selection import wanted_part
 
 if TYPE_CHECKING:
     from vmstack.cli.saving import Approval
@@ -82,7 +83,7 @@ def apply_stack(
 
     With an `approval` nothing is asked, and no other plan is applied than the approved one.
     """
-    with streaming(terminal, json=json, into=json_into) as events:
+    with streaming(terminal, json=json, into=json_into, destroy=policy.destroy) as events:
         return _apply(
             target,
             terminal,
@@ -172,10 +173,11 @@ class _Wave:
         check_hosts(desired)
         store = image_store()
         with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=False)) as drivers:
-            if self.approval is None and not self.policy.destroy and takes_over(desired):
+            named = wanted_part(desired, policy=self.policy)
+            if self.approval is None and not self.policy.destroy and takes_over(named):
                 from vmstack.apply.adoption import adopt_named  # loads what most runs do not need
 
-                adoption = adopt_named(desired, drivers, store=store, progress=ImageProgress(terminal))
+                adoption = adopt_named(named, drivers, store=store, progress=ImageProgress(terminal))
                 if adoption is not None:
                     taken = self._take_over(adoption, drivers, terminal, store=store)
                     if taken is None or not taken.complete:

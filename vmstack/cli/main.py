@@ -204,6 +204,24 @@ app.command()(discover)
 
 
 @app.command()
+def drift(
+    folder: Folder = None,
+    elsewhere: FolderOption = None,
+    stack: StackName = None,
+    config: Config = None,
+    connect: ConnectTo = None,
+    json: AsJson = False,
+    no_color: NoColor = False,
+) -> int:
+    """Show what others changed since the last apply; exit 2 when there is something."""
+    from vmstack.cli.drifting import show_drift
+
+    return show_drift(
+        target_of(folder_of(folder, elsewhere), stack, config, connect), open_terminal(no_color=no_color), json=json
+    )
+
+
+@app.command()
 def show(
     folder: FolderOrPlan = None,
     elsewhere: FolderOption = None,

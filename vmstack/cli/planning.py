@@ -22,6 +22,7 @@ from vmstack.model.plan import Plan
 from vmstack.plan.adoption import Adoption
 from vmstack.plan.limits import NO_LIMITS, Limits
 from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.selection import wanted_part
 from vmstack.plan.terraform import encode_document
 
 
@@ -81,7 +82,7 @@ def show_plan(
     """
     if out is not None:
         check_destination(out)
-    with streaming(terminal, json=False, into=json_into) as events:
+    with streaming(terminal, json=False, into=json_into, destroy=policy.destroy) as events:
         return _show_plan(
             target,
             terminal,
@@ -116,10 +117,11 @@ def _show_plan(
         store = image_store()
         with pipeline.connected(desired, open_host=pipeline.connect_to_host(readonly=True)) as drivers:
             adoption = None
-            if not policy.destroy and takes_over(desired):
+            named = wanted_part(desired, policy=policy)
+            if not policy.destroy and takes_over(named):
                 from vmstack.apply.adoption import adopt_named  # loads what most runs do not need
 
-                adoption = adopt_named(desired, drivers, store=store, progress=ImageProgress(terminal))
+                adoption = adopt_named(named, drivers, store=store, progress=ImageProgress(terminal))
             if adoption is not None:
                 if out is not None:
                     raise InputError(
@@ -127,7 +129,7 @@ def _show_plan(
                         resolution="take it over first, with vmstack apply; then plan what is left",
                     )
                 if events is not None:
-                    _stream_plan(adoption.plan, events, destroy=False)
+                    _stream_plan(adoption.plan, events)
                 return _show_adoption(adoption, desired, target, terminal, json=json, code=code)
             planned = pipeline.plan_stack(
                 desired,
@@ -150,7 +152,7 @@ def _show_plan(
         )
     tell_plan(judgement.plan, terminal, document=document, destroy=policy.destroy)
     if events is not None:
-        _stream_plan(judgement.told(), events, destroy=policy.destroy)
+        _stream_plan(judgement.told(), events)
     tell_refusals(judgement, terminal)
     if judgement.refusals and out is not None:
         terminal.tell("The plan is not saved.")
@@ -169,9 +171,9 @@ def _show_plan(
     return code
 
 
-def _stream_plan(plan: Plan, events: EventStream, *, destroy: bool) -> None:
+def _stream_plan(plan: Plan, events: EventStream) -> None:
     events.tell_diagnostics(plan.diagnostics)
-    events.tell_plan(plan, destroy=destroy)
+    events.tell_plan(plan)
     events.tell_planned_outputs(plan)
 
 

@@ -40,16 +40,16 @@ def find_aliases(context: Context) -> dict[Key, Key]:
         return {}
     found: dict[Key, Key] = {}
     for host, index in context.indexes.items():
-        held = dict(_held(index))
-        leaving = sorted(key for key in held.keys() - context.order.keys() if not context.spares(key))
+        leaving = _leaving(index, context=context)
         if not leaving:
             continue
+        held = dict(_held(index))
         wanted = dict(_wanted(host, context=context))
         fresh: dict[Shape, list[Key]] = defaultdict(list)
         for key in sorted(wanted.keys() - held.keys()):
             fresh[wanted[key]].append(key)
         for old in leaving:
-            alike = [key for key in fresh.get(held[old], ()) if key.kind is old.kind and key not in found]
+            alike = [key for key in fresh.get(held.get(old, ()), ()) if key.kind is old.kind and key not in found]
             if alike:
                 found[alike[0]] = old
     return {new: old for new, old in found.items() if not _comes_along(new, found=found, catalog=context.catalog)}
@@ -64,6 +64,13 @@ def _comes_along(key: Key, *, found: Mapping[Key, Key], catalog: Catalog) -> boo
         user in found and catalog.place(*user) == catalog.place(*key) and key.name.startswith(f"{user.name}-")
         for user in users
     )
+
+
+def _leaving(index: HostIndex, *, context: Context) -> list[Key]:
+    """What the program does not have any more. In most plans that is nothing, which must be found quickly."""
+    keys = [Key(Kind.VM, name) for name in index.own_domains] + [Key(Kind.NETWORK, name) for name in index.own_networks]
+    keys += [key for key in index.named_entries if key.kind in (Kind.VOLUME, Kind.POOL)]
+    return sorted(key for key in keys if key not in context.order and not context.spares(key))
 
 
 def _held(index: HostIndex) -> Iterator[tuple[Key, Shape]]:

@@ -66,18 +66,26 @@ def choose(desired: DesiredGraph, observed: Observed, *, policy: PlanPolicy) -> 
     keys = _closure(wanted - excluded - dragged.keys(), edges=needs)
     if not policy.destroy:
         keys -= {key for key in realised if not _is_used(key, keys=keys, users=users)}
-    if targets and not policy.destroy and all(key.kind is Kind.IMAGE for key in targets) and not realised & keys:
+    alone = bool(targets) and all(key.kind is Kind.IMAGE for key in targets) and not realised & keys
+    if alone and selection.strict and not policy.destroy:
         raise InputError(
             f"--target names {list_keys(targets)} alone, which comes with the volumes that are made of it",
             resolution="name those volumes, or add --target-dependents",
         )
-    if targets and not keys:
+    if targets and not keys and selection.strict:
         raise InputError(
             f"all that --target names is left out by --exclude: {list_keys(targets)}",
             resolution="take one of the two back",
         )
     left = {key for key in known - keys - excluded - dragged.keys() if key.kind is not Kind.HOST}
     return Chosen(keys=keys, named=targets | excluded, dragged=dragged, left=frozenset(left))
+
+
+def wanted_part(desired: DesiredGraph, *, policy: PlanPolicy) -> DesiredGraph:
+    """What the selection leaves of the program by itself, whatever is on its hosts."""
+    lax = msgspec.structs.replace(policy, selection=msgspec.structs.replace(policy.selection, strict=False))
+    chosen = choose(desired, Observed(hosts={}), policy=lax)
+    return desired if chosen is None else chosen.reduce(desired)
 
 
 def describe_selection(chosen: Chosen, *, context: Context) -> None:

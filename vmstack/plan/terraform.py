@@ -107,7 +107,7 @@ def terraform_plan(plan: Plan, circumstances: Circumstances) -> dict[str, Any]:
         "configuration": _configuration(rows, circumstances.desired),
         **({} if circumstances.made is None else {"timestamp": circumstances.made}),
         "applyable": not plan.empty,
-        "complete": plan.whole,
+        "complete": plan.whole and not plan.partial,
         "errored": False,
     }
 
@@ -139,7 +139,8 @@ def _rows(plan: Plan, circumstances: Circumstances) -> Iterator[_Row]:
             depends_on=_needs(resource),
             deposed=change.host if moved else None,
         )
-    for resource in wanted.values():
+    # Of what a partial plan leaves out it does not say whether it is as the program has it.
+    for resource in () if plan.partial else wanted.values():
         host = host_of(resource, pools=pools)
         if host is not None and (host, resource.key) not in changed:
             hidden = ignored_fields(resource.options.hide_diffs)

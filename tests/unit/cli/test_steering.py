@@ -84,6 +84,7 @@ def test_a_partial_plan_says_so_in_json(stack, host, capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["partial"] is True
     assert [change["address"] for change in document["changes"]] == ["network.lan"]
+    assert (document["complete"], len(document["resource_changes"])) == (False, 1)
 
 
 def test_a_vm_is_made_anew_with_its_disks_kept(stack, host, capsys):
@@ -411,3 +412,22 @@ def test_configuration_that_the_program_does_not_read(stack, host, capsys):
     write(stack, program=plain)
     assert run("validate", stack, "-c", "image=x") == 0
     assert "Warning: -c image has no effect: the program does not read it\n" in capsys.readouterr().err
+
+
+def test_what_is_left_out_is_not_taken_over_either(stack, host, capsys):
+    for name in ("one", "two"):
+        host.define_network(f"<network><name>{name}</name><bridge name='b-{name}'/></network>")
+        host.start_network(next(one.uuid for one in host.networks() if one.name == name))
+    uuids = {one.name: one.uuid for one in host.networks()}
+    program = f"""
+    import pulumi
+    from vmstack import Host, Network
+
+    kvm = Host("kvm1", uri="qemu:///system")
+    for name, uuid in {uuids!r}.items():
+        Network(name, mode="isolated", bridge=f"b-{{name}}", opts=pulumi.ResourceOptions(import_=uuid))
+    """
+    write(stack, program=program)
+    assert run("apply", stack, "--yes", "--target", "network.one") == 0, capsys.readouterr().err
+    stamped = {one.name: "shop/dev/network" in one.xml for one in host.networks()}
+    assert stamped == {"one": True, "two": False}

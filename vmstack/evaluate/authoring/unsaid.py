@@ -16,6 +16,7 @@ _PLAIN: Final = frozenset({
 _PLAIN_DEVICES: Final = frozenset({"emulator", "disk", "interface", "controller", "graphics", "audio"})
 _PLAIN_FEATURES: Final = frozenset({"acpi", "apic", "pae", "vmport", "gic"})
 _PLAIN_NETWORK: Final = frozenset({"name", "uuid", "forward", "bridge", "mac", "mtu", "domain", "dns", "ip", "route"})
+_PLAIN_DNS: Final = frozenset({"forwarder", "srv", "host"})
 _ENDS: Final = {"on_poweroff": "destroy", "on_reboot": "restart", "on_crash": "destroy"}
 # Consoles, input devices and such that every machine gets.
 _COMMON: Final = frozenset({
@@ -37,6 +38,8 @@ def unsaid_of_network(xml: str) -> list[str]:
     """The same of a network."""
     root = parse_xml(xml, what="the XML of a network", compact=True)
     words = [_tag(child) for child in root if _tag(child) not in {*_PLAIN_NETWORK, "metadata"}]
+    words += [f"dns {_tag(child)}" for child in root.iterfind("dns/*") if _tag(child) not in _PLAIN_DNS]
+    words += [f"dhcp {_tag(child)}" for child in root.iterfind("ip/dhcp/*") if _tag(child) not in ("range", "host")]
     forward = root.find("forward")
     if forward is not None:
         words += [f"forward {_tag(child)}" for child in forward if _tag(child) != "interface"]

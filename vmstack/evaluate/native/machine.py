@@ -10,6 +10,18 @@ from vmstack.errors import ConflictError, InputError
 from vmstack.evaluate.cloudinit.network import network_config
 from vmstack.evaluate.native.base import Native, validated
 from vmstack.evaluate.native.cloud_init import CloudInit, seed_cache
+from vmstack.evaluate.native.compute import (
+    CPU_MODES,
+    Boot,
+    Clock,
+    Cpu,
+    CrashAction,
+    NumaCell,
+    RebootAction,
+    Tpm,
+    boot_fields,
+    compute_spec,
+)
 from vmstack.evaluate.native.devices import MAX_IOTHREADS, Cdrom, Disk, Graphics, Nic
 from vmstack.evaluate.native.fields import (
     check_choice,
@@ -26,7 +38,7 @@ from vmstack.evaluate.native.fields import (
 from vmstack.evaluate.native.hosts import Host, choose_host
 from vmstack.evaluate.native.images import Image
 from vmstack.evaluate.native.networks import Attachment, Network
-from vmstack.evaluate.native.options import read_options
+from vmstack.evaluate.native.options import OnDrift, read_options
 from vmstack.evaluate.native.peripherals import Device, read_devices
 from vmstack.evaluate.native.storage import StoragePool, Volume
 from vmstack.evaluate.native.stylesheets import Patch, read_sheet
@@ -43,7 +55,6 @@ from vmstack.model.text import check_text
 
 CpuMode = Literal["host-passthrough", "host-model", "maximum"]
 
-_CPU_MODES: Final[tuple[CpuMode, ...]] = ("host-passthrough", "host-model", "maximum")
 _FIRMWARES: Final[tuple[Literal["bios", "uefi"], ...]] = ("bios", "uefi")
 _DOMAIN_TYPES: Final[tuple[Literal["kvm", "qemu"], ...]] = ("kvm", "qemu")
 # The most that a q35 machine of QEMU 8.1 or later takes (MachineClass.max_cpus).
@@ -58,7 +69,8 @@ class VirtualMachine(Native):
 
     `disk` is the root disk's size (default: the image's) or a `Disk`. `wait` is how long apply waits for the guest's
     report after start (default: 10 minutes with cloud_init; False: not at all). `restart="defer"` leaves it to
-    others to restart the guest for what cannot change while it runs.
+    others to restart the guest for what cannot change while it runs. `on_image_change` is what another image does to
+    the disks that were made from one: `keep` them as they are, or `replace` what they hold.
     """
 
     __slots__ = ("_nics", "disks", "host", "label")
@@ -82,9 +94,20 @@ class VirtualMachine(Native):
         max_vcpus: int | None = None,
         max_memory: str | None = None,
         cpu_mode: CpuMode | None = None,
+        cpu: Cpu | None = None,
+        numa: Sequence[NumaCell] = (),
+        hugepages: bool | str = False,
+        clock: Clock | None = None,
+        hyperv: Sequence[str] = (),
+        boot: Boot | None = None,
+        tpm: Tpm | None = None,
+        on_reboot: RebootAction | None = None,
+        on_crash: CrashAction | None = None,
+        title: str | None = None,
         domain_type: Literal["kvm", "qemu"] | None = None,
         machine: str | None = None,
         firmware: Literal["bios", "uefi"] = "bios",
+        secure_boot: bool = False,
         graphics: Graphics | None = None,
         devices: Sequence[Device] = (),
         iothreads: int | None = None,
@@ -101,12 +124,14 @@ class VirtualMachine(Native):
         group: RollingGroup | None = None,
         health: HealthCheck | None = None,
         on_seed_change: Literal["report", "reseed", "replace"] = "report",
+        on_image_change: Literal["keep", "replace"] = "keep",
+        on_drift: OnDrift = None,
         label: str | None = None,
         opts: Any = None,
     ) -> None:
         super().__init__(name)
         self.recorder.check_free(self.key)  # before its disks, which would be found to be defined twice
-        wishes = read_options(opts)
+        wishes = read_options(opts, on_drift=on_drift)
         storage = None if pool is None else check_type(pool, StoragePool, field="pool")
         documents = None if cloud_init is None else check_type(cloud_init, CloudInit, field="cloud_init")
         wanted = check_list(networks, field="networks")
@@ -129,7 +154,7 @@ class VirtualMachine(Native):
             domain_type=None
             if domain_type is None
             else check_choice(domain_type, field="domain_type", allowed=_DOMAIN_TYPES),
-            cpu_mode=None if cpu_mode is None else check_choice(cpu_mode, field="cpu_mode", allowed=_CPU_MODES),
+            cpu_mode=_cpu_mode(cpu_mode, cpu=cpu),
             machine=None if machine is None else check_label(machine, field="machine"),
             firmware=check_choice(firmware, field="firmware", allowed=_FIRMWARES),
             graphics=None if graphics is None else check_type(graphics, Graphics, field="graphics").spec,
@@ -141,7 +166,23 @@ class VirtualMachine(Native):
             shutdown_timeout=check_seconds(shutdown_timeout, field="shutdown_timeout"),
             power_off_after_timeout=check_flag(power_off_after_timeout, field="power_off_after_timeout"),
         )
-        hardware = read_devices(devices)
+        spec = msgspec.structs.replace(
+            spec,
+            compute=compute_spec(
+                cpu=cpu,
+                clock=clock,
+                numa=numa,
+                hugepages=hugepages,
+                hyperv=hyperv,
+                secure_boot=_check_secure_boot(secure_boot, firmware=firmware),
+                title=title,
+                on_reboot=on_reboot,
+                on_crash=on_crash,
+                max_vcpus=spec.max_vcpus,
+                max_memory=spec.max_memory,
+            ),
+        )
+        hardware = boot_fields(boot=boot, tpm=tpm) | read_devices(devices)
         if iothreads is not None:
             hardware["iothreads"] = check_int(iothreads, field="iothreads", low=1, high=MAX_IOTHREADS)
         wiring = wire(wanted, stack=self.recorder.stack, vm=self.key, has_cloud_init=documents is not None)
@@ -152,7 +193,9 @@ class VirtualMachine(Native):
         given = [item if isinstance(item, Cdrom) else check_type(item, Disk, field="disks") for item in further]
         drives = [item for item in given if isinstance(item, Cdrom)]
         parts = [*([root] if root else []), *(item for item in given if isinstance(item, Disk))]
-        volumes = self._make_disks(parts, image=image, pool=storage, root=root, wishes=wishes)
+        volumes = self._make_disks(
+            parts, image=image, pool=storage, root=root, on_image_change=on_image_change, wishes=wishes
+        )
         self.disks: Mapping[str, Volume] = MappingProxyType(volumes)
         self._nics = wiring.specs
         if documents and root is not None and root.volume is None and root.image is None and image is None:
@@ -219,7 +262,14 @@ class VirtualMachine(Native):
             )
 
     def _make_disks(
-        self, parts: Sequence[Disk], *, image: Image | None, pool: StoragePool | None, root: Disk | None, wishes: Wishes
+        self,
+        parts: Sequence[Disk],
+        *,
+        image: Image | None,
+        pool: StoragePool | None,
+        root: Disk | None,
+        on_image_change: object,
+        wishes: Wishes,
     ) -> dict[str, Volume]:
         volumes: dict[str, Volume] = {}
         for part in parts:
@@ -247,6 +297,7 @@ class VirtualMachine(Native):
                 image=base,
                 full_copy=part.full_copy,
                 format=part.format,
+                on_image_change=on_image_change,
                 label=part.label,
                 # A root disk can be made again from its image; what has no image cannot.
                 data=part is not root or base is None,
@@ -403,6 +454,24 @@ def _choose_host(host: object, *, pool: StoragePool | None, networks: Sequence[o
         if isinstance(network, Network):
             return network.host
     return choose_host(host, recorder=vm.recorder)
+
+
+def _check_secure_boot(value: object, *, firmware: str) -> bool:
+    wanted = check_flag(value, field="secure_boot")
+    if wanted and firmware != "uefi":
+        raise InputError("secure_boot: only UEFI has it", resolution='say firmware="uefi", too')
+    return wanted
+
+
+def _cpu_mode(
+    value: object, *, cpu: Cpu | None
+) -> Literal["host-passthrough", "host-model", "maximum", "custom"] | None:
+    own = None if cpu is None else check_type(cpu, Cpu, field="cpu").mode
+    if value is None:
+        return own
+    if own is not None:
+        raise InputError("cpu_mode: cpu has a mode or a model already", resolution="leave cpu_mode out")
+    return check_choice(value, field="cpu_mode", allowed=CPU_MODES)
 
 
 def _check_maximum(value: object, *, low: int) -> int:
