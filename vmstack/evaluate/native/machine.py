@@ -23,6 +23,7 @@ from vmstack.evaluate.native.compute import (
     compute_spec,
 )
 from vmstack.evaluate.native.devices import MAX_IOTHREADS, Cdrom, Disk, Graphics, Nic
+from vmstack.evaluate.native.drives import check_ide, check_threads, loaded, read_root
 from vmstack.evaluate.native.fields import (
     check_choice,
     check_flag,
@@ -59,7 +60,6 @@ _FIRMWARES: Final[tuple[Literal["bios", "uefi"], ...]] = ("bios", "uefi")
 _DOMAIN_TYPES: Final[tuple[Literal["kvm", "qemu"], ...]] = ("kvm", "qemu")
 # The most that a q35 machine of QEMU 8.1 or later takes (MachineClass.max_cpus).
 _MAX_VCPUS: Final = 4096
-_IDE_DRIVES: Final = 4
 # A guest boots, runs cloud-init and installs packages, perhaps without hardware virtualisation.
 _READY_SECONDS: Final = 600
 
@@ -189,7 +189,7 @@ class VirtualMachine(Native):
         for network in wiring.networks:
             self._check_host(network.host, field="networks", other=network)
         further = check_list(disks, field="disks")
-        root = _read_root(disk, image=image, full_copy=full_copy)
+        root = read_root(disk, image=image, full_copy=full_copy)
         given = [item if isinstance(item, Cdrom) else check_type(item, Disk, field="disks") for item in further]
         drives = [item for item in given if isinstance(item, Cdrom)]
         parts = [*([root] if root else []), *(item for item in given if isinstance(item, Disk))]
@@ -205,8 +205,8 @@ class VirtualMachine(Native):
                 "give the VM an image=..."
             )
         media = self._take_drives(drives, volumes=volumes, place=len(parts))
-        _check_threads(parts, iothreads=iothreads)
-        _check_ide((*parts, *drives), machine=spec.machine)
+        check_threads(parts, iothreads=iothreads)
+        check_ide((*parts, *drives), machine=spec.machine)
         display = graphics if isinstance(graphics, Graphics) else None
         if display is not None and display.password is None and display.spec.listen in ("0.0.0.0", "::"):  # noqa: S104
             self.recorder.warn(
@@ -250,7 +250,7 @@ class VirtualMachine(Native):
                 )
                 for part in parts
             )
-            + tuple(_loaded(drive, drive.volume) for drive in drives if drive.volume is not None),
+            + tuple(loaded(drive, drive.volume) for drive in drives if drive.volume is not None),
         )
         self.record(spec, needs=tuple(dict.fromkeys(needs)), wishes=wishes)
 
@@ -417,34 +417,6 @@ class VirtualMachine(Native):
         return self._nics[0].mac
 
 
-def _loaded(drive: Cdrom, volume: Volume) -> DiskSpec:
-    """A drive with a volume of the stack in it."""
-    return DiskSpec(name=drive.name, volume=volume.name, bus=drive.bus, device="cdrom", readonly=True, discard=False)
-
-
-def _check_ide(parts: Sequence[Disk | Cdrom], *, machine: str | None) -> None:
-    """Only the machines before q35 have an IDE bus, for two drives on each of two cables."""
-    drives = [part for part in parts if part.bus == "ide"]
-    if drives and (not (machine or "").startswith("pc") or (machine or "").startswith("pc-q35")):
-        raise InputError(
-            f"disks: {drives[0].name}: the machine {machine or 'q35'} has no IDE bus",
-            resolution='say bus="sata", or machine="pc"',
-        )
-    if len(drives) > _IDE_DRIVES:
-        raise InputError(
-            f"disks: {drives[_IDE_DRIVES].name}: an IDE bus has {_IDE_DRIVES} drives", resolution='say bus="sata"'
-        )
-
-
-def _check_threads(parts: Sequence[Disk], *, iothreads: int | None) -> None:
-    for part in parts:
-        if part.iothread is not None and part.iothread > (iothreads or 0):
-            raise InputError(
-                f"disks: {part.name}: there is no I/O thread {part.iothread}",
-                resolution=f"give the VM iothreads={part.iothread}, or the disk another one",
-            )
-
-
 def _choose_host(host: object, *, pool: StoragePool | None, networks: Sequence[object], vm: Native) -> Host:
     if host is None and pool is not None:
         return pool.host
@@ -491,27 +463,3 @@ def _read_wait(value: object, *, default: int | None) -> int | None:
     if value is None or value is True:
         return default if value is None else default or _READY_SECONDS
     return None if value is False else check_seconds(value, field="wait")
-
-
-def _read_root(disk: object, *, image: object, full_copy: object) -> Disk | None:
-    """Return the root disk: what `disk` says, or a clone of the image at its own size."""
-    if image is not None:
-        check_type(image, Image, field="image")
-    if isinstance(disk, Disk):
-        if image is not None and (disk.volume is not None or disk.image is not None):
-            raise InputError("disk: it has a volume or image of its own", resolution="leave out image=...")
-        if full_copy:
-            raise InputError("full_copy: the disk is given as a Disk", resolution="say it there")
-        return disk
-    if disk is None and image is None:
-        if full_copy:
-            raise InputError("full_copy: there is no image to copy")
-        return None
-    if disk is not None:
-        check_size(disk, field="disk")
-    root = Disk(
-        "root", size=disk if isinstance(disk, str) else None, full_copy=check_flag(full_copy, field="full_copy")
-    )
-    if image is None and disk is None:
-        return None
-    return root
