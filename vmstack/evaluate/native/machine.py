@@ -26,7 +26,8 @@ from vmstack.evaluate.native.compute import (
     choose_mode,
     compute_spec,
 )
-from vmstack.evaluate.native.devices import MAX_IOTHREADS, Cdrom, Disk, Graphics, Nic, read_root
+from vmstack.evaluate.native.devices import MAX_IOTHREADS, Cdrom, Disk, Graphics, Nic
+from vmstack.evaluate.native.drives import check_ide, check_threads, loaded, read_root
 from vmstack.evaluate.native.fields import (
     check_choice,
     check_flag,
@@ -61,7 +62,6 @@ CpuMode = Literal["host-passthrough", "host-model", "maximum"]
 
 _FIRMWARES: Final[tuple[Literal["bios", "uefi"], ...]] = ("bios", "uefi")
 _DOMAIN_TYPES: Final[tuple[Literal["kvm", "qemu"], ...]] = ("kvm", "qemu")
-_IDE_DRIVES: Final = 4
 # A guest boots, runs cloud-init and installs packages, perhaps without hardware virtualisation.
 _READY_SECONDS: Final = 600
 
@@ -207,8 +207,8 @@ class VirtualMachine(Native):
                 "give the VM an image=..."
             )
         media = self._take_drives(drives, volumes=volumes, place=len(parts))
-        _check_threads(parts, iothreads=iothreads)
-        _check_ide((*parts, *drives), machine=spec.machine)
+        check_threads(parts, iothreads=iothreads)
+        check_ide((*parts, *drives), machine=spec.machine)
         display = graphics if isinstance(graphics, Graphics) else None
         if display is not None and display.password is None and display.spec.listen in ("0.0.0.0", "::"):  # noqa: S104
             self.recorder.warn(
@@ -252,7 +252,7 @@ class VirtualMachine(Native):
                 )
                 for part in parts
             )
-            + tuple(_loaded(drive, drive.volume) for drive in drives if drive.volume is not None),
+            + tuple(loaded(drive, drive.volume) for drive in drives if drive.volume is not None),
         )
         self.record(spec, needs=tuple(dict.fromkeys(needs)), wishes=wishes)
 
@@ -417,34 +417,6 @@ class VirtualMachine(Native):
         if not self._nics:
             raise InputError(f"{self.key}: it has no NIC", place=find_place())
         return self._nics[0].mac
-
-
-def _loaded(drive: Cdrom, volume: Volume) -> DiskSpec:
-    """A drive with a volume of the stack in it."""
-    return DiskSpec(name=drive.name, volume=volume.name, bus=drive.bus, device="cdrom", readonly=True, discard=False)
-
-
-def _check_ide(parts: Sequence[Disk | Cdrom], *, machine: str | None) -> None:
-    """Only the machines before q35 have an IDE bus, for two drives on each of two cables."""
-    drives = [part for part in parts if part.bus == "ide"]
-    if drives and (not (machine or "").startswith("pc") or (machine or "").startswith("pc-q35")):
-        raise InputError(
-            f"disks: {drives[0].name}: the machine {machine or 'q35'} has no IDE bus",
-            resolution='say bus="sata", or machine="pc"',
-        )
-    if len(drives) > _IDE_DRIVES:
-        raise InputError(
-            f"disks: {drives[_IDE_DRIVES].name}: an IDE bus has {_IDE_DRIVES} drives", resolution='say bus="sata"'
-        )
-
-
-def _check_threads(parts: Sequence[Disk], *, iothreads: int | None) -> None:
-    for part in parts:
-        if part.iothread is not None and part.iothread > (iothreads or 0):
-            raise InputError(
-                f"disks: {part.name}: there is no I/O thread {part.iothread}",
-                resolution=f"give the VM iothreads={part.iothread}, or the disk another one",
-            )
 
 
 def _choose_host(host: object, *, pool: StoragePool | None, networks: Sequence[object], vm: Native) -> Host:
