@@ -1,12 +1,16 @@
 """Devices that come and go: what every driver does, and refuses."""
 
 import pytest
+from lxml.builder import E
 
 from tests.contract import documents
 from tests.contract.conftest import Site
 from tests.contract.documents import disk, nic
 from vmstack.errors import HostError, NotFoundError
+from vmstack.model.configs import DomainConfig
+from vmstack.model.hardware import IoTuneSpec
 from vmstack.xmlio.domain import count_free_ports, read_domain
+from vmstack.xmlio.safe import parse_xml
 from vmstack.xmlio.volume import read_volume
 
 MAC = "52:aa:00:00:02:{:02x}"
@@ -136,3 +140,174 @@ def test_disk_of_a_stopped_guest_is_not_grown_by_it(site: Site) -> None:
     uuid = site.domain("vm", disk(path))
     with pytest.raises(HostError):
         site.driver.resize_disk(uuid, path, capacity=4 * MIB)
+
+
+def drive(path: str | None) -> object:
+    """A CD-ROM drive, with a medium or without."""
+    source = () if path is None else (E.source(file=path),)
+    return E.disk(
+        E.driver(name="qemu", type="raw"),
+        *source,
+        E.target(dev="sda", bus="sata"),
+        E.readonly(),
+        E.serial("cd"),
+        type="file",
+        device="cdrom",
+    )
+
+
+def _both(site: Site) -> tuple[DomainConfig, DomainConfig]:
+    """The persistent and the live definition."""
+    record = site.driver.domain(site.uuid("vm"))
+    return read_domain(record.xml), read_domain(record.live_xml or "")
+
+
+def _update(site: Site, device: object) -> None:
+    site.driver.update_device(site.uuid("vm"), documents.text(device), live=True, config=True)
+
+
+def test_card_changed_in_place(site: Site) -> None:
+    """It moves to another network, its cable comes out, and it is filtered; another card it cannot become."""
+    site.network("one", number=0, start=True)
+    site.network("two", number=1, start=True)
+    site.domain("vm", nic(MAC.format(1), site.name("one")), start=True)
+    card = nic(MAC.format(1), site.name("two"))
+    card.append(E.link(state="down"))
+    _update(site, card)
+    for config in _both(site):
+        assert [(item.network, item.link) for item in config.nics] == [(site.name("two"), "down")]
+    card.remove(card.find("link"))
+    card.append(E.filterref(filter="clean-traffic"))
+    _update(site, card)
+    for config in _both(site):
+        assert [(item.link, item.filter) for item in config.nics] == [(None, "clean-traffic")]
+    for element in (E.model(type="e1000e"), E.mtu(size="1300"), E.driver(queues="2")):
+        other = nic(MAC.format(1), site.name("two"))
+        for old in other.findall(element.tag):
+            other.remove(old)
+        other.append(element)
+        with pytest.raises(HostError):
+            _update(site, other)
+    with pytest.raises(NotFoundError):
+        _update(site, nic(MAC.format(1), site.name("none")))
+    with pytest.raises(NotFoundError):
+        _update(site, nic(MAC.format(9), site.name("one")))
+    for config in _both(site):
+        assert [(item.network, item.model, item.mtu) for item in config.nics] == [(site.name("two"), "virtio", None)]
+
+
+def test_medium_changed_in_its_drive(site: Site) -> None:
+    pool = site.pool()
+    paths = [site.volume(pool, f"{name}.qcow2") for name in ("a", "one", "two")]
+    site.domain("vm", disk(paths[0]), drive(None), start=True)
+    for path in (paths[1], paths[2], None):
+        _update(site, drive(path))
+        for config in _both(site):
+            assert [item.path for item in config.disks if item.device == "cdrom"] == [path]
+    with pytest.raises(NotFoundError):
+        _update(site, drive(site.path("none.iso")))
+    with pytest.raises(HostError):
+        _update(site, disk(paths[1]))
+    for config in _both(site):
+        assert [item.path for item in config.disks] == [paths[0], None]
+
+
+@pytest.mark.parametrize(("live", "config"), [(True, True), (True, False), (False, True)])
+def test_limits_of_a_disk(site: Site, live: bool, config: bool) -> None:
+    uuid = site.domain("vm", disk(site.volume(site.pool(), "a.qcow2")), start=True)
+    for limits in (IoTuneSpec(total_bytes=MIB, read_iops=5), IoTuneSpec(write_bytes=4096), IoTuneSpec()):
+        site.driver.set_io_tune(uuid, "vda", limits=limits, live=live, config=config)
+        wanted = limits if limits != IoTuneSpec() else None
+        found = tuple(item.disks[0].iotune for item in _both(site))
+        assert found == (wanted if config else None, wanted if live else None)
+    with pytest.raises(HostError):
+        site.driver.set_io_tune(uuid, "vdz", limits=IoTuneSpec(), live=live, config=config)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_io_threads(site: Site, live: bool) -> None:
+    uuid = site.domain(start=True)
+
+    def counts() -> list[int | None]:
+        return [config.iothreads for config in _both(site)]
+
+    for number in (1, 2):
+        site.driver.add_io_thread(uuid, number, live=live, config=not live)
+    assert counts() == ([None, 2] if live else [2, None])
+    with pytest.raises(HostError):
+        site.driver.add_io_thread(uuid, 2, live=live, config=not live)
+    site.driver.remove_io_thread(uuid, 2, live=live, config=not live)
+    assert counts() == ([None, 1] if live else [1, None])
+    with pytest.raises(HostError):
+        site.driver.remove_io_thread(uuid, 2, live=live, config=not live)
+
+
+def test_password_of_a_display(site: Site) -> None:
+    """It is set, and told to nobody who reads; where the display listens stays."""
+    display = E.graphics(E.listen(type="address", address="127.0.0.1"), type="vnc", autoport="yes", passwd="one")
+    uuid = site.domain("vm", display, start=True)
+    record = site.driver.domain(uuid)
+    for xml, live in ((record.live_xml or "", True), (record.xml, False)):
+        now = parse_xml(xml, what="a domain").find("devices/graphics")
+        assert now.get("passwd") is None
+        now.set("passwd", "two")
+        site.driver.update_device(uuid, documents.text(now), live=live, config=not live)
+        if live:
+            now.find("listen").set("address", "127.0.0.2")
+            now.set("listen", "127.0.0.2")
+            with pytest.raises(HostError):
+                site.driver.update_device(uuid, documents.text(now), live=True, config=False)
+    after = site.driver.domain(uuid)
+    assert (after.xml, after.live_xml) == (record.xml, record.live_xml)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        E.vsock(E.cid(auto="yes"), model="virtio"),
+        E.watchdog(model="i6300esb", action="reset"),
+        E.filesystem(E.source(dir="/srv"), E.target(dir="srv"), type="mount", accessmode="mapped"),
+        E.hostdev(E.source(E.vendor(id="0x046d"), E.product(id="0xc52b")), mode="subsystem", type="usb", managed="yes"),
+    ],
+    ids=lambda device: str(device.get("type") or device.tag),
+)
+def test_what_this_machine_cannot_plug_in_can_be_defined(site: Site, device: object) -> None:
+    uuid = site.domain(start=True, ports=2)
+    with pytest.raises(HostError):
+        site.driver.attach_device(uuid, documents.text(device), live=True, config=False)
+    site.driver.attach_device(uuid, documents.text(device), live=False, config=True)
+    persistent, live = _both(site)
+    fields = ("vsock", "watchdog", "filesystems", "host_devices")
+    assert [bool(getattr(persistent, name)) for name in fields].count(True) == 1
+    assert not any(getattr(live, name) for name in fields)
+
+
+def test_random_numbers_and_channels_are_plugged_in(site: Site) -> None:
+    uuid = site.domain(start=True, ports=6)
+    rng = documents.text(E.rng(E.backend("/dev/urandom", model="random"), model="virtio"))
+    channel = documents.text(E.channel(E.target(type="virtio", name="org.example.0"), type="unix"))
+    for xml in (rng, channel):
+        site.driver.attach_device(uuid, xml, live=True, config=True)
+    for config in _both(site):
+        assert config.rng is not None
+        assert "org.example.0" in config.channels
+
+
+def test_schema_of_a_definition(site: Site) -> None:
+    """Checked where that is asked for; else libvirt leaves out what it does not know."""
+    root = parse_xml(documents.domain(site.name("vm"), site.uuid("vm")), what="a domain")
+    site.driver.define_domain(documents.text(root), validate=True)
+    root.find("devices").append(E.warpdrive(model="x"))
+    with pytest.raises(HostError):
+        site.driver.define_domain(documents.text(root), validate=True)
+    site.driver.define_domain(documents.text(root))
+
+
+def test_virtiofs_needs_shared_memory(site: Site) -> None:
+    uuid = site.domain(start=True, ports=2)
+    share = E.filesystem(
+        E.driver(type="virtiofs"), E.source(dir="/srv"), E.target(dir="srv"), type="mount", accessmode="passthrough"
+    )
+    for live in (True, False):
+        with pytest.raises(HostError):
+            site.driver.attach_device(uuid, documents.text(share), live=live, config=not live)

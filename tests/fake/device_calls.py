@@ -47,6 +47,7 @@ class DeviceCalls(DomainCalls):
         if device.tag == "interface" and source is not None and source.get("network"):
             bridges[source.get("network", "")] = self._bridge_of(source.get("network", ""))
         _check_hardware(root, device)
+        _check_memory(root, device)
         number = 1 + len(devices)
         domain_xml.enliven(device, number=number, identifier=domain.boot, backing=backing, bridges=bridges)
         devices.append(device)
@@ -236,9 +237,14 @@ def _check_hardware(root: etree._Element, device: etree._Element) -> None:
         driver = device.find("driver")
         if driver is None or driver.get("type") != "virtiofs":
             raise HostError("Operation not supported: only virtiofs filesystems can be hotplugged")
-        access = root.find("memoryBacking/access")
-        if access is None or access.get("mode") != "shared":
-            raise HostError("unsupported configuration: 'virtiofs' requires shared memory")
+
+
+def _check_memory(root: etree._Element, device: etree._Element) -> None:
+    """virtiofs maps the guest's memory, running or not."""
+    driver, access = device.find("driver"), root.find("memoryBacking/access")
+    fast = device.tag == "filesystem" and driver is not None and driver.get("type") == "virtiofs"
+    if fast and (access is None or access.get("mode") != "shared"):
+        raise HostError("unsupported configuration: 'virtiofs' requires shared memory")
 
 
 def _device_copy(device: etree._Element) -> etree._Element:
@@ -249,6 +255,7 @@ def _added(definition: str, device: etree._Element) -> str:
     root = parse(definition, root="domain")
     devices = root.find("devices")
     _refuse_duplicate(devices, device)
+    _check_memory(root, device)
     devices.append(device)
     pci.assign(devices)
     domain_xml.order(root, devices)

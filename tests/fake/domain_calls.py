@@ -52,7 +52,9 @@ class DomainCalls(Wire):
         return sorted(found, key=lambda card: card.mac)
 
     @mutates
-    def define_domain(self, xml: str) -> None:
+    def define_domain(self, xml: str, *, validate: bool = False) -> None:
+        if validate:
+            domain_xml.check_elements(parse(xml, root="domain"))
         root = domain_xml.complete(xml, self.machine)
         name = root.findtext("name") or ""
         uuid = root.findtext("uuid")

@@ -43,6 +43,27 @@ def complete(xml: str, machine: Machine) -> etree._Element:
     return root
 
 
+def check_elements(root: etree._Element) -> None:
+    """Refuse elements that libvirt's schema does not know, as far as that is their place below root and devices."""
+    known = {*_TOP, *_DEVICES, "perf", "iothreadids", "cputune", "numatune", "blkiotune", "keywrap", "launchSecurity"}
+    known |= {
+        "hub",
+        "input",
+        "redirdev",
+        "sound",
+        "smartcard",
+        "memory",
+        "shmem",
+        "iommu",
+        "nvram",
+        "graphics",
+        "hostdev",
+    }
+    for element in (*root.iterchildren(etree.Element), *root.iterfind("devices/*")):
+        if not str(element.tag).startswith("{") and element.tag not in known:
+            raise HostError(f"XML document failed to validate against schema: Invalid element: {element.tag}")
+
+
 def order(root: etree._Element, devices: etree._Element) -> None:
     """Put elements where libvirt writes them."""
     devices[:] = sorted(devices, key=lambda item: _DEVICES.index(item.tag) if item.tag in _DEVICES else 99)

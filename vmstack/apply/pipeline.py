@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from vmstack.apply.documents import check_documents
 from vmstack.errors import VmstackError, raise_all
 from vmstack.hosts.connection import connect
 from vmstack.hosts.driver import Driver
@@ -172,7 +173,9 @@ def plan_stack(
     images = (
         {} if policy.destroy else resolve_images(used, named, store=store, need_files=need_files, progress=progress)
     )
-    return Planned(desired=placed, observed=observed, plan=make_plan(placed, observed, policy=policy, images=images))
+    plan = make_plan(placed, observed, policy=policy, images=images)
+    check_documents(plan, placed, observed)
+    return Planned(desired=placed, observed=observed, plan=plan)
 
 
 def read_outputs(drivers: Mapping[str, Driver], *, stack: StackId) -> dict[str, Output] | None:

@@ -56,6 +56,7 @@ _NOUNS: Final = {
 }
 _REASONS: Final = {
     "replace_because_cannot_update": "cannot_update",
+    "replace_by_request": "requested",
     "replace_by_triggers": "replace_triggered_by",
 }
 
@@ -118,16 +119,19 @@ class EventStream:
         self.write("outputs", f"Outputs: {len(shown)}", outputs=shown)
 
     def tell_diagnostics(self, diagnostics: Iterable[Diagnostic]) -> None:
-        """The warnings and notes of a plan. Terraform knows no notes: they are warnings too."""
+        """The warnings of a plan, its notes (as warnings: Terraform knows no notes), and why apply would refuse it."""
         for found in diagnostics:
+            severity = "error" if found.severity == "error" else "warning"
             subject = "" if found.key is None else f"{found.key}: "
-            described: dict[str, Any] = {"severity": "warning", "summary": f"{subject}{found.text}", "detail": ""}
+            described: dict[str, Any] = {"severity": severity, "summary": f"{subject}{found.text}", "detail": ""}
             if found.key is not None:
                 described["address"] = str(found.key)
             if found.place is not None:
                 start = {"line": found.place.line, "column": 1, "byte": 0}
                 described["range"] = {"filename": found.place.file, "start": start, "end": start}
-            self.write("diagnostic", f"Warning: {subject}{found.text}", level="warn", diagnostic=described)
+            level = "error" if severity == "error" else "warn"
+            message = f"{severity.capitalize()}: {subject}{found.text}"
+            self.write("diagnostic", message, level=level, diagnostic=described)
 
     def tell_failure(self, error: VmstackError) -> None:
         """A line for each failure."""

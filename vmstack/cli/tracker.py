@@ -19,6 +19,8 @@ _DOING: Final = {
     "StartDomain": "starting guest", "ResumeDomain": "resuming guest",
     "ShutdownDomain": "shutting down", "PowerOffDomain": "powering off", "SetVcpus": "setting vcpus",
     "SetMemory": "setting memory", "AttachDevice": "attaching device", "DetachDevice": "detaching device",
+    "DefineChecked": "defining domain", "UpdateDevice": "changing device", "SetIoTune": "limiting disk",
+    "SetIoThreads": "setting I/O threads", "SetPassword": "setting password",
     "ResizeDisk": "growing disk", "UndefineDomain": "undefining domain", "AwaitReady": "booting, waiting until ready",
     "AwaitLease": "booting, waiting for an address", "AwaitHealthy": "checking its health",
     "RunHook": "running a hook of the program",

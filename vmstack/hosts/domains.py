@@ -85,13 +85,13 @@ class DomainCalls(Calls):
                 has_managed_save=bool(handle.hasManagedSaveImage(0)),
             )
 
-    def define_domain(self, xml: str) -> None:
+    def define_domain(self, xml: str, *, validate: bool = False) -> None:
         root = parse_xml(xml, what="a domain to define")
         name, uuid = root.findtext("name") or "", root.findtext("uuid") or ""
         if root.find("devices/graphics") is not None:
             xml = self._with_passwords(root, uuid=uuid, name=name) or xml
         with self._link.doing(f"define domain {name}", taken=lambda: self._is_other_domain(name, uuid)):
-            self._link.connection.defineXMLFlags(xml, 0)
+            self._link.connection.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE if validate else 0)
 
     def _with_passwords(self, root: Element, *, uuid: str, name: str) -> str | None:
         """The new definition with the passwords of the old one's displays; `None` where there are none to keep."""
@@ -120,6 +120,8 @@ class DomainCalls(Calls):
         self._on_domain("resume domain", uuid, lambda handle: handle.resume())
 
     def shutdown_domain(self, uuid: str) -> None:
+        # Without flags libvirt asks the guest's agent where one is connected, and presses the power button if there is
+        # none or it does not answer (qemuDomainShutdownFlags).
         self._on_domain("shut down domain", uuid, lambda handle: handle.shutdownFlags(0))
 
     def power_off_domain(self, uuid: str) -> None:

@@ -177,8 +177,11 @@ class Driver(Protocol):
     def undefine_network(self, uuid: str) -> None: ...
 
     # Domains.
-    def define_domain(self, xml: str) -> None:  # ExistsError when the name has another UUID
-        """Define or redefine. Passwords of displays that reads never show survive when `xml` does not give any."""
+    def define_domain(self, xml: str, *, validate: bool = False) -> None:  # ExistsError: the name has another UUID
+        """Define or redefine. Passwords of displays that reads never show survive when `xml` does not give any.
+
+        `validate`: a `HostError` for what libvirt's schema does not know.
+        """
 
     def rename_domain(self, uuid: str, *, name: str) -> None:  # ExistsError when the name is taken
         """Rename a domain that is off; with the name that it has already, nothing happens.
@@ -188,7 +191,7 @@ class Driver(Protocol):
 
     def start_domain(self, uuid: str) -> None: ...
     def resume_domain(self, uuid: str) -> None: ...
-    def shutdown_domain(self, uuid: str) -> None: ...  # asks the guest by ACPI, does not wait
+    def shutdown_domain(self, uuid: str) -> None: ...  # asks the guest's agent, else by ACPI; does not wait
     def power_off_domain(self, uuid: str) -> None: ...
     def set_domain_autostart(self, uuid: str, *, enabled: bool) -> None: ...
     def set_vcpus(self, uuid: str, count: int, *, live: bool, config: bool) -> None: ...

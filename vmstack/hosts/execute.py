@@ -96,6 +96,8 @@ def execute(
             network.undefine(effect.uuid)
         case effects.StampNetwork():
             network.stamp(effect)
+        case effects.DefineChecked():
+            patience.insist(lambda: driver.define_domain(effect.xml, validate=True))
         case effects.DefineDomain():
             patience.insist(lambda: driver.define_domain(effect.xml))
         case effects.RenameDomain():

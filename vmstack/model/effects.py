@@ -141,6 +141,11 @@ class DefineDomain(Effect, frozen=True, kw_only=True):
     xml: str
 
 
+class DefineChecked(DefineDomain, frozen=True, kw_only=True):
+    """Define from XML that patches of the program had a part in. What libvirt's schema does not know is an error of the
+    host, and not left out without a word."""
+
+
 class RenameDomain(Effect, frozen=True, kw_only=True):
     """Give a domain that is off another name; all else of it stays as it is."""
 
@@ -386,6 +391,7 @@ AnyEffect = (
     | StopNetwork
     | UndefineNetwork
     | DefineDomain
+    | DefineChecked
     | RenameDomain
     | StartDomain
     | ResumeDomain

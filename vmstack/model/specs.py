@@ -245,7 +245,7 @@ class DiskSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
 
     name: str
     volume: str
-    bus: Literal["virtio", "scsi", "sata"] = "virtio"
+    bus: Literal["virtio", "scsi", "sata", "ide"] = "virtio"
     cache: Literal["none", "writeback", "writethrough", "directsync", "unsafe"] | None = None
     discard: bool = True
     readonly: bool = False
@@ -270,7 +270,7 @@ class NicSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     device: str | None = None
     mode: Literal["vepa", "bridge", "passthrough"] | None = None
     addresses: tuple[str, ...] = ()
-    model: Literal["virtio", "e1000e", "e1000"] = "virtio"
+    model: Literal["virtio", "e1000e", "e1000", "rtl8139"] = "virtio"
     mtu: int | None = None
     link: bool = True
     queues: int | None = None

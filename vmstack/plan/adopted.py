@@ -15,7 +15,7 @@ from vmstack.plan.domain_diff import SCALARS
 from vmstack.plan.seeds import SEED_SERIAL
 
 # What no program can say, and only the domains that vmstack makes have.
-_UNSAID = ("smbios_serial", "channels", "pcie_ports")
+_UNSAID = ("smbios_serial", "pcie_ports")
 
 
 def adopted_of(domain: ObservedDomain | None) -> Adopted | None:
@@ -64,18 +64,29 @@ def real_disk(disk: DiskConfig, *, adopted: Adopted | None) -> DiskConfig:
     return msgspec.structs.replace(disk, serial=item.serial)
 
 
-def as_found(design: DomainConfig, *, spec: VmSpec, observed: DomainConfig, adopted: Adopted) -> DomainConfig:
+def as_found(
+    design: DomainConfig, *, spec: VmSpec, observed: DomainConfig, adopted: Adopted, written: frozenset[str]
+) -> DomainConfig:
     """The design of an adopted domain: what the program leaves open is as it was found.
 
-    Its seed stays the kind of drive that it is; only its file may become another.
+    Its seed stays the kind of drive that it is; only its file may become another. `written` are the fields that the
+    program had before: a channel among them goes when the program does not have it any more.
     """
+    own = spec.hardware.channels
+    channels = [name for name in observed.channels if name in own or f"channels[{name}]" not in written]
     kept: dict[str, object] = {name: getattr(observed, name) for name in _UNSAID}
     open_fields = {SCALARS[field]: True for field in spec.open}
     open_fields |= {"machine": spec.machine is None, "cpu_mode": spec.cpu_mode is None}
     kept |= {name: getattr(observed, name) for name, is_open in open_fields.items() if is_open}
     present = {disk.serial: disk for disk in observed.disks if disk.serial and disk.serial in adopted.disks}
     disks = tuple(_disk_as_found(disk, present.get(disk.serial or "")) for disk in design.disks)
-    return msgspec.structs.replace(design, **kept, disks=disks)
+    return msgspec.structs.replace(design, **kept, disks=disks, channels=tuple(dict.fromkeys((*channels, *own))))
+
+
+def own_fields(fields: tuple[str, ...], *, spec: VmSpec) -> tuple[str, ...]:
+    """The fields of an adopted domain's design that its program writes: channels that others gave it are not."""
+    own = {f"channels[{name}]" for name in spec.hardware.channels}
+    return tuple(field for field in fields if not field.startswith("channels[") or field in own)
 
 
 def _disk_as_found(disk: DiskConfig, found: DiskConfig | None) -> DiskConfig:

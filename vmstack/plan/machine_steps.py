@@ -10,6 +10,7 @@ from vmstack.model.effects import (
     AwaitHealthy,
     AwaitLease,
     AwaitReady,
+    DefineChecked,
     DefineDomain,
     DetachDevice,
     PowerOffDomain,
@@ -41,6 +42,7 @@ from vmstack.plan.passwords import PATH, mark_in, unmarked
 from vmstack.plan.styling import write_whole
 from vmstack.plan.volume_fate import Fate
 from vmstack.xmlio.domain import patch_domain
+from vmstack.xmlio.patches import has_patches
 from vmstack.xmlio.stamp import write_stamp
 
 # What frees a device of the old definition: the id of the step after which nothing of ours uses it any more.
@@ -74,7 +76,7 @@ def plan_stops(decisions: Mapping[str, MachineDecision], *, around: Surroundings
         after = tuple(_prepared(decision, around=around))
         if decision.defines_first:
             xml = _write(decision, found, name=found.name)
-            define = DefineDomain(uuid=found.uuid, name=found.name, xml=xml)
+            define = _definition(decision, uuid=found.uuid, name=found.name, xml=xml)
             needs.append(draft.step(key, "define", define, host=host, after=after))
         if found.state == "paused":
             resume = ResumeDomain(uuid=found.uuid, name=found.name)
@@ -190,7 +192,7 @@ def _create(decision: MachineDecision, *, handovers: Handovers, context: Context
     config = decision.whole or decision.target
     xml = write_whole(config, stamp=unmarked(decision.stamp), stylesheet=spec.hardware.stylesheet)
     free = freed(Kind.VM, spec.label, host=host)
-    chain.add("define", DefineDomain(uuid=spec.uuid, name=spec.label, xml=xml), after=(free,))
+    chain.add("define", _definition(decision, uuid=spec.uuid, name=spec.label, xml=xml), after=(free,))
     _set_password(decision, chain, live=False)
     _end(decision, chain, handovers=handovers, context=context)
 
@@ -231,7 +233,13 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
     if decision.remade and found.persistent:
         chain.add("undefine", UndefineDomain(uuid=found.uuid, name=name))
     xml = _write(decision, found, name=name)
-    chain.add("define", DefineDomain(uuid=decision.spec.uuid, name=name, xml=xml), after=after)
+    chain.add("define", _definition(decision, uuid=decision.spec.uuid, name=name, xml=xml), after=after)
+
+
+def _definition(decision: MachineDecision, *, uuid: str, name: str, xml: str) -> DefineDomain:
+    """The effect that defines the VM. Where the program patches the XML, the host checks it."""
+    checked = has_patches(decision.spec.hardware.stylesheet)
+    return (DefineChecked if checked else DefineDomain)(uuid=uuid, name=name, xml=xml)
 
 
 def _password_comes_after(decision: MachineDecision) -> bool:
@@ -263,7 +271,7 @@ def _rename(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
     chain.add("rename", RenameDomain(uuid=found.uuid, name=found.name, new_name=name), after=after)
     if decision.whole is not None:  # a stylesheet may make something else of another name
         xml = _write(decision, found, name=name)
-        chain.add("redefine", DefineDomain(uuid=found.uuid, name=name, xml=xml))
+        chain.add("redefine", _definition(decision, uuid=found.uuid, name=name, xml=xml))
 
 
 def _write(decision: MachineDecision, found: ObservedDomain, *, name: str) -> str:

@@ -15,7 +15,7 @@ from vmstack.model.ownership import Stamp
 from vmstack.model.plan import Disruption
 from vmstack.model.specs import DiskSpec, Power, VmSpec
 from vmstack.model.text import import_command
-from vmstack.plan.adopted import adopted_of, as_found
+from vmstack.plan.adopted import adopted_of, as_found, own_fields
 from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
@@ -203,7 +203,8 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
     )
     adopted = adopted_of(found)
     if found is not None and adopted is not None:
-        design = as_found(design, spec=spec, observed=found.config, adopted=adopted)
+        before = frozenset(found.stamp.fields if found.stamp is not None else ())
+        design = as_found(design, spec=spec, observed=found.config, adopted=adopted, written=before)
     ignored = ignored_fields(context.catalog.options(Kind.VM, spec.name).ignore_changes)
     try:
         styled = style(design, stylesheet=spec.hardware.stylesheet, path=context.stack.path(key), found=found)
@@ -219,6 +220,8 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         mark = mark_in(found.stamp)
     words = [item for item in (word, mark) if item is not None]
     fields = written_fields(styled.config, arch=spec.hardware.arch is not None)
+    if adopted is not None:
+        fields = own_fields(fields, spec=spec)
     stamp = Stamp(
         path=context.stack.path(key),
         digest=digest_of(styled.config),

@@ -42,7 +42,7 @@ from vmstack.plan.remains import Wanted, wanted_slots
 from vmstack.plan.remaking import find_followers, find_remade
 from vmstack.plan.renames import find_renames, plan_renames, rename
 from vmstack.plan.restart_gates import check_deferred, check_taken
-from vmstack.plan.rolling import plan_rolls
+from vmstack.plan.rolling import group_sizes, plan_rolls
 from vmstack.plan.seed_plan import decide_ignitions, decide_seeds, plan_seeds, reseeded_volumes
 from vmstack.plan.selection import Chosen, choose, describe_selection
 from vmstack.plan.settling import settle
@@ -100,7 +100,7 @@ def make_plan(
     hooks = {resource.key: resource.options.hooks for resource in desired.resources if resource.options.hooks}
     plan = with_hooks(_close(context, desired, observed, kept=kept), hooks=hooks)
     check_taken(machines.values(), plan.steps, context=context)
-    plan = plan_rolls(plan, machines, context=context)
+    plan = plan_rolls(plan, machines, sizes=group_sizes(desired), context=context)
     draft.raise_errors()
     check_plan(plan)
     return plan

@@ -5,16 +5,17 @@ while the guest is off). Its first steps get the needs of all of it, so that a u
 but itself.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from vmstack.errors import RefusedError
+from vmstack.model.graph import DesiredGraph
 from vmstack.model.identity import Kind
 from vmstack.model.plan import Plan, Roll, Step
-from vmstack.model.specs import GroupSpec
+from vmstack.model.specs import GroupSpec, Power, VmSpec
 from vmstack.plan.context import Context
 from vmstack.plan.draft import in_order
 from vmstack.plan.machines import MachineDecision
@@ -22,16 +23,20 @@ from vmstack.plan.machines import MachineDecision
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """`members` are counted over the whole program. Guests that are down already come up before others go down."""
+    """A group with guests to restart. `allowed` may be down at once, by all members of the program.
+
+    `down` are guests that this plan brings up, and `lost` those that it leaves as they are though they are not well.
+    """
 
     spec: GroupSpec
-    members: int
+    allowed: int
     restarting: tuple[MachineDecision, ...]
     down: tuple[MachineDecision, ...]
+    lost: tuple[MachineDecision, ...]
 
     @property
     def limit(self) -> int:
-        return self.spec.allows(self.members)
+        return self.allowed - len(self.lost)
 
     @property
     def needs_rolling(self) -> bool:
@@ -39,9 +44,20 @@ class _Group:
         return bool(self.restarting) and len(self.restarting) + len(self.down) > self.limit
 
 
-def plan_rolls(plan: Plan, machines: Mapping[str, MachineDecision], *, context: Context) -> Plan:
-    """The plan with its steps in the order that rolling asks for. What cannot be rolled is an error of the draft."""
-    groups = [group for group in _groups(machines.values()) if group.needs_rolling]
+def group_sizes(desired: DesiredGraph) -> Counter[str]:
+    """How many VMs of the program are in each group."""
+    specs = (resource.spec for resource in desired.resources)
+    return Counter(spec.restarts.group.name for spec in specs if isinstance(spec, VmSpec) and spec.restarts.group)
+
+
+def plan_rolls(
+    plan: Plan, machines: Mapping[str, MachineDecision], *, sizes: Mapping[str, int], context: Context
+) -> Plan:
+    """The plan with its steps in the order that rolling asks for. What cannot be rolled is an error of the draft.
+
+    Guests that are down come up before others go down, and those that are not well restart before those that are.
+    """
+    groups = [group for group in _groups(machines.values(), sizes=sizes) if group.needs_rolling]
     if not groups:
         return plan
     chart = _Chart(plan.steps)
@@ -49,33 +65,52 @@ def plan_rolls(plan: Plan, machines: Mapping[str, MachineDecision], *, context: 
     for group in groups:
         units = {machine.key: chart.between(chart.own(machine)) for machine in group.restarting}
         shared = _shared(units.values())
-        if shared is not None:
-            _refuse(group, chart.steps[shared], context=context)
+        if group.limit < 1:
+            _refuse_lost(group, context=context)
             continue
-        up_first = [id_ for machine in group.down for id_ in chart.own(machine)]
-        for unit in units.values():
-            chart.hold_back(unit, until=up_first)
+        if shared is not None:
+            _refuse_together(group, chart.steps[shared], context=context)
+            continue
+        up_first = {id_ for machine in group.down for id_ in chart.own(machine)}
+        ailing = {id_ for machine in group.restarting if not _is_well(machine) for id_ in units[machine.key]}
+        for machine in group.restarting:
+            chart.hold_back(units[machine.key], until=up_first | ailing if _is_well(machine) else up_first)
         ordered = tuple(chart.sort(unit) for unit in units.values())
         rolls.append(Roll(group=group.spec.name, limit=group.limit, keys=tuple(units), units=ordered))
     return msgspec.structs.replace(plan, steps=in_order(chart.steps.values()), rolls=tuple(rolls))
 
 
-def _groups(machines: Iterable[MachineDecision]) -> Iterator[_Group]:
+def _groups(machines: Iterable[MachineDecision], *, sizes: Mapping[str, int]) -> Iterator[_Group]:
     members: dict[str, list[MachineDecision]] = defaultdict(list)
     specs: dict[str, GroupSpec] = {}
     for machine in machines:
         group = machine.spec.restarts.group
-        if group is not None:
+        if group is not None and machine.observed is not None:
             members[group.name].append(machine)
             specs[group.name] = group
-    for name, all_ in sorted(members.items()):
-        there = [machine for machine in all_ if machine.observed is not None]
+    for name, there in sorted(members.items()):
+        staying = [machine for machine in there if not machine.stops]
+        coming_up = [machine for machine in staying if machine.starts or machine.awaits]
         yield _Group(
             spec=specs[name],
-            members=len(all_),
+            allowed=specs[name].allows(sizes[name]),
             restarting=tuple(machine for machine in there if machine.stops and machine.starts),
-            down=tuple(machine for machine in there if not machine.stops and (machine.starts or machine.awaits)),
+            down=tuple(coming_up),
+            lost=tuple(one for one in staying if one not in coming_up and _has_failed(one)),
         )
+
+
+def _is_well(machine: MachineDecision) -> bool:
+    """Whether the guest runs and has said that it is ready, if it is to say so."""
+    found = machine.observed
+    if found is None or found.state != "running" or found.stamp is None:
+        return False
+    return found.stamp.ready in ("ok", "none")
+
+
+def _has_failed(machine: MachineDecision) -> bool:
+    stamp = machine.observed.stamp if machine.observed is not None else None
+    return machine.spec.power is Power.RUNNING and stamp is not None and stamp.ready == "failed"
 
 
 class _Chart:
@@ -139,7 +174,7 @@ def _shared(units: Iterable[frozenset[str]]) -> str | None:
     return None
 
 
-def _refuse(group: _Group, step: Step, *, context: Context) -> None:
+def _refuse_together(group: _Group, step: Step, *, context: Context) -> None:
     first, number = group.restarting[0], len(group.restarting) + len(group.down)
     place = context.catalog.place(step.key.kind, step.key.name)
     context.draft.errors.append(
@@ -148,5 +183,16 @@ def _refuse(group: _Group, step: Step, *, context: Context) -> None:
             f"and {step.key} can only be changed while several of them are off together",
             resolution=f"allow that for this change (max_unavailable={number}), or leave it out",
             place=place or context.catalog.place(Kind.VM, first.spec.name),
+        )
+    )
+
+
+def _refuse_lost(group: _Group, *, context: Context) -> None:
+    lost = ", ".join(str(machine.key) for machine in group.lost)
+    context.draft.errors.append(
+        RefusedError(
+            f"no guest of group {group.spec.name!r} may go down: {group.allowed} may be down, and {lost} failed",
+            resolution="mend what failed first, or raise max_unavailable",
+            place=context.catalog.place(Kind.VM, group.restarting[0].spec.name),
         )
     )

@@ -24,6 +24,10 @@ _OVERLAID_DISK: Final = ("iothread", "iotune")
 _OVERLAID_NIC: Final = ("portgroup", "link", "queues", "inbound", "outbound", "filter", "filter_parameters")
 # How a stamp's fields tell whose work a domain carries.
 _WORD: Final = "stylesheet="
+# libvirt has calls of their own for these, which leave all else of a definition as a stylesheet made it.
+_WITHOUT_XML: Final = frozenset({
+    Case.VCPUS_UP, Case.MEMORY_WITHIN, Case.IO_LIMITS, Case.IO_THREADS, Case.DISPLAY_PASSWORD,
+})  # fmt: skip
 # What follows from something else, or what no guest notices, stays what it is.
 _AS_THEY_ARE: Final = frozenset({Case.NOTE, Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
 
@@ -55,9 +59,9 @@ def style(design: DomainConfig, *, stylesheet: str | None, path: str, found: Obs
         config = read_domain(styled)
     except DocumentError as error:
         raise DocumentError(
-            f"the XSLT stylesheet of domain {design.name} makes a definition that cannot be read",
+            f"the stylesheet or patch of domain {design.name} makes a definition that cannot be read",
             details=(error.brief, *error.details),
-            resolution="mend the stylesheet (xml.xslt) in the program",
+            resolution="mend it in the program",
         ) from error
     overlay = compare(plain, styled, held=found.xml if found is not None else None)
     word = f"{_WORD}{overlay.digest}"
@@ -112,7 +116,9 @@ def is_written_whole(design: DomainConfig, found: ObservedDomain, *, stylesheet:
 
 
 def hardened(differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
-    """The differences of a domain that is written whole: none is made live."""
+    """The differences of a domain that is written whole: none is made live, unless all are by calls without XML."""
+    if all(item.case in _AS_THEY_ARE or item.case in _WITHOUT_XML for item in differences):
+        return differences
     return tuple(
         item if item.case in _AS_THEY_ARE else item._replace(case=Case.WHOLE, device=None) for item in differences
     )

@@ -226,9 +226,13 @@ class Takeover:
             found = present.get(self._path(disk.volume, index=index) or "")
             if found is not None:
                 yield disk.name, AdoptedDisk(target=found.target, serial=found.serial)
-        sources = {disk.path or disk.url: disk for disk in config.disks}
+        sources = {disk.path or disk.url: disk for disk in config.disks if disk.path or disk.url}
+        empty = [disk for disk in config.disks if disk.device == "cdrom" and not (disk.path or disk.url)]
         for medium in spec.hardware.media:
             found = sources.get(medium.source)
+            if not medium.source:
+                found = next((disk for disk in empty if disk.bus == medium.bus), None)
+                empty = [disk for disk in empty if disk is not found]
             if found is not None:
                 yield medium.name, AdoptedDisk(target=found.target, serial=found.serial)
         shown = config.fw_cfg.path if config.fw_cfg is not None else None

@@ -19,6 +19,7 @@ from vmstack.model.sizes import parse_size
 from vmstack.model.specs import HostSpec, PoolSpec
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.outputs import stored_outputs
+from vmstack.plan.remaking import ASKED
 from vmstack.plan.terraform_address import Address, address_of
 from vmstack.plan.terraform_values import SEED_SECRETS, Holdings, host_of, is_managed, wanted_values
 
@@ -217,8 +218,10 @@ def action_reason(change: Change, *, destroy: bool) -> str | None:
         return "delete_because_no_resource_config"
     if change.operation is not Operation.REPLACE:
         return None
-    triggered = any(field.path in ("replacement_trigger", "replace_with") for field in change.fields)
-    return "replace_by_triggers" if triggered else "replace_because_cannot_update"
+    asked = {field.path for field in change.fields} & ASKED
+    if "--replace" in asked:
+        return "replace_by_request"
+    return "replace_by_triggers" if asked else "replace_because_cannot_update"
 
 
 def _replace_paths(fields: Iterable[FieldChange], *, operation: Operation) -> list[list[str]]:

@@ -9,6 +9,7 @@ from typing import Final
 from lxml import etree
 
 from vmstack.errors import DocumentError
+from vmstack.xmlio.patches import apply_patches, decode_sheet
 from vmstack.xmlio.safe import Element, parse_xml, serialise
 from vmstack.xmlio.stamp import NAMESPACE
 
@@ -35,6 +36,7 @@ _NAMESPACES: Final = {
 }
 _NOTHING: Final = etree.XSLTAccessControl.DENY_ALL  # type: ignore[attr-defined]  # the stubs do not know it
 _RESOLUTION: Final = "mend the stylesheet (xml.xslt) in the program"
+_PATCH: Final = "mend the patch (xml=[Patch(...)]) in the program"
 _IDENTITY: Final = {"name": "name", "uuid": "UUID"}
 
 
@@ -47,13 +49,23 @@ def check_stylesheet(stylesheet: str) -> None:
 
 
 def transform(xml: str, stylesheet: str, *, what: str) -> str:
-    """Return the document that the stylesheet makes of `xml`; `what` names the object ("domain web-0").
+    """Return the document that the stylesheet (or a sheet of `patches`) makes of `xml`; `what` names the object
+    ("domain web-0").
 
     Raises `DocumentError`, naming the line of the stylesheet and the problem, where it is malformed, asks for files,
     the network or the time, fails, or makes a document that is of another object: another root element, name or UUID,
     or without vmstack's metadata as it was.
     """
-    before = parse_xml(xml, what=f"the XML of {what}")
+    before, sheet = parse_xml(xml, what=f"the XML of {what}"), decode_sheet(stylesheet)
+    text = apply_patches(xml, sheet.patches, what=what) if sheet.patches else xml
+    if sheet.xslt is not None:
+        text = _transform(parse_xml(text, what=f"the XML of {what}"), sheet.xslt, what=what)
+    maker = "XSLT stylesheet" if sheet.xslt is not None else "patch"
+    _check_same(before, parse_xml(text, what=f"what the {maker} makes of {what}"), what=what, maker=maker)
+    return text
+
+
+def _transform(before: Element, stylesheet: str, *, what: str) -> str:
     compiled = _compile(stylesheet)
     try:
         result = compiled(before)
@@ -62,9 +74,7 @@ def transform(xml: str, stylesheet: str, *, what: str) -> str:
     after = result.getroot()
     if after is None:
         raise DocumentError(f"the XSLT stylesheet of {what} makes no XML document of it", resolution=_RESOLUTION)
-    text = serialise(after)
-    _check_same(before, parse_xml(text, what=f"what the XSLT stylesheet makes of {what}"), what=what)
-    return text
+    return serialise(after)
 
 
 def _compile(stylesheet: str) -> etree.XSLT:
@@ -99,7 +109,7 @@ def _check_element(element: Element) -> None:
         raise DocumentError(f"line {element.sourceline} of the XSLT stylesheet: {why}", resolution=_RESOLUTION)
 
 
-def _check_same(before: Element, after: Element, *, what: str) -> None:
+def _check_same(before: Element, after: Element, *, what: str, maker: str) -> None:
     problem = None
     if after.tag != before.tag:
         problem = f"makes a <{after.tag}> of its <{before.tag}>"
@@ -111,8 +121,8 @@ def _check_same(before: Element, after: Element, *, what: str) -> None:
             problem = f"changes its {word} from {old!r} to {new!r}"
     if problem is not None:
         raise DocumentError(
-            f"the XSLT stylesheet of {what} {problem}",
-            resolution=f"{_RESOLUTION}: copy <name>, <uuid> and <metadata> as they are",
+            f"the {maker} of {what} {problem}",
+            resolution=f"{_PATCH if maker == 'patch' else _RESOLUTION}: leave <name>, <uuid> and <metadata> alone",
         )
 
 

@@ -84,6 +84,7 @@ def test_a_program_is_written_that_takes_over_all_that_is_found(
 
     # From here on it is a stack as any other.
     program = (folder / "__main__.py").read_text()
+    assert program.count("ignore_changes") == 1  # of the guest that is paused
     grown = re.sub(
         r'memory="(256|512)MiB",\n((?:    (?!opts).*\n)*)    running=False',
         r'memory="192MiB",\n\2    running=False',

@@ -74,9 +74,9 @@ def most_down_at_once(run: Run) -> int:
     moments: list[tuple[datetime, int]] = []
     for line in run.events:
         hook = line.get("hook", {})
-        if (line["type"], hook.get("action")) == ("apply_start", "ShutdownDomain"):
+        if (line["type"], hook.get("provisioner")) == ("provision_start", "ShutdownDomain"):
             moments.append((datetime.fromisoformat(line["@timestamp"]), 1))
-        if (line["type"], hook.get("action")) == ("apply_complete", "AwaitHealthy"):
+        if (line["type"], hook.get("provisioner")) == ("provision_complete", "AwaitHealthy"):
             moments.append((datetime.fromisoformat(line["@timestamp"]), -1))
     down = most = 0
     for _, step in sorted(moments):

@@ -343,3 +343,44 @@ def test_two_plans_of_one_thing_prove_the_same_in_other_words(folder, host, tmp_
     assert saved[0].program != saved[1].program  # salted: what it is of cannot be looked up
     again = encode_plan_file(saved[0], seal=Seal(salt=saved[0].salt, passphrase=None))
     assert decode_plan_file(again, name="plan", passphrase=None, strict=True) == saved[0]
+
+
+POLICY = """
+import pulumi
+from vmstack import policy
+
+@policy
+def judge(plan):
+    if pulumi.Config().get("refuse"):
+        plan.refuse("not today")
+    plan.warn("look at it")
+"""
+
+
+def test_what_steers_a_plan_is_in_the_file_and_policies_judge_again(stack, host, file, capsys):  # noqa: F811
+    main = stack / "__main__.py"
+    main.write_text(main.read_text() + POLICY)
+    assert run("plan", stack, "-c", "refuse=1", "-o", file) == 5
+    assert "The plan is not saved." in capsys.readouterr().err
+    assert not file.exists()
+
+    options = ("-c", "count=2", "--exclude", "vm.web-1", "--max-disruption", "live", "--max-deletes", "0")
+    assert run("plan", stack, *options, "-o", file) == 0
+    capsys.readouterr()
+    assert run("show", file) == 0
+    captured = capsys.readouterr()
+    assert "vm.web-1" not in captured.out
+    assert "look at it" in captured.err
+    assert run("apply", file, "-C", stack, "-c", "count=2", "--exclude", "vm.web-0") == 1
+    assert run("apply", file, "-C", stack, "-c", "count=2", "--max-deletes", "1") == 1
+    assert host.changes == []
+    assert run("apply", file, "-C", stack, "-c", "count=2", "--max-deletes", "0") == 0
+    assert vms(host) == {"web-0": "running"}
+
+    assert run("plan", stack, "-c", "count=2", "--replace", "vm.web-0", "-o", file) == 0
+    capsys.readouterr()
+    assert run("show", file, "--json") == 0
+    rows = {row["address"]: row for row in json.loads(capsys.readouterr().out)["resource_changes"]}
+    assert rows["libvirt_domain.web-0"]["action_reason"] == "replace_by_request"
+    assert run("apply", file, "-C", stack, "-c", "count=2") == 0
+    assert sorted(vms(host)) == ["web-0", "web-1"]

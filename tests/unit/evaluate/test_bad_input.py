@@ -45,6 +45,12 @@ CASES = {
     "unknown argument": (VM.format('memroy="1GiB"'), "there is no argument 'memroy'"),
     "argument missing": ('StoragePool("p")  # here', "missing 1 required keyword-only argument: 'path'"),
     "argument by position": ('Host("h", "qemu:///system")  # here', "takes 2 positional arguments"),
+    "NIC nowhere": ("Nic()  # here", "Nic: networks: a NIC is in one place, and none is given"),
+    "NIC in two places": ('Nic(lan, bridge="br0")  # here', "a NIC is in one place, and network and bridge is given"),
+    "mode of a bridge": ('Nic(bridge="br0", mode="vepa")  # here', "mode: it is for NICs on an interface of the host"),
+    "IDE on a new machine": (VM.format('disks=[Disk("a", size="1GiB", bus="ide")]'), "the machine q35 has no IDE bus"),
+    "five IDE disks": (VM.format('machine="pc", disks=[Disk(f"a{i}", size="1GiB", bus="ide") for i in range(5)]'),
+                       "disks: a4: an IDE bus has 4 drives"),
     "graphics": ('Graphics(listen="localhost")  # here', "Graphics: listen: 'localhost' is not an address"),
     # Restarts.
     "restart": (VM.format('restart="later"'), "vm.a: restart: 'later' is not one of 'now', 'defer'"),

@@ -34,6 +34,22 @@ def test_a_network_alone_derives_an_address_that_stays(stack):
     assert 2 <= int(address[0].rsplit(".", 1)[1]) <= 127  # outside of DHCP, which has the upper half
 
 
+def test_nics_are_on_bridges_and_interfaces_of_the_host(stack):
+    graph = stack.evaluate(
+        """
+        VirtualMachine("a", networks=[Nic(bridge="br0"), Nic(bridge="br0"), Nic(device="eth0", mode="vepa"), lan.at(9)])
+        """
+    )
+    nics = spec_of(graph, Kind.VM, "a").nics
+    assert [(nic.name, nic.mac) for nic in nics] == [
+        (name, mac_of("a", name)) for name in ("br0", "br0-2", "eth0", "lan")
+    ]
+    assert [(nic.network, nic.bridge, nic.device, nic.mode) for nic in nics] == [
+        (None, "br0", None, None), (None, "br0", None, None), (None, None, "eth0", "vepa"), ("lan", None, None, None),
+    ]  # fmt: skip
+    assert [nic.addresses for nic in nics] == [(), (), (), ("10.20.0.9",)]
+
+
 def test_plain_dhcp_reserves_nothing(stack):
     graph = stack.evaluate('VirtualMachine("a", networks=[lan.dhcp()])')
     assert spec_of(graph, Kind.VM, "a").nics[0].addresses == ()

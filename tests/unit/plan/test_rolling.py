@@ -32,6 +32,7 @@ from vmstack.plan.check import check_plan
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.validation import check_graph
+from vmstack.xmlio.stamp import NAMESPACE, read_stamp, write_stamp
 
 BIG = {"memory": 2 * GIB, "max_memory": 2 * GIB}
 RUN = RunRecord(run="r", who="me", where="here", when="2026-01-01T00:00:00+00:00")
@@ -133,7 +134,7 @@ def test_first_that_does_not_come_back_stops_the_rest() -> None:
 def _sick(resource: object, name: str) -> object:
     if getattr(resource.spec, "name", None) != name or not isinstance(resource.spec, VmSpec):  # type: ignore[attr-defined]
         return resource
-    spec = msgspec.structs.replace(resource.spec, restarts=care(command="false"))  # type: ignore[attr-defined]
+    spec = msgspec.structs.replace(resource.spec, restarts=care(command="no-such-program"))  # type: ignore[attr-defined]
     return msgspec.structs.replace(resource, spec=spec)  # type: ignore[type-var]
 
 
@@ -211,6 +212,47 @@ def test_guest_that_is_off_comes_up_before_others_go_down() -> None:
     steps = {step.id: step for step in made.steps}
     assert all("kvm1/vm.c/health" in steps[unit[0]].needs for unit in roll.units)
     assert most_down(made, fake) == 1
+
+
+def test_guests_that_are_not_well_restart_before_those_that_are() -> None:
+    fake = applied(fleet(restarts=care(limit=2)))
+    _record(fake, "c", ready="pending")
+    made = plan(fake, fleet(restarts=care(limit=2), **BIG))
+    [roll] = made.rolls
+    steps = {step.id: step for step in made.steps}
+    units = {key.name: steps[unit[0]] for key, unit in zip(roll.keys, roll.units, strict=True)}
+    assert [name for name in NAMES if "kvm1/vm.c/health" in units[name].needs] == ["a", "b", "d"]
+    assert most_down(made, fake) == 2
+
+
+def test_guest_that_failed_counts_as_down_as_long_as_nothing_is_done_about_it() -> None:
+    fake = applied(fleet(restarts=care(limit=2)))
+    _record(fake, "c", ready="failed")
+    # Of four guests, all but the failed one are to restart.
+    bigger = fleet(restarts=care(limit=2), names="abd", **BIG)
+    rest = [one.spec for one in fleet(restarts=care(limit=2), names="c").resources if one.key.name.startswith("c")]
+    after = graph(*(one.spec for one in bigger.resources if one.key.kind is not Kind.HOST), *rest)
+    [roll] = plan(fake, after).rolls
+    assert (roll.limit, [key.name for key in roll.keys]) == (1, ["a", "b", "d"])
+    _record(fake, "d", ready="failed")
+    kept = graph(*(_small(one.spec) for one in after.resources if one.key.kind is not Kind.HOST))
+    with pytest.raises(RefusedError, match=r"2 may be down, and vm\.c, vm\.d failed"):
+        plan(fake, kept)
+
+
+def _small(spec: Spec) -> Spec:
+    if not isinstance(spec, VmSpec) or spec.name != "d":
+        return spec
+    return vm("d", restarts=spec.restarts)
+
+
+def _record(fake: FakeHost, name: str, *, ready: str) -> None:
+    """Have the stamp of a guest say what it says after an apply that ended so."""
+    uuid = vm(name).uuid
+    stamp = read_stamp(fake.domain(uuid).xml)
+    assert stamp is not None
+    changed = msgspec.structs.replace(stamp, ready=ready, report="it said no")
+    fake.set_domain_metadata(uuid, xml=write_stamp(changed), namespace=NAMESPACE, live=True)
 
 
 def test_guests_that_are_wanted_off_are_no_part_of_it() -> None:

@@ -109,6 +109,10 @@ def test_replacements_name_their_reason_and_paths() -> None:
     row = asked["libvirt_domain.web-0"]
     assert row["change"]["actions"] == ["delete", "create"]
     assert row["action_reason"] == "replace_by_triggers"
+    policy = PlanPolicy(allow_data_loss=True, replace=("web-0",))
+    wanted = full(options={"vm.web-0": Options(replacement_trigger="1")})
+    row = changes_of(document_of(fake, wanted, policy=policy))["libvirt_domain.web-0"]
+    assert row["action_reason"] == "replace_by_request"
     specs = [pool(), image(), root(source=VolumeSource.FULL_COPY), vm()]
     fake = FakeHost()
     converge(fake, graph(pool(), image(), root(), vm()))

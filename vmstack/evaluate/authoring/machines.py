@@ -4,18 +4,21 @@ import ipaddress
 from collections.abc import Callable
 from typing import Final, NamedTuple, get_args
 
+from vmstack.evaluate.authoring.devices import write_devices
 from vmstack.evaluate.authoring.source import Call, Value
-from vmstack.evaluate.authoring.storage import size_of, write_disk
+from vmstack.evaluate.authoring.storage import size_of, write_disk, write_drive
 from vmstack.evaluate.authoring.survey import Machine, Part
 from vmstack.evaluate.authoring.unsaid import unsaid_of_domain
+from vmstack.evaluate.native.devices import VideoModel
 from vmstack.evaluate.native.machine import CpuMode
 from vmstack.model.configs import DomainConfig, NicConfig
-from vmstack.model.hardware import GraphicsSpec
+from vmstack.model.hardware import BandwidthSpec, GraphicsSpec
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.sizes import KIB
 from vmstack.model.specs import Reservation
 
 _CPU_MODES: Final = get_args(CpuMode)
+_VIDEOS: Final = get_args(VideoModel)
 _NEW_MACHINES: Final = ("q35", "pc-q35-")
 # A description for people in the program; longer ones stay on the host.
 _LONGEST: Final = 200
@@ -60,6 +63,7 @@ def _graphics(config: DomainConfig) -> Call | None:
         (
             ("type", None if shown.type == "vnc" else shown.type),
             ("listen", None if shown.listen == "127.0.0.1" else shown.listen),
+            ("video", config.video if config.video in _VIDEOS else None),
         ),
     )
 
@@ -84,6 +88,7 @@ ROWS: Final = (
     Row("cpu_mode", _config(_cpu_mode)),
     Row("firmware", _config(lambda config: "uefi" if config.firmware == "efi" else None)),
     Row("graphics", _config(_graphics), "graphics"),
+    Row("iothreads", _config(lambda config: config.iothreads), "iothreads"),
     Row("serial_log", _config(lambda config: config.serial_log)),
     Row("description", _config(_description)),
     Row("autostart", lambda domain: True if domain.autostart else None),
@@ -98,7 +103,10 @@ def write_machine(machine: Machine, *, found: str, options: str, reserved: froze
     """
     domain = machine.domain
     rows = [(row.argument, row.say(domain)) for row in ROWS]
-    disks = [write_disk(disk, volume=part.variable) for disk, part in machine.disks]
+    disks = [
+        write_drive(disk) if part is None else write_disk(disk, volume=part.variable) for disk, part in machine.disks
+    ]
+    devices = [said.call for said in write_devices(domain.config)]
     nics = [_write_nic(nic, part, vm=machine.name, reserved=reserved) for nic, part in machine.nics]
     opts = Call(found, (domain.name,))
     if machine.ignored:
@@ -111,6 +119,7 @@ def write_machine(machine: Machine, *, found: str, options: str, reserved: froze
             *rows,
             ("disks", disks or None),
             ("networks", nics or None),
+            ("devices", devices or None),
             ("opts", opts),
         ),
     )
@@ -120,6 +129,9 @@ def unsaid(machine: Machine) -> list[str]:
     """What stays as it is on the host, in a few words each."""
     domain = machine.domain
     said = frozenset(row.word for row in ROWS if row.word is not None and row.say(domain) is not None)
+    said |= {word for device in write_devices(domain.config) for word in device.words}
+    if "graphics" in said and domain.config.video in _VIDEOS:
+        said |= {"video"}
     cpu = domain.config.cpu_mode
     words = unsaid_of_domain(domain.xml, said=said)
     if domain.config.graphics is not None and "graphics" not in said:
@@ -131,18 +143,48 @@ def told_reservations(machine: Machine, *, reservations: dict[str, list[Reservat
     """The reservations that are just what `lan.at(...)` of the VM's NICs means; `reservations` are by network."""
     told = []
     for position, (nic, part) in enumerate(machine.nics):
-        first = all(other.label != part.label for _, other in machine.nics[:position])
+        if part is None:
+            continue
+        first = all(other is None or other.label != part.label for _, other in machine.nics[:position])
         own = [item for item in reservations.get(part.label, ()) if item.mac == nic.mac]
         if first and len(own) == 1 and own[0].name == machine.name and machine.name[0].isalpha():
             told.append(own[0])
     return told
 
 
-def _write_nic(nic: NicConfig, part: Part, *, vm: str, reserved: frozenset[Reservation]) -> Value:
+def _write_nic(nic: NicConfig, part: Part | None, *, vm: str, reserved: frozenset[Reservation]) -> Value:
     address = next((item.ip for item in reserved if item.mac == nic.mac and item.name == vm), None)
-    place = Call(f"{part.variable}.dhcp") if address is None else Call(f"{part.variable}.at", (address,))
+    place: tuple[Value, ...] = ()
+    if part is not None:
+        place = (Call(f"{part.variable}.dhcp") if address is None else Call(f"{part.variable}.at", (address,)),)
+    own = None if part is not None else nic
     return Call(
         "Nic",
-        (place,),
-        (("mac", nic.mac), ("model", None if nic.model == "virtio" else nic.model), ("mtu", nic.mtu)),
+        place,
+        (
+            ("bridge", own.bridge if own is not None else None),
+            ("device", own.device if own is not None else None),
+            ("mode", own.mode if own is not None and own.mode != "bridge" else None),
+            ("mac", nic.mac),
+            ("model", None if nic.model == "virtio" else nic.model),
+            ("mtu", nic.mtu),
+            ("link", False if nic.link == "down" else None),
+            ("queues", nic.queues if nic.model == "virtio" else None),
+            ("inbound", _bandwidth(nic.inbound)),
+            ("outbound", _bandwidth(nic.outbound)),
+            ("filter", nic.filter),
+            ("filter_parameters", dict(nic.filter_parameters) or None),
+            ("portgroup", nic.portgroup),
+        ),
     )
+
+
+def _bandwidth(limit: BandwidthSpec | None) -> Value | None:
+    if limit is None:
+        return None
+    average = size_of(limit.average * KIB)
+    if limit.peak is None and limit.burst is None:
+        return average
+    peak = None if limit.peak is None else size_of(limit.peak * KIB)
+    burst = None if limit.burst is None else size_of(limit.burst * KIB)
+    return Call("Bandwidth", (average,), (("peak", peak), ("burst", burst)))

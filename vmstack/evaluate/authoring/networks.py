@@ -2,16 +2,19 @@
 
 import ipaddress
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, get_args
 
 from vmstack.errors import InputError
 from vmstack.evaluate.authoring.source import Call, Value
-from vmstack.evaluate.native.fields import check_host_name, check_label
+from vmstack.evaluate.native.devices import NicMode, NicModel
+from vmstack.evaluate.native.fields import check_host_name, check_interface, check_label
 from vmstack.evaluate.native.subnets import read_subnet
-from vmstack.model.configs import NetworkConfig, SubnetConfig
+from vmstack.model.configs import NetworkConfig, NicConfig, SubnetConfig
 from vmstack.model.observed import ObservedNetwork
 from vmstack.model.specs import DnsForwarder, DnsSrv, Reservation
 
+_NIC_MODELS: Final = get_args(NicModel)
+_NIC_MODES: Final = get_args(NicMode)
 _MODES: Final = {"nat": "nat", "route": "route", "open": "open", None: "isolated", "bridge": "bridge"}
 
 
@@ -38,6 +41,25 @@ def why_not_network(network: ObservedNetwork) -> str | None:
     except InputError as error:
         return error.brief
     return None
+
+
+def why_not_model(nic: NicConfig) -> str | None:
+    """Why a program cannot speak of such a card; `None` when it can."""
+    return None if nic.model in _NIC_MODELS else f"its model is {nic.model}"
+
+
+def why_not_host_nic(nic: NicConfig) -> str | None:
+    """Why a program cannot speak of a NIC without a network; `None` when it can."""
+    where = nic.bridge or nic.device
+    if where is None:
+        return "on neither a network of libvirt nor an interface of the host"
+    try:
+        check_interface(where, field="interface")
+    except InputError:
+        return f"on {where}, whose name is none of an interface"
+    if nic.device is not None and nic.mode not in _NIC_MODES:
+        return f"on {where} of the host in the mode {nic.mode}"
+    return why_not_model(nic)
 
 
 def _check(subnet: SubnetConfig) -> None:

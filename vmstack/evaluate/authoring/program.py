@@ -20,8 +20,9 @@ from vmstack.model.specs import Reservation
 
 # What the program imports, as far as it uses it.
 _VOCABULARY: Final = (
-    "Disk", "DnsForwarder", "DnsSrv", "Graphics", "Host", "Network", "Nic", "Reservation", "StoragePool",
-    "VirtualMachine", "Volume",
+    "Balloon", "Bandwidth", "Cdrom", "Channel", "Console", "Disk", "DnsForwarder", "DnsSrv", "Filesystem", "Graphics",
+    "Host", "IoTune", "Network", "Nic", "Panic", "Passthrough", "Reservation", "Rng", "StoragePool", "VirtualMachine",
+    "Volume", "Vsock", "Watchdog",
 )  # fmt: skip
 _HOST: Final = "kvm"
 _FOUND: Final = "found"
@@ -142,7 +143,7 @@ def _write_machines(found: Survey, text: _Text) -> None:
     for machine in found.machines:
         text.blank()
         for _, part in machine.disks:
-            if not part.reference:
+            if part is not None and not part.reference:
                 _put_volume(part, text, pools=pools)
         stays = [*machine.apart, *unsaid(machine)]
         if stays:

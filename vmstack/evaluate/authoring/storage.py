@@ -1,14 +1,15 @@
 """Pools, volumes and disks, as a program says them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, get_args
 
 from vmstack.errors import InputError
-from vmstack.evaluate.authoring.source import Call, Code
-from vmstack.evaluate.native.devices import Bus, Cache
+from vmstack.evaluate.authoring.source import Call, Code, Value
+from vmstack.evaluate.native.devices import Bus, Cache, DriveBus
 from vmstack.evaluate.native.fields import SECTOR, check_label
 from vmstack.evaluate.native.storage import FORMATS, SYSTEM_FOLDERS
 from vmstack.model.configs import DiskConfig
+from vmstack.model.hardware import IoTuneSpec
 from vmstack.model.observed import HostSnapshot, ObservedPool, ObservedVolume
 from vmstack.model.sizes import format_size
 
@@ -16,6 +17,7 @@ from vmstack.model.sizes import format_size
 _FILES: Final = frozenset({"dir", "fs", "netfs"})
 _BUSES: Final = get_args(Bus)
 _CACHES: Final = get_args(Cache)
+_DRIVES: Final = get_args(DriveBus)
 
 
 def find_volumes(snapshot: HostSnapshot) -> dict[str, ObservedVolume]:
@@ -40,6 +42,8 @@ def why_not_pool(pool: ObservedPool) -> str | None:
 
 def why_not_disk(disk: DiskConfig, volume: ObservedVolume | None, *, files: Mapping[str, ObservedVolume]) -> str | None:
     """Why a program cannot speak of the disk; `None` when it can."""
+    if disk.device == "cdrom" and disk.kind == "file" and disk.bus in _DRIVES:
+        return None
     if disk.device != "disk":
         return f"it holds {disk.path}" if disk.path else "it is empty"
     if volume is None:
@@ -96,8 +100,15 @@ def write_volume(
     )
 
 
+def write_drive(disk: DiskConfig) -> Call:
+    """The CD-ROM drive, by a name that is its slot."""
+    return Call("Cdrom", (disk.target,), (("source", disk.path), ("bus", None if disk.bus == "sata" else disk.bus)))
+
+
 def write_disk(disk: DiskConfig, *, volume: str) -> Call:
     """The disk, by a name that is its slot."""
+    limits = disk.iotune
+    tune = None if limits is None else Call("IoTune", (), tuple(_limits(limits)))
     return Call(
         "Disk",
         (disk.target,),
@@ -106,8 +117,16 @@ def write_disk(disk: DiskConfig, *, volume: str) -> Call:
             ("bus", None if disk.bus == "virtio" else disk.bus),
             ("cache", disk.cache if disk.cache in _CACHES else None),
             ("readonly", True if disk.readonly else None),
+            ("iothread", disk.iothread if disk.bus == "virtio" else None),
+            ("iotune", tune),
         ),
     )
+
+
+def _limits(limits: IoTuneSpec) -> Iterator[tuple[str, Value | None]]:
+    for name in limits.__struct_fields__:
+        value = getattr(limits, name)
+        yield name, (size_of(value) if name.endswith("bytes") else value) if value else None
 
 
 def size_of(size: int) -> str:

@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Final, get_args
+from typing import Final
 
 from vmstack.evaluate.authoring.naming import Names
-from vmstack.evaluate.authoring.networks import why_not_network
+from vmstack.evaluate.authoring.networks import why_not_host_nic, why_not_model, why_not_network
 from vmstack.evaluate.authoring.storage import find_volumes, why_not_disk, why_not_pool
-from vmstack.evaluate.native.devices import NicModel
 from vmstack.model.configs import DiskConfig, NicConfig
 from vmstack.model.identity import Kind
 from vmstack.model.observed import HostSnapshot, ObservedDomain, ObservedNetwork, ObservedPool, ObservedVolume
@@ -18,7 +17,6 @@ from vmstack.plan.index import Slot
 
 # libvirt's own objects, which everybody uses.
 _SHARED: Final = "default"
-_NIC_MODELS: Final = get_args(NicModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +57,13 @@ class VolumePart(Part):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A VM of the program. `apart` are its devices that the program leaves alone, with the reason."""
+    """A VM of the program. A CD-ROM drive among its disks is no volume, and a NIC may be on no network. `apart` are its
+    devices that the program leaves alone, with the reason."""
 
     name: str
     domain: ObservedDomain
-    disks: tuple[tuple[DiskConfig, VolumePart], ...]
-    nics: tuple[tuple[NicConfig, Part], ...]
+    disks: tuple[tuple[DiskConfig, VolumePart | None], ...]
+    nics: tuple[tuple[NicConfig, Part | None], ...]
     apart: tuple[str, ...]
     ignored: tuple[str, ...]
 
@@ -205,15 +204,17 @@ class _Surveyor:
     def _machine(self, domain: ObservedDomain) -> Machine:
         name = self._names.resource(Kind.VM, domain.name)
         apart: list[str] = []
-        disks = []
+        disks: list[tuple[DiskConfig, VolumePart | None]] = []
         for disk in domain.config.disks:
             what = f"{'drive' if disk.device != 'disk' else 'disk'} {disk.target} ({disk.bus})"
             why = self._why_not(disk)
             if why is not None:
                 apart.append(f"{what}: {why}")
+            elif disk.device == "cdrom":
+                disks.append((disk, None))
             else:
                 disks.append((disk, self._volume(self._files[disk.path or ""], label=f"{name}-{disk.target}")))
-        nics = []
+        nics: list[tuple[NicConfig, Part | None]] = []
         for nic in domain.config.nics:
             part = self._nic(nic)
             if isinstance(part, str):
@@ -230,7 +231,7 @@ class _Surveyor:
     def _why_not(self, disk: DiskConfig) -> str | None:
         volume = self._files.get(disk.path or "")
         why = why_not_disk(disk, volume, files=self._files)
-        if why is not None or volume is None:
+        if why is not None or volume is None or disk.device == "cdrom":
             return why
         slot = (volume.pool, volume.name)
         if (Kind.VOLUME, "/".join(slot)) in self._lessons.refused:
@@ -257,16 +258,13 @@ class _Surveyor:
             self.found.volumes.append(part)
         return self._volume_parts[slot]
 
-    def _nic(self, nic: NicConfig) -> Part | str:
-        """The network that it is on, or why the program does not speak of it."""
+    def _nic(self, nic: NicConfig) -> Part | str | None:
+        """The network that it is on, `None` for one of the host's own, or why the program does not speak of it."""
         if nic.network is None:
-            where = nic.bridge or nic.device
-            return f"on {where} of the host, without a network of libvirt" if where else "on no network of libvirt"
+            return why_not_host_nic(nic)
         network = self._networks.get(nic.network)
         if network is None:
             return f"its network {nic.network!r} is not there"
         if not network.active:
             return f"its network {nic.network!r} is not active (virsh net-start {nic.network})"
-        if nic.model not in _NIC_MODELS:
-            return f"its model is {nic.model}"
-        return self._network(nic.network, reference=True)
+        return why_not_model(nic) or self._network(nic.network, reference=True)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from vmstack.model.readiness import AGENT_CHANNEL
 from vmstack.xmlio.safe import Element, parse_xml
 from vmstack.xmlio.stamp import NAMESPACE
 
@@ -17,15 +18,18 @@ _PLAIN_FEATURES: Final = frozenset({"acpi", "apic", "pae", "vmport", "gic"})
 _PLAIN_NETWORK: Final = frozenset({"name", "uuid", "forward", "bridge", "mac", "mtu", "domain", "dns", "ip", "route"})
 _ENDS: Final = {"on_poweroff": "destroy", "on_reboot": "restart", "on_crash": "destroy"}
 # Consoles, input devices and such that every machine gets.
-_COMMON: Final = frozenset({"serial pty", "console pty", "mouse", "keyboard", "memballoon virtio", "rng virtio"})
+_COMMON: Final = frozenset({
+    "serial pty", "console pty", "mouse", "keyboard", "memballoon virtio", "rng virtio", f"channel {AGENT_CHANNEL}",
+})  # fmt: skip
 
 _Words = Callable[[Element], str | None]
 
 
 def unsaid_of_domain(xml: str, *, said: frozenset[str]) -> list[str]:
-    """What the XML of a domain has besides what the program can say; `said` are words of here that it does say."""
+    """What the XML of a domain has besides what the program can say; `said` are words of here, or the first of them,
+    that it does say."""
     root = parse_xml(xml, what="the XML of a domain", compact=True)
-    found = Counter(word for word in _domain(root) if word and word.partition(" ")[0] not in said)
+    found = Counter(word for word in _domain(root) if word and not {word, word.partition(" ")[0]} & said)
     return [f"{number} x {word}" if number > 1 else word for word, number in found.items()]
 
 

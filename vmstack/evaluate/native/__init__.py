@@ -19,6 +19,7 @@ from vmstack.evaluate.native.peripherals import (
 )
 from vmstack.evaluate.native.services import DnsForwarder, DnsSrv
 from vmstack.evaluate.native.storage import StoragePool, Volume
+from vmstack.evaluate.native.stylesheets import Patch
 from vmstack.evaluate.native.upkeep import HealthCheck, RollingGroup
 from vmstack.evaluate.policies import policy
 
@@ -42,6 +43,7 @@ __all__ = [
     "Nic",
     "Panic",
     "Passthrough",
+    "Patch",
     "Reservation",
     "Rng",
     "RollingGroup",

@@ -11,6 +11,7 @@ from vmstack.evaluate.native.fields import (
     check_flag,
     check_host_path,
     check_int,
+    check_interface,
     check_label,
     check_mac,
     check_size,
@@ -25,17 +26,20 @@ from vmstack.model.sizes import KIB
 from vmstack.model.specs import GraphicsSpec, ImageFormat
 from vmstack.model.text import check_disk_name, check_name, check_text
 
-Bus = Literal["virtio", "scsi", "sata"]
+Bus = Literal["virtio", "scsi", "sata", "ide"]
 Cache = Literal["none", "writeback", "writethrough", "directsync", "unsafe"]
-NicModel = Literal["virtio", "e1000e", "e1000"]
+NicModel = Literal["virtio", "e1000e", "e1000", "rtl8139"]
 
 # libvirt counts bandwidth in KiB, and both kinds of limits in 64 bits.
 _MOST: Final = 1 << 50
 MAX_IOTHREADS: Final = 256
-_DRIVES: Final[tuple[Literal["sata", "scsi"], ...]] = ("sata", "scsi")
-_BUSES: Final[tuple[Bus, ...]] = ("virtio", "scsi", "sata")
+NicMode = Literal["vepa", "bridge", "passthrough"]
+_NIC_MODES: Final[tuple[NicMode, ...]] = ("vepa", "bridge", "passthrough")
+DriveBus = Literal["sata", "scsi", "ide"]
+_DRIVES: Final[tuple[DriveBus, ...]] = ("sata", "scsi", "ide")
+_BUSES: Final[tuple[Bus, ...]] = ("virtio", "scsi", "sata", "ide")
 _CACHES: Final[tuple[Cache, ...]] = ("none", "writeback", "writethrough", "directsync", "unsafe")
-_MODELS: Final[tuple[NicModel, ...]] = ("virtio", "e1000e", "e1000")
+_MODELS: Final[tuple[NicModel, ...]] = ("virtio", "e1000e", "e1000", "rtl8139")
 VideoModel = Literal["virtio", "vga", "qxl", "cirrus", "bochs", "ramfb"]
 VIDEOS: Final[tuple[VideoModel, ...]] = ("virtio", "vga", "qxl", "cirrus", "bochs", "ramfb")
 # RFC 6143, section 7.2.2: the password is a DES key.
@@ -105,7 +109,7 @@ class Cdrom:
         *,
         source: str | None = None,
         volume: Volume | None = None,
-        bus: Literal["sata", "scsi"] = "sata",
+        bus: DriveBus = "sata",
     ) -> None:
         self.name = check_disk_name(name, field="name")
         self.source = None if source is None else check_host_path(source, field="source")
@@ -180,21 +184,25 @@ class Disk:
 class Nic:
     """A NIC with more than its network: `Nic(lan.at(10), model="e1000e")`.
 
-    `name` is what its MAC address is derived from (default: the network's name), so that it is stable: a NIC of a name
-    moves to another network and stays the same card. `link=False` pulls the cable out. `filter` names a network filter
-    of the host. `inbound` and `outbound` are sizes a second, or `Bandwidth`s.
+    Without a network it is on a `bridge` of the host, or straight on an interface of the host (`device`, in a `mode` of
+    macvtap). `name` is what its MAC address is derived from (default: the network's name, or the interface's), so that
+    it is stable: a NIC of a name moves to another network and stays the same card. `link=False` pulls the cable out.
+    `filter` names a network filter of the host. `inbound` and `outbound` are sizes a second, or `Bandwidth`s.
     """
 
     __slots__ = (
-        "attachment", "filter", "filter_parameters", "inbound", "link", "mac", "model", "mtu", "name", "outbound",
-        "portgroup", "queues",
+        "attachment", "bridge", "device", "filter", "filter_parameters", "inbound", "link", "mac", "mode", "model",
+        "mtu", "name", "outbound", "portgroup", "queues",
     )  # fmt: skip
 
     @validated
     def __init__(
         self,
-        network: Network | Attachment,
+        network: Network | Attachment | None = None,
         *,
+        bridge: str | None = None,
+        device: str | None = None,
+        mode: NicMode | None = None,
         name: str | None = None,
         mac: str | None = None,
         model: NicModel = "virtio",
@@ -207,7 +215,23 @@ class Nic:
         filter_parameters: Mapping[str, str] | None = None,
         portgroup: str | None = None,
     ) -> None:
-        self.attachment = as_attachment(network)
+        places = {"network": network, "bridge": bridge, "device": device}
+        given = [place for place, value in places.items() if value is not None]
+        if len(given) != 1:
+            raise InputError(
+                f"networks: a NIC is in one place, and {' and '.join(given) or 'none'} is given",
+                resolution='give a network, or bridge="br0", or device="eth0"',
+            )
+        self.attachment = None if network is None else as_attachment(network)
+        self.bridge = None if bridge is None else check_interface(bridge, field="bridge")
+        self.device = None if device is None else check_interface(device, field="device")
+        self.mode = None
+        if device is not None:
+            self.mode = check_choice(mode or "bridge", field="mode", allowed=_NIC_MODES)
+        elif mode is not None:
+            raise InputError("mode: it is for NICs on an interface of the host", resolution="leave it out")
+        if portgroup is not None and network is None:
+            raise InputError("portgroup: only networks have some", resolution="leave it out")
         self.name = None if name is None else check_name(name, field="name")
         self.mac = None if mac is None else check_mac(mac, field="mac")
         self.model = check_choice(model, field="model", allowed=_MODELS)

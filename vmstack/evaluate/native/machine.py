@@ -29,7 +29,7 @@ from vmstack.evaluate.native.networks import Attachment, Network
 from vmstack.evaluate.native.options import read_options
 from vmstack.evaluate.native.peripherals import Device, read_devices
 from vmstack.evaluate.native.storage import StoragePool, Volume
-from vmstack.evaluate.native.stylesheets import read_stylesheet
+from vmstack.evaluate.native.stylesheets import Patch, read_sheet
 from vmstack.evaluate.native.upkeep import HealthCheck, RestartPolicy, RollingGroup, restart_spec
 from vmstack.evaluate.native.wiring import Wiring, wire
 from vmstack.evaluate.places import find_place
@@ -48,6 +48,7 @@ _FIRMWARES: Final[tuple[Literal["bios", "uefi"], ...]] = ("bios", "uefi")
 _DOMAIN_TYPES: Final[tuple[Literal["kvm", "qemu"], ...]] = ("kvm", "qemu")
 # The most that a q35 machine of QEMU 8.1 or later takes (MachineClass.max_cpus).
 _MAX_VCPUS: Final = 4096
+_IDE_DRIVES: Final = 4
 # A guest boots, runs cloud-init and installs packages, perhaps without hardware virtualisation.
 _READY_SECONDS: Final = 600
 
@@ -87,6 +88,7 @@ class VirtualMachine(Native):
         graphics: Graphics | None = None,
         devices: Sequence[Device] = (),
         iothreads: int | None = None,
+        xml: Sequence[Patch] = (),
         xslt: str | None = None,
         serial_log: str | None = None,
         description: str | None = None,
@@ -161,6 +163,7 @@ class VirtualMachine(Native):
             )
         media = self._take_drives(drives, volumes=volumes, place=len(parts))
         _check_threads(parts, iothreads=iothreads)
+        _check_ide((*parts, *drives), machine=spec.machine)
         display = graphics if isinstance(graphics, Graphics) else None
         if display is not None and display.password is None and display.spec.listen in ("0.0.0.0", "::"):  # noqa: S104
             self.recorder.warn(
@@ -181,7 +184,7 @@ class VirtualMachine(Native):
                 **hardware,
                 video=None if display is None else display.video,
                 media=media,
-                stylesheet=read_stylesheet(xslt, field="xslt"),
+                stylesheet=read_sheet(xml, xslt),
             ),
             seed=self.name if documents else None,
             restarts=restart_spec(
@@ -366,6 +369,20 @@ class VirtualMachine(Native):
 def _loaded(drive: Cdrom, volume: Volume) -> DiskSpec:
     """A drive with a volume of the stack in it."""
     return DiskSpec(name=drive.name, volume=volume.name, bus=drive.bus, device="cdrom", readonly=True, discard=False)
+
+
+def _check_ide(parts: Sequence[Disk | Cdrom], *, machine: str | None) -> None:
+    """Only the machines before q35 have an IDE bus, for two drives on each of two cables."""
+    drives = [part for part in parts if part.bus == "ide"]
+    if drives and (not (machine or "").startswith("pc") or (machine or "").startswith("pc-q35")):
+        raise InputError(
+            f"disks: {drives[0].name}: the machine {machine or 'q35'} has no IDE bus",
+            resolution='say bus="sata", or machine="pc"',
+        )
+    if len(drives) > _IDE_DRIVES:
+        raise InputError(
+            f"disks: {drives[_IDE_DRIVES].name}: an IDE bus has {_IDE_DRIVES} drives", resolution='say bus="sata"'
+        )
 
 
 def _check_threads(parts: Sequence[Disk], *, iothreads: int | None) -> None:

@@ -29,7 +29,7 @@ from vmstack.evaluate.native.services import (
     read_srvs,
     route,
 )
-from vmstack.evaluate.native.stylesheets import read_stylesheet
+from vmstack.evaluate.native.stylesheets import Patch, read_sheet
 from vmstack.evaluate.native.subnets import Address, SubnetPlan, Version, read_address, read_subnet
 from vmstack.evaluate.places import find_place
 from vmstack.model.identity import Kind, derive_bridge
@@ -76,7 +76,7 @@ class Network(Native):
     static addresses (default: the gateway, where libvirt serves DNS). `dns_hosts` maps addresses to names.
     `dns=False` serves no DNS. `domain_local=False` asks the outside for names of `domain` that are not known here.
     `routes` maps networks to the machines on this one that lead there. `dnsmasq_options` are lines of dnsmasq's own.
-    `xslt` is a stylesheet over the XML that vmstack writes.
+    `xml` are patches of the XML that vmstack writes, `xslt` is a stylesheet over it.
     """
 
     __slots__ = ("_reserved", "_taken", "bridge_name", "host", "label", "mode", "nameservers", "serves_dns", "subnets")
@@ -108,6 +108,7 @@ class Network(Native):
         domain_local: bool = True,
         mtu: int | None = None,
         autostart: bool = True,
+        xml: Sequence[Patch] = (),
         xslt: str | None = None,
         label: str | None = None,
         opts: Any = None,
@@ -167,7 +168,7 @@ class Network(Native):
             domain=None if domain is None else check_host_name(domain, field="domain"),
             mtu=None if mtu is None else check_int(mtu, field="mtu", low=1280 if cidr6 else 576, high=65535),
             autostart=check_flag(autostart, field="autostart"),
-            xslt=read_stylesheet(xslt, field="xslt"),
+            xslt=read_sheet(xml, xslt),
         )
         wishes = read_options(opts)
         self.record(spec, needs=(self.host.key,), wishes=wishes, finish=self._finish)

@@ -36,9 +36,15 @@ def wire(items: Sequence[object], *, stack: StackId, vm: Key, has_cloud_init: bo
     routed: set[int] = set()
     for item in items:
         nic = item if isinstance(item, Nic) else None
-        attachment = nic.attachment if nic else as_attachment(item)
+        if nic is not None and nic.attachment is None:
+            spec = _on_host(nic, stack=stack, vm=vm, taken={spec.name for spec in specs})
+            specs.append(spec)
+            plans.append(NicPlan(name=spec.name, mac=spec.mac, dhcp4=True, dhcp6=False))
+            routed.add(4)
+            continue
+        attachment = nic.attachment if nic is not None and nic.attachment is not None else as_attachment(item)
         network = attachment.network
-        name = _name_nic(nic, network=network, taken={spec.name for spec in specs})
+        name = _name_nic(nic, place=network.name, taken={spec.name for spec in specs})
         mac = (nic.mac if nic else None) or derive_mac(stack, vm, nic=name)
         addresses = _find_addresses(attachment, identity=f"{stack.path(vm)}/{name}")
         static = [
@@ -82,21 +88,35 @@ def wire(items: Sequence[object], *, stack: StackId, vm: Key, has_cloud_init: bo
     )
 
 
+def _on_host(nic: Nic, *, stack: StackId, vm: Key, taken: set[str]) -> NicSpec:
+    """A NIC without a network of libvirt's: somebody else gives it its address, by DHCP."""
+    name = _name_nic(nic, place=nic.bridge or nic.device or "", taken=taken)
+    return NicSpec(
+        name=name,
+        mac=nic.mac or derive_mac(stack, vm, nic=name),
+        bridge=nic.bridge,
+        device=nic.device,
+        mode=nic.mode,
+        model=nic.model,
+        **_extras(nic),
+    )
+
+
 def _extras(nic: Nic | None) -> dict[str, Any]:
     """What a NIC says beside its network."""
     names = ("mtu", "link", "queues", "inbound", "outbound", "filter", "filter_parameters", "portgroup")
     return {} if nic is None else {name: getattr(nic, name) for name in names}
 
 
-def _name_nic(nic: Nic | None, *, network: Network, taken: set[str]) -> str:
+def _name_nic(nic: Nic | None, *, place: str, taken: set[str]) -> str:
     """A NIC is called as its network, so that its MAC stays when other NICs come and go."""
     if nic and nic.name:
         if nic.name in taken:
             raise InputError(f"networks: two NICs are called {nic.name!r}")
         return nic.name
-    name, number = network.name, 2
+    name, number = place, 2
     while name in taken:
-        name, number = f"{network.name}-{number}", number + 1
+        name, number = f"{place}-{number}", number + 1
     return name
 
 
