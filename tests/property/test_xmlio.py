@@ -187,13 +187,17 @@ def check_formats(xml: str) -> None:
         assert len(backing) == 0 or backing.find("format").get("type")
 
 
+_USUAL = ("video", "rng", "balloon", "clock", "timers", "on_reboot", "on_crash")
+
+
 @given(config=domains(), stamp=st.none() | stamps)
 @examples
 def test_domain_round_trips(config: DomainConfig, stamp: Stamp | None) -> None:
     xml = write_domain(config, stamp=stamp)
     found = read_domain(xml)
-    # The video device behind a display, where none is asked for, is written too.
-    assert found == replace(config, pcie_ports=None, video=config.video or found.video)
+    # What every new domain gets, where nothing is asked for, is written too.
+    usual = {name: getattr(config, name) or getattr(found, name) for name in _USUAL}
+    assert found == replace(config, pcie_ports=None, **usual)
     assert read_stamp(xml) == stamp
     check_formats(xml)
     fingerprint(xml)
@@ -329,7 +333,8 @@ def test_patched_domain_reads_as_told(before: DomainConfig, after: DomainConfig,
         drop_nics=frozenset(nic.mac for nic in before.nics if nic.mac not in addresses),
     )
     found = read_domain(xml)
-    expected = replace(settled(after, before=before), video=after.video or found.video)
+    kept = {name: getattr(after, name) or getattr(found, name) for name in ("video", "rng", "balloon")}
+    expected = replace(settled(after, before=before), **kept)
     assert len({disk.target for disk in found.disks}) == len(found.disks)
     known = {disk.serial: disk.target for disk in expected.disks}
     disks = [disk if known[disk.serial] else replace(disk, target="") for disk in found.disks]
