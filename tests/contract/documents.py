@@ -55,6 +55,14 @@ def dns_srv(**attributes: str) -> etree._Element:
     return etree.Element("srv", attributes)
 
 
+def dns_txt(**attributes: str) -> etree._Element:
+    return etree.Element("txt", attributes)
+
+
+def port_group(**attributes: str) -> etree._Element:
+    return etree.Element("portgroup", attributes)
+
+
 def disk(path: str, *, target: str = "vda", serial: str = "root", bus: str = "virtio") -> etree._Element:
     return E.disk(
         E.driver(name="qemu", type="qcow2"),

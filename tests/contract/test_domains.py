@@ -11,6 +11,7 @@ from tests.contract.documents import disk, nic
 from vmstack.errors import ExistsError, HostError, NotFoundError
 from vmstack.hosts.driver import Driver
 from vmstack.model.base import Data
+from vmstack.model.compute import PinSpec
 from vmstack.model.configs import DomainConfig
 from vmstack.model.ownership import Stamp
 from vmstack.xmlio.domain import count_free_ports, read_domain, same_machine, write_domain
@@ -311,7 +312,7 @@ def test_channel_that_is_not_there(site: Site) -> None:
         list(site.driver.read_channel(uuid, "org.other.0", timeout=1.5))
 
 
-@pytest.mark.parametrize("case", ["domain-hardware", "domain-tpm-passthrough", "domain-peripherals"])
+@pytest.mark.parametrize("case", ["domain-hardware", "domain-tpm-passthrough", "domain-peripherals", "domain-compute"])
 def test_every_kind_of_hardware_is_kept_as_it_was_written(site: Site, case: str) -> None:
     """But for the machine's version, and the model of the display's device where none was asked for."""
     written = msgspec.json.decode((CASES / f"{case}.json").read_bytes(), type=Written).config
@@ -322,11 +323,33 @@ def test_every_kind_of_hardware_is_kept_as_it_was_written(site: Site, case: str)
     found = read_domain(site.driver.domain(config.uuid).xml)
     assert same_machine(config.machine, found.machine)
     kept = {"machine": found.machine, "pcie_ports": None, "video": config.video or found.video}
-    # libvirt names the emulator and the order of booting where nothing is said, and every machine has some devices.
-    names = ("emulator", "boot", "rng", "balloon")
+    # libvirt names the emulator and the order of booting where nothing is said, and its own model of a processor; every
+    # machine has some devices and a clock.
+    names = ("emulator", "boot", "rng", "balloon", "clock", "timers", "on_reboot", "on_crash", "cpu_model")
     kept |= {name: getattr(config, name) or getattr(found, name) for name in names}
     wanted = msgspec.structs.replace(config, **kept)
     found = msgspec.structs.replace(found, nvram=None, nvram_template=None)
     different = [name for name in wanted.__struct_fields__ if getattr(wanted, name) != getattr(found, name)]
     assert {name: (getattr(wanted, name), getattr(found, name)) for name in different} == {}
     site.driver.undefine_domain(config.uuid)
+
+
+def test_limits_of_processors_are_set_live_and_for_good(site: Site) -> None:
+    uuid = site.domain("vm", start=True)
+    values = {"cpu_shares": 512, "vcpu_period": 100000, "vcpu_quota": 50000}
+    site.driver.tune_domain(uuid, values, live=True, config=True)
+    site.driver.pin_vcpu(uuid, 0, cpus="0", live=True, config=True)
+    record = site.driver.domain(uuid)
+    for config in map(read_domain, (record.xml, record.live_xml or "")):
+        assert (config.shares, config.period, config.quota) == (512, 100000, 50000)
+        assert config.pins == (PinSpec(vcpu=0, cpus="0"),)
+    with pytest.raises(HostError):
+        site.driver.pin_vcpu(uuid, 40, cpus="0", live=True, config=True)
+
+
+def test_titles_come_and_go(site: Site) -> None:
+    uuid = site.domain("vm", start=True)
+    for title in ("one", None):
+        site.driver.set_title(uuid, title, live=True)
+        record = site.driver.domain(uuid)
+        assert [read_domain(xml or "").title for xml in (record.xml, record.live_xml)] == [title, title]

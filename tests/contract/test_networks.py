@@ -4,7 +4,7 @@ import pytest
 
 from tests.contract import documents
 from tests.contract.conftest import Site
-from tests.contract.documents import dhcp_host, dhcp_range, dns_host, dns_srv
+from tests.contract.documents import dhcp_host, dhcp_range, dns_host, dns_srv, dns_txt, port_group
 from vmstack.errors import ExistsError, HostError, NotFoundError
 from vmstack.model.specs import DnsHost
 from vmstack.xmlio.network import read_network
@@ -245,6 +245,45 @@ def test_update_of_dns_records(site: Site, case: str) -> None:
         _update(site, command, "dns-srv", record)
     found = read_network(site.driver.network(site.uuid("net")).xml).dns_srvs
     assert [f"{item.target}:{item.port}" for item in found] == expected
+
+
+# The state before is a text "a", and the port groups "one" (the default) and "two".
+ENTRY_CASES = {
+    "add a text": ("add", dns_txt(name="b", value="y"), "a=x b=y one* two"),
+    "add a text of the same name": ("add", dns_txt(name="a", value="y"), None),
+    "modify a text": ("modify", dns_txt(name="a", value="y"), None),
+    "delete a text by its name": ("delete", dns_txt(name="a"), "one* two"),
+    "delete a text that is not there": ("delete", dns_txt(name="b"), None),
+    "add a group": ("add", port_group(name="three"), "a=x one* two three"),
+    "add a group again": ("add", port_group(name="two"), None),
+    "add another default": ("add", port_group(name="three", default="yes"), None),
+    "modify a group": ("modify", port_group(name="one"), "a=x one two"),
+    "modify another to be the default": ("modify", port_group(name="two", default="yes"), None),
+    "modify a group that is not there": ("modify", port_group(name="three"), None),
+    "delete a group": ("delete", port_group(name="one"), "a=x two"),
+    "delete a group that is not there": ("delete", port_group(name="three"), None),
+}
+
+
+def test_update_of_texts_and_port_groups(site: Site) -> None:
+    uuid = site.network()
+    plain = site.driver.network(uuid).xml
+    for case, (command, entry, expected) in ENTRY_CASES.items():
+        site.driver.define_network(plain)
+        section = "dns-txt" if entry.tag == "txt" else "portgroup"
+        for old in (port_group(name="one", default="yes"), port_group(name="two")):
+            _update(site, "add", "portgroup", old)
+        _update(site, "add", "dns-txt", dns_txt(name="a", value="x"))
+        if expected is None:
+            with pytest.raises(HostError):
+                _update(site, command, section, entry)
+            expected = "a=x one* two"
+        else:
+            _update(site, command, section, entry)
+        found = read_network(site.driver.network(uuid).xml)
+        texts = [f"{text.name}={text.value}" for text in found.dns_txts]
+        groups = [group.name + "*" * group.default for group in found.port_groups]
+        assert " ".join((*texts, *groups)) == expected, case
 
 
 def test_a_bridge_that_another_network_names(site: Site) -> None:

@@ -80,7 +80,11 @@ class DeviceCalls(DomainCalls):
             if running:
                 self._check_update(old, device)
             if device.tag == "interface" or (running and device.tag == "graphics"):
+                plugged = old.find("source") if device.tag == "interface" and running else None
+                before = old.get("type")
                 _copy(device, old)
+                if plugged is not None:
+                    self._plug(old, plugged, moved=before != device.get("type"))
             else:
                 new = _device_copy(device)
                 domain_xml.complete_device(new, self.machine)
@@ -92,6 +96,19 @@ class DeviceCalls(DomainCalls):
         running = changed(domain.live_xml, running=True) if live and domain.live_xml else domain.live_xml
         domain.xml = changed(domain.xml, running=False) if config else domain.xml
         domain.live_xml = running
+
+    def _plug(self, nic: etree._Element, before: etree._Element, *, moved: bool) -> None:
+        """A tap goes to a bridge when the NIC's place changes, and nothing happens to it otherwise."""
+        source = nic.find("source")
+        assert source is not None
+        name = source.get("network")
+        if not name:
+            return
+        if not moved and name == before.get("network"):
+            source.attrib.update({key: value for key, value in before.attrib.items() if key in {"portid", "bridge"}})
+            return
+        source.set("portid", f"00000000-0000-4000-b000-{self.machine.tick():012x}")
+        source.set("bridge", self._bridge_of(name))
 
     def _check_update(self, old: etree._Element, new: etree._Element) -> None:
         source = new.find("source")

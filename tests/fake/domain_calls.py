@@ -4,7 +4,7 @@ import ipaddress
 import time
 import uuid as uuids
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from lxml import etree
 
@@ -106,6 +106,8 @@ class DomainCalls(Wire):
                 backing[source.get("file", "")] = self._chain(source.get("file", ""))
         domain.boot += 1
         domain.live_xml = domain_xml.live_of(domain.xml, identifier=domain.boot, backing=backing, bridges=bridges)
+        ports = parse(domain.live_xml, root="domain").iterfind("devices/interface/source[@portid]")
+        self.machine.released_ports -= {source.get("portid", "") for source in ports}
         domain.state, domain.managed_save, domain.stopping = "running", False, None
         domain.leaving.clear()
         domain.instance = guests.instance_of(self._seed(domain))
@@ -222,6 +224,46 @@ class DomainCalls(Wire):
             return _text(root)
 
         self._edit(domain, changed, live=live, config=True)
+
+    @mutates
+    def set_title(self, uuid: str, text: str | None, *, live: bool) -> None:
+        domain = self._editable(uuid, live=live)
+        self._edit(domain, lambda definition: _with_text(definition, "title", text), live=live, config=True)
+
+    @mutates
+    def tune_domain(self, uuid: str, values: Mapping[str, int], *, live: bool, config: bool) -> None:
+        domain = self._editable(uuid, live=live)
+        tags = {"cpu_shares": "shares", "vcpu_period": "period", "vcpu_quota": "quota"}
+
+        def changed(definition: str) -> str:
+            root = parse(definition, root="domain")
+            tune = _tune_of(root)
+            for name, value in values.items():
+                if name not in tags:
+                    raise HostError(f"invalid argument: parameter {name!r} not supported")
+                for old in tune.findall(tags[name]):
+                    tune.remove(old)
+                tune.append(_element(tags[name], str(value)))
+            return _text(root)
+
+        self._edit(domain, changed, live=live, config=config)
+
+    @mutates
+    def pin_vcpu(self, uuid: str, vcpu: int, *, cpus: str, live: bool, config: bool) -> None:
+        domain = self._editable(uuid, live=live)
+
+        def changed(definition: str) -> str:
+            root = parse(definition, root="domain")
+            if vcpu >= domain_xml.vcpus_of(root)[1]:
+                raise HostError("invalid argument: vcpu is out of range")
+            tune = _tune_of(root)
+            for old in tune.findall(f"vcpupin[@vcpu='{vcpu}']"):
+                tune.remove(old)
+            etree.SubElement(tune, "vcpupin", vcpu=str(vcpu), cpuset=cpus)
+            tune[:] = sorted(tune, key=lambda item: (item.tag == "vcpupin", int(item.get("vcpu", "0"))))
+            return _text(root)
+
+        self._edit(domain, changed, live=live, config=config)
 
     @mutates
     def set_domain_metadata(self, uuid: str, *, xml: str | None, namespace: str, live: bool) -> None:
@@ -384,6 +426,24 @@ def _element(tag: str, value: str) -> etree._Element:
     element = etree.Element(tag)
     element.text = value
     return element
+
+
+def _with_text(definition: str, tag: str, value: str | None) -> str:
+    root = parse(definition, root="domain")
+    for old in root.findall(tag):
+        root.remove(old)
+    if value:
+        root.append(_element(tag, value))
+        domain_xml.order(root, root.find("devices"))
+    return text(root)
+
+
+def _tune_of(root: etree._Element) -> etree._Element:
+    tune = root.find("cputune")
+    if tune is None:
+        tune = etree.SubElement(root, "cputune")
+        domain_xml.order(root, root.find("devices"))
+    return tune
 
 
 def _list_vcpus(root: etree._Element, count: int, maximum: int) -> None:

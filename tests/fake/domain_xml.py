@@ -11,9 +11,8 @@ from vmstack.errors import HostError
 
 _TOP = (
     "name", "uuid", "genid", "title", "description", "metadata", "maxMemory", "memory", "currentMemory",
-    "memoryBacking", "vcpu", "vcpus", "iothreads", "iothreadids", "resource",
-    "sysinfo", "bootloader", "os", "features", "cpu",
-    "clock", "on_poweroff", "on_reboot", "on_crash", "pm", "devices", "seclabel",
+    "memoryBacking", "vcpu", "vcpus", "iothreads", "iothreadids", "cputune", "resource", "sysinfo", "bootloader", "os",
+    "features", "cpu", "clock", "on_poweroff", "on_reboot", "on_crash", "pm", "devices", "seclabel",
 )  # fmt: skip
 _DEVICES = (
     "emulator", "disk", "controller", "filesystem", "interface", "serial", "parallel", "console", "channel", "input",

@@ -166,8 +166,12 @@ class Machine:
         self.disk_size = 1 << 40
         self.files: dict[str, File] = {}
         self.directories = {"/", "/var", "/var/lib", "/var/lib/libvirt", "/var/lib/libvirt/images", "/tmp"}
+        # Mode, owner and group of directories that somebody gave other ones than libvirt's.
+        self.modes: dict[str, tuple[str, str, str]] = {}
         self.pools: dict[str, Pool] = {}
         self.networks: dict[str, Network] = {}
+        # The ports that networks let go of when they were stopped under running guests.
+        self.released_ports: set[str] = set()
         self.domains: dict[str, Domain] = {}
         self.domain_names: dict[str, str] = {}
         self.secrets: dict[str, Secret] = {}

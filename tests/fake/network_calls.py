@@ -9,6 +9,7 @@ from tests.fake.machine import Network
 from tests.fake.wire import Wire, mutates, need, parse, reads, text
 from vmstack.errors import ExistsError, HostError
 from vmstack.hosts.driver import NetworkRecord
+from vmstack.model.effects import NetworkSection
 
 # Since this version libvirt has virNetworkSetMetadata; before it, only a redefinition sets metadata.
 _HAS_SET_METADATA = 9_007_000
@@ -20,11 +21,21 @@ class NetworkCalls(Wire):
 
     @reads
     def networks(self) -> list[NetworkRecord]:
-        return [_record(network) for network in self.machine.networks.values()]
+        return [self._network_record(network) for network in self.machine.networks.values()]
 
     @reads
     def network(self, uuid: str) -> NetworkRecord:
-        return _record(self.find_network(uuid))
+        return self._network_record(self.find_network(uuid))
+
+    def _network_record(self, network: Network) -> NetworkRecord:
+        ports = None if network.live_xml is None else frozenset(self._ports_on(network)) - self.machine.released_ports
+        return _record(network, ports=ports)
+
+    def _ports_on(self, network: Network) -> set[str]:
+        """The ports that running guests believe to have on the network."""
+        running = (parse(domain.live_xml, root="domain") for domain in self.machine.domains.values() if domain.live_xml)
+        sources = (source for root in running for source in root.iterfind("devices/interface/source[@portid]"))
+        return {source.get("portid", "") for source in sources if source.get("network") == network.name}
 
     @mutates
     def define_network(self, xml: str) -> None:
@@ -101,7 +112,7 @@ class NetworkCalls(Wire):
         uuid: str,
         *,
         command: Literal["add", "modify", "delete"],
-        section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"],
+        section: NetworkSection,
         xml: str,
         parent_index: int,
         live: bool,
@@ -117,6 +128,8 @@ class NetworkCalls(Wire):
             "ip-dhcp-range": (_edit_dhcp_range, "range"),
             "dns-host": (_edit_dns_host, "host"),
             "dns-srv": (_edit_dns_srv, "srv"),
+            "dns-txt": (_edit_dns_txt, "txt"),
+            "portgroup": (_edit_port_group, "portgroup"),
         }[section]
 
         def edited(definition: str) -> str:
@@ -142,6 +155,7 @@ class NetworkCalls(Wire):
         if network.live_xml is None:
             raise HostError(f"Requested operation is not valid: network {network.name!r} is not active")
         network.live_xml = None
+        self.machine.released_ports |= self._ports_on(network)
         if not network.persistent:
             del self.machine.networks[uuid]
 
@@ -187,7 +201,7 @@ def _in_namespace(element: etree._Element, namespace: str) -> etree._Element:
     return named
 
 
-def _record(network: Network) -> NetworkRecord:
+def _record(network: Network, *, ports: frozenset[str] | None) -> NetworkRecord:
     return NetworkRecord(
         uuid=network.uuid,
         name=network.name,
@@ -196,6 +210,7 @@ def _record(network: Network) -> NetworkRecord:
         autostart=network.autostart,
         xml=network.xml,
         live_xml=network.live_xml,
+        ports=ports,
     )
 
 
@@ -252,6 +267,10 @@ def _check_services(root: etree._Element, name: str) -> None:
     dns = root.find("dns")
     if dns is not None and dns.get("enable") == "no" and len(dns):
         raise HostError(f"XML error: Extra data in disabled network {name!r}")
+    for txt in root.iterfind("dns/txt"):
+        _check_txt(txt, name)
+    if len(root.findall("portgroup[@default='yes']")) > 1:
+        raise HostError(f"XML error: network {name!r} has multiple default <portgroup> elements")
     for srv in root.iterfind("dns/srv"):
         _check_srv(srv, name)
     for ip in root.iterfind("ip"):
@@ -337,6 +356,56 @@ def _edit_dns_srv(root: etree._Element, srv: etree._Element, command: str, index
     dns.remove(same[0])
     if not len(dns):
         root.remove(dns)
+
+
+def _edit_dns_txt(root: etree._Element, txt: etree._Element, command: str, index: int, name: str) -> None:
+    """Only the name counts."""
+    if command == "modify":
+        raise HostError("Operation not supported: DNS TXT records cannot be modified, only added or deleted")
+    _check_txt(txt, name)
+    dns = root.find("dns")
+    same = [] if dns is None else [old for old in dns.findall("txt") if old.get("name") == txt.get("name")]
+    if command == "add":
+        if same:
+            raise HostError(f"Requested operation is not valid: there is already a DNS TXT record in network {name}")
+        if dns is None:
+            dns = etree.Element("dns")
+            root.append(dns)
+            root[:] = sorted(root, key=lambda child: _ORDER.index(child.tag) if child.tag in _ORDER else 99)
+        dns.append(txt)
+        return
+    if not same:
+        raise HostError(f"Requested operation is not valid: couldn't locate a matching DNS TXT record in {name}")
+    assert dns is not None
+    dns.remove(same[0])
+    if not len(dns):
+        root.remove(dns)
+
+
+def _check_txt(txt: etree._Element, name: str) -> None:
+    if not txt.get("name") or " " in txt.get("name", ""):
+        raise HostError(f"XML error: missing or prohibited DNS TXT record name in network {name}")
+
+
+def _edit_port_group(root: etree._Element, group: etree._Element, command: str, index: int, name: str) -> None:
+    """The name counts, and there is one default at most."""
+    if not group.get("name"):
+        raise HostError("XML error: A portgroup must have a name")
+    groups = root.findall("portgroup")
+    same = next((old for old in groups if old.get("name") == group.get("name")), None)
+    default = next((old for old in groups if old.get("default") == "yes"), None)
+    if same is None and command != "add":
+        raise HostError(f"Requested operation is not valid: couldn't find a portgroup entry in network {name!r}")
+    if same is not None and command == "add":
+        raise HostError(f"Requested operation is not valid: there is an existing portgroup entry in network {name!r}")
+    if command != "delete" and group.get("default") == "yes" and default is not None and default is not same:
+        raise HostError(f"Requested operation is not valid: a different portgroup is the default of {name!r} already")
+    if command == "add":
+        root.append(group)
+    elif command == "modify":
+        root.replace(same, group)
+    else:
+        root.remove(same)
 
 
 def _choose_ip(root: etree._Element, host: etree._Element, command: str, index: int, name: str) -> etree._Element:

@@ -80,7 +80,18 @@ class StorageCalls(Wire):
 
     @mutates
     def build_pool(self, name: str) -> None:
-        self.machine.make_directory(self.find_pool(name).path)
+        pool = self.find_pool(name)
+        if pool.active:
+            raise HostError(f"Requested operation is not valid: storage pool {name!r} is already active")
+        self.machine.make_directory(pool.path)
+        said = parse(pool.xml, root="pool").find("target/permissions")
+        if said is not None:
+            held = self._modes(pool.path)
+            tags = zip(("mode", "owner", "group"), held, strict=True)
+            self.machine.modes[pool.path] = tuple(said.findtext(tag) or old for tag, old in tags)
+
+    def _modes(self, path: str) -> tuple[str, str, str]:
+        return self.machine.modes.get(path, ("0711", "0", "0"))
 
     @mutates
     def start_pool(self, name: str) -> None:
@@ -246,8 +257,11 @@ class StorageCalls(Wire):
             etree.SubElement(root, "source").text = "\n  "
         target = root.find("target")
         assert target is not None
-        if current and target.find("permissions") is None:
-            _add(etree.SubElement(target, "permissions"), mode="0711", owner="0", group="0")
+        if current:
+            for said in target.findall("permissions"):
+                target.remove(said)
+            mode, owner, group = self._modes(pool.live_path or pool.path)
+            _add(etree.SubElement(target, "permissions"), mode=mode, owner=owner, group=group)
         return PoolRecord(
             uuid=pool.uuid,
             name=pool.name,

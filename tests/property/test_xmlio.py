@@ -460,4 +460,6 @@ def test_reading_writing_and_reading_is_a_fixpoint(kind: str, xml: str) -> None:
     again = READ[kind](written)
     if isinstance(config, DomainConfig):
         config = replace(config, video=config.video or again.video)
+    if isinstance(config, NetworkConfig):  # what a port group says more is what vmstack does not write
+        config = replace(config, port_groups=tuple(replace(group, more=False) for group in config.port_groups))
     assert again == config

@@ -275,6 +275,8 @@ CALLS: dict[str, tuple[str, ...]] = {
     "SetDescription": ("set_description",),
     "AttachDevice": ("attach_device",),
     "DetachDevice": ("detach_device",),
+    "PlugNics": ("update_device",),
+    "RebuildPool": ("stop_pool", "define_pool", "build_pool", "start_pool"),
     "ResizeDisk": ("resize_disk",),
     "StampDomain": ("set_domain_metadata",),
     "UndefineDomain": ("undefine_domain",),

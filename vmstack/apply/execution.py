@@ -182,9 +182,14 @@ class Execution:
             return
         journal = self._journals[step.host]
         if step.flush:
-            journal.mark(step.marks, built=ended.result.built, durable=partial(self._seal, ended))
+            journal.mark(
+                step.marks,
+                built=ended.result.built,
+                modified=ended.result.modified,
+                durable=partial(self._seal, ended),
+            )
             return
-        journal.mark(step.marks, built=ended.result.built)
+        journal.mark(step.marks, built=ended.result.built, modified=ended.result.modified)
         self._succeed(ended)
 
     def _seal(self, ended: _Ended, error: VmstackError | None) -> None:

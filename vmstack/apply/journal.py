@@ -54,10 +54,18 @@ class Journal:
         """Take out what was announced and turned out to be somebody else's. Durable, and raises, as `announce`."""
         self._write_now(lambda: self._entries.pop(slot, None))
 
-    def mark(self, marks: Sequence[LedgerMark], *, built: bool = False, durable: Durable | None = None) -> None:
+    def mark(
+        self,
+        marks: Sequence[LedgerMark],
+        *,
+        built: bool = False,
+        modified: str | None = None,
+        durable: Durable | None = None,
+    ) -> None:
         """Record what a finished step means; `durable` is called once it is on the host, with an error if it is not.
 
-        Without `durable` the write may be late, and its failure shows at `close`.
+        `built` and `modified` are what the step's effect told. Without `durable` the write may be late, and its failure
+        shows at `close`.
         """
         with self._wake:
             for mark in marks:
@@ -66,7 +74,7 @@ class Journal:
                 elif mark.action == "pending":
                     self._entries[mark.entry.slot] = mark.entry
                 else:
-                    self._entries[mark.entry.slot] = _ready(mark.entry, built=built)
+                    self._entries[mark.entry.slot] = _ready(mark.entry, built=built, modified=modified)
             self._write_soon(durable)
 
     def close(self) -> None:
@@ -83,9 +91,9 @@ class Journal:
         if self._thread is not None:
             self._thread.join()
 
-    def conclude(self, *, outputs: dict[str, StoredOutput], run: RunRecord) -> None:
-        """After `close`: store the outputs and who applied last."""
-        self._ledger = msgspec.structs.replace(self._ledger, outputs=outputs, last_run=run)
+    def conclude(self, *, outputs: dict[str, StoredOutput], run: RunRecord, made: dict[str, int]) -> None:
+        """After `close`: store the outputs, who applied last, and which VMs and networks are there now."""
+        self._ledger = msgspec.structs.replace(self._ledger, outputs=outputs, last_run=run, made=made)
         self._write()
 
     def release(self) -> bool:
@@ -159,6 +167,7 @@ class Journal:
         return failure
 
 
-def _ready(entry: LedgerEntry, *, built: bool) -> LedgerEntry:
+def _ready(entry: LedgerEntry, *, built: bool, modified: str | None) -> LedgerEntry:
     made = entry.built or (built and entry.role == "pool")
-    return msgspec.structs.replace(entry, state=EntryState.READY, built=made)
+    written = modified if entry.role == "seed" else None
+    return msgspec.structs.replace(entry, state=EntryState.READY, built=made, modified=written)

@@ -14,12 +14,14 @@ from vmstack.hosts.lookout import Lookout
 from vmstack.hosts.observe import observe
 from vmstack.images.store import ImageStore
 from vmstack.model.base import Data
+from vmstack.model.drift import DriftReport
 from vmstack.model.graph import DesiredGraph, Output
 from vmstack.model.identity import Key, Kind, StackId
 from vmstack.model.observed import ImageFacts, Observed
 from vmstack.model.ownership import LockInfo
 from vmstack.model.plan import Plan
 from vmstack.model.specs import HostSpec, ImageSpec
+from vmstack.plan.drift import find_drift
 from vmstack.plan.image_needs import image_needs
 from vmstack.plan.placement import place
 from vmstack.plan.planner import make_plan
@@ -176,6 +178,24 @@ def plan_stack(
     plan = make_plan(placed, observed, policy=policy, images=images)
     check_documents(plan, placed, observed)
     return Planned(desired=placed, observed=observed, plan=plan)
+
+
+def find_stack_drift(
+    desired: DesiredGraph,
+    drivers: Mapping[str, Driver],
+    *,
+    store: ImageStore,
+    progress: ImageProgress,
+    seen: Callable[[Observed], None] | None = None,
+    lookout: Lookout | None = None,
+) -> DriftReport:
+    """Observe, place, and find what others changed since the last apply. The arguments are those of `plan_stack`."""
+    observed = observe_stack(desired, drivers, lookout=lookout)
+    if seen is not None:
+        seen(observed)
+    placed = settle(place(desired, observed), observed)
+    images = resolve_images(placed, observed, store=store, need_files=False, progress=progress)
+    return find_drift(placed, observed, images=images)
 
 
 def read_outputs(drivers: Mapping[str, Driver], *, stack: StackId) -> dict[str, Output] | None:

@@ -119,7 +119,7 @@ def _settle(result: ApplyResult, journals: Mapping[str, Journal], *, run: RunRec
             if host in plan.releases and result.converged:
                 journal.release()
             elif host in plan.ledgers and result.converged:
-                journal.conclude(outputs=outputs, run=run)
+                journal.conclude(outputs=outputs, run=run, made=plan.made.get(host, {}))
         except VmstackError as error:
             troubles.append(error)
     return troubles

@@ -50,7 +50,7 @@ from vmstack.plan.policy import PlanPolicy, later_policy
 from vmstack.plan.selection import wanted_part
 
 if TYPE_CHECKING:
-    from vmstack.cli.saving import Approval
+    from vmstack.cli.approving import Approval
 
 _CONSENT: Final = "yes"
 # A value that is known in one wave may be needed for the next. Programs have chains of two or three.
@@ -83,7 +83,7 @@ def apply_stack(
 
     With an `approval` nothing is asked, and no other plan is applied than the approved one.
     """
-    with streaming(terminal, json=json, into=json_into) as events:
+    with streaming(terminal, json=json, into=json_into, destroy=policy.destroy) as events:
         return _apply(
             target,
             terminal,

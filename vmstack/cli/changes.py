@@ -29,7 +29,7 @@ _SYMBOLS: Final = {
     Operation.ADOPT: ("  =", "cyan", "take over as it is", "will be taken over as it is"),
     Operation.NOOP: ("   ", "dim", "no change", "does not change"),
 }
-_CLASSES: Final = {
+CLASSES: Final = {
     Disruption.NONE: "",
     Disruption.LIVE: "live",
     Disruption.NEXT_BOOT: "takes effect at the next boot",
@@ -102,12 +102,12 @@ def render_diagnostics(diagnostics: Iterable[Diagnostic], terminal: Terminal) ->
 def _render_change(change: Change, terminal: Terminal, *, brief: bool) -> Iterator[str]:
     symbol, colour, _, words = _SYMBOLS[change.operation]
     address = escape(str(change.key))
-    consequence = _CLASSES[change.disruption]
+    consequence = CLASSES[change.disruption]
     suffix = f" ({consequence})" if consequence else ""
     if brief and change.operation in (Operation.CREATE, Operation.DELETE):
-        yield f"{terminal.paint(symbol, colour)} {address}{terminal.paint(suffix, *_class_style(change.disruption))}"
+        yield f"{terminal.paint(symbol, colour)} {address}{terminal.paint(suffix, *class_style(change.disruption))}"
         return
-    yield terminal.paint(f"  # {address} {words}", "bold") + terminal.paint(suffix, *_class_style(change.disruption))
+    yield terminal.paint(f"  # {address} {words}", "bold") + terminal.paint(suffix, *class_style(change.disruption))
     for reason in change.reasons:
         yield terminal.paint(f"  # {escape(reason)}", "dim")
     subject = f"{change.key.kind.value} {show_value(change.key.name)} on {escape(change.host)}"
@@ -128,9 +128,9 @@ def _render_field(field: FieldChange, change: Change, terminal: Terminal) -> str
     else:
         symbol, colour, value = "~", "yellow", f"{before} -> {after}"
     line = f"      {terminal.paint(symbol, colour)} {path}: {value}"
-    if change.operation in (Operation.UPDATE, Operation.REPLACE) and _CLASSES[field.disruption]:
-        consequence = f"({_CLASSES[field.disruption]})"
-        line += "   " + terminal.paint(consequence, *_class_style(field.disruption))
+    if change.operation in (Operation.UPDATE, Operation.REPLACE) and CLASSES[field.disruption]:
+        consequence = f"({CLASSES[field.disruption]})"
+        line += "   " + terminal.paint(consequence, *class_style(field.disruption))
     return f"{line}   # {escape(field.note)}" if field.note else line
 
 
@@ -206,7 +206,8 @@ def _enumerate(names: list[str]) -> str:
     return shown if len(names) <= 12 else f"{shown} and {len(names) - 12} more"
 
 
-def _class_style(disruption: Disruption) -> tuple[str, ...]:
+def class_style(disruption: Disruption) -> tuple[str, ...]:
+    """How the words of a class are painted."""
     if disruption is Disruption.DATA_LOSS:
         return ("bold", "red")
     return ("yellow",) if disruption.rank >= Disruption.RESTART.rank else ("dim",)

@@ -62,10 +62,11 @@ _REASONS: Final = {
 
 
 class EventStream:
-    """Writes events to a text file as they come. Called from one thread."""
+    """Writes events to a text file as they come. Called from one thread. `destroy`: all of the stack is to go."""
 
-    def __init__(self, out: TextIO, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, out: TextIO, *, destroy: bool = False, clock: Callable[[], float] = monotonic) -> None:
         self._out = out
+        self._destroy = destroy
         self._clock = clock
         self._tracker = Tracker()
         self._told: dict[int, float] = {}
@@ -87,13 +88,13 @@ class EventStream:
         """The first line: who writes, and which formats these are."""
         self.write("version", f"vmstack {__version__}", vmstack=__version__, terraform=TERRAFORM_VERSION, ui=UI_VERSION)
 
-    def tell_plan(self, plan: Plan, *, destroy: bool = False) -> None:
+    def tell_plan(self, plan: Plan) -> None:
         """What is planned: a line for each change, and the sum."""
         for change in plan.changes:
             self.write(
                 "planned_change",
                 f"{address_of(change.key)}: Plan to {_ACTIONS[change.operation]}",
-                change=_planned(change, destroy=destroy),
+                change=_planned(change, destroy=self._destroy),
             )
         add, modify, remove = count_changes(plan.changes)
         counts = {"add": add, "change": modify, "remove": remove, "operation": "plan"}
@@ -195,13 +196,15 @@ class EventStream:
 
 
 @contextmanager
-def streaming(terminal: Terminal, *, json: bool, into: Path | None = None) -> Iterator[EventStream | None]:
+def streaming(
+    terminal: Terminal, *, json: bool, into: Path | None = None, destroy: bool = False
+) -> Iterator[EventStream | None]:
     """The stream that was asked for, begun: to `out` with `json`, or to a file beside what people are shown.
 
     A failure inside is told in it, too. Raises `InputError` where the file cannot be written.
     """
     if into is None:
-        stream = EventStream(terminal.out) if json else None
+        stream = EventStream(terminal.out, destroy=destroy) if json else None
         with _failing(stream):
             yield stream
         return
@@ -212,7 +215,7 @@ def streaming(terminal: Terminal, *, json: bool, into: Path | None = None) -> It
     except OSError as error:
         raise InputError(f"--json-into: {into} cannot be written: {error.strerror}") from None
     with file:
-        stream = EventStream(file)
+        stream = EventStream(file, destroy=destroy)
         with _failing(stream):
             yield stream
 

@@ -139,7 +139,7 @@ def apply(
     )
     limits = limits_of(max_disruption, max_deletes)
     if folder is not None and is_plan_file(folder):
-        from vmstack.cli.saving import apply_saved, open_approval
+        from vmstack.cli.approving import apply_saved, open_approval
 
         where = target_of(elsewhere or Path(), stack, config, connect)
         return apply_saved(
@@ -201,6 +201,24 @@ def destroy(
 
 app.command(name="import")(import_)
 app.command()(discover)
+
+
+@app.command()
+def drift(
+    folder: Folder = None,
+    elsewhere: FolderOption = None,
+    stack: StackName = None,
+    config: Config = None,
+    connect: ConnectTo = None,
+    json: AsJson = False,
+    no_color: NoColor = False,
+) -> int:
+    """Show what others changed since the last apply; exit 2 when there is something."""
+    from vmstack.cli.drifting import show_drift
+
+    return show_drift(
+        target_of(folder_of(folder, elsewhere), stack, config, connect), open_terminal(no_color=no_color), json=json
+    )
 
 
 @app.command()

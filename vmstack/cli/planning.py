@@ -82,7 +82,7 @@ def show_plan(
     """
     if out is not None:
         check_destination(out)
-    with streaming(terminal, json=False, into=json_into) as events:
+    with streaming(terminal, json=False, into=json_into, destroy=policy.destroy) as events:
         return _show_plan(
             target,
             terminal,
@@ -129,7 +129,7 @@ def _show_plan(
                         resolution="take it over first, with vmstack apply; then plan what is left",
                     )
                 if events is not None:
-                    _stream_plan(adoption.plan, events, destroy=False)
+                    _stream_plan(adoption.plan, events)
                 return _show_adoption(adoption, desired, target, terminal, json=json, code=code)
             planned = pipeline.plan_stack(
                 desired,
@@ -152,7 +152,7 @@ def _show_plan(
         )
     tell_plan(judgement.plan, terminal, document=document, destroy=policy.destroy)
     if events is not None:
-        _stream_plan(judgement.told(), events, destroy=policy.destroy)
+        _stream_plan(judgement.told(), events)
     tell_refusals(judgement, terminal)
     if judgement.refusals and out is not None:
         terminal.tell("The plan is not saved.")
@@ -171,9 +171,9 @@ def _show_plan(
     return code
 
 
-def _stream_plan(plan: Plan, events: EventStream, *, destroy: bool) -> None:
+def _stream_plan(plan: Plan, events: EventStream) -> None:
     events.tell_diagnostics(plan.diagnostics)
-    events.tell_plan(plan, destroy=destroy)
+    events.tell_plan(plan)
     events.tell_planned_outputs(plan)
 
 

@@ -21,6 +21,7 @@ _DOING: Final = {
     "SetMemory": "setting memory", "AttachDevice": "attaching device", "DetachDevice": "detaching device",
     "DefineChecked": "defining domain", "UpdateDevice": "changing device", "SetIoTune": "limiting disk",
     "SetIoThreads": "setting I/O threads", "SetPassword": "setting password",
+    "PlugNics": "plugging NICs in", "RebuildPool": "setting permissions",
     "ResizeDisk": "growing disk", "UndefineDomain": "undefining domain", "AwaitReady": "booting, waiting until ready",
     "AwaitLease": "booting, waiting for an address", "AwaitHealthy": "checking its health",
     "RunHook": "running a hook of the program",

@@ -1,7 +1,7 @@
 """Domains over libvirt."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -12,6 +12,7 @@ from vmstack.errors import NotFoundError
 from vmstack.hosts.driver import DomainRecord, State
 from vmstack.hosts.link import Calls
 from vmstack.hosts.passwords import keep_passwords
+from vmstack.model.compute import parse_cpus
 from vmstack.model.hardware import IoTuneSpec
 from vmstack.xmlio.safe import Element, parse_xml, serialise
 from vmstack.xmlio.stamp import PREFIX
@@ -143,6 +144,25 @@ class DomainCalls(Calls):
         self._on_domain(
             "set the description of domain", uuid, lambda handle: handle.setMetadata(kind, text, None, None, flags)
         )
+
+    def set_title(self, uuid: str, text: str | None, *, live: bool) -> None:
+        kind, flags = libvirt.VIR_DOMAIN_METADATA_TITLE, affect(live=live, config=True)
+        self._on_domain(
+            "set the title of domain", uuid, lambda handle: handle.setMetadata(kind, text, None, None, flags)
+        )
+
+    def tune_domain(self, uuid: str, values: Mapping[str, int], *, live: bool, config: bool) -> None:
+        def tune(handle: Any) -> None:
+            for wanted, flag in ((live, libvirt.VIR_DOMAIN_AFFECT_LIVE), (config, libvirt.VIR_DOMAIN_AFFECT_CONFIG)):
+                if wanted:  # libvirt refuses both at once
+                    handle.setSchedulerParametersFlags(dict(values), flag)
+
+        self._on_domain("tune domain", uuid, tune)
+
+    def pin_vcpu(self, uuid: str, vcpu: int, *, cpus: str, live: bool, config: bool) -> None:
+        members, flags = parse_cpus(cpus), affect(live=live, config=config)
+        mask = tuple(number in members for number in range(max(members) + 1))
+        self._on_domain("pin a vcpu of domain", uuid, lambda handle: handle.pinVcpuFlags(vcpu, mask, flags))
 
     def attach_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None:
         flags = affect(live=live, config=config)

@@ -8,10 +8,11 @@ retrying) or `HostError`; `NotFoundError` and `ExistsError` where said. Methods 
 Capacities and offsets are bytes, memory is KiB, timeouts are seconds.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, Protocol
 
 from vmstack.model.base import Data
+from vmstack.model.effects import NetworkSection
 from vmstack.model.hardware import IoTuneSpec
 from vmstack.model.observed import HostFacts
 
@@ -32,6 +33,8 @@ class DomainRecord(Data, frozen=True, kw_only=True):
 
 
 class NetworkRecord(Data, frozen=True, kw_only=True):
+    """A network. `ports` are the UUIDs of what is plugged in, `None` where it is off or the daemon does not tell."""
+
     uuid: str
     name: str
     active: bool
@@ -39,6 +42,7 @@ class NetworkRecord(Data, frozen=True, kw_only=True):
     autostart: bool
     xml: str
     live_xml: str | None
+    ports: frozenset[str] | None = None
 
 
 class PoolRecord(Data, frozen=True, kw_only=True):
@@ -155,7 +159,7 @@ class Driver(Protocol):
         uuid: str,
         *,
         command: Literal["add", "modify", "delete"],
-        section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"],
+        section: NetworkSection,
         xml: str,
         parent_index: int,
         live: bool,
@@ -197,6 +201,9 @@ class Driver(Protocol):
     def set_vcpus(self, uuid: str, count: int, *, live: bool, config: bool) -> None: ...
     def set_memory(self, uuid: str, kib: int, *, live: bool, config: bool) -> None: ...
     def set_description(self, uuid: str, text: str | None, *, live: bool) -> None: ...
+    def set_title(self, uuid: str, text: str | None, *, live: bool) -> None: ...
+    def tune_domain(self, uuid: str, values: Mapping[str, int], *, live: bool, config: bool) -> None: ...
+    def pin_vcpu(self, uuid: str, vcpu: int, *, cpus: str, live: bool, config: bool) -> None: ...
     def attach_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None: ...
     def detach_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None: ...  # live: asks, does not wait
     def update_device(self, uuid: str, xml: str, *, live: bool, config: bool) -> None:

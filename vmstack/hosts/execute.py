@@ -18,6 +18,7 @@ from vmstack.model.base import Data
 from vmstack.model.effects import AnyEffect
 from vmstack.model.hooks import Hook
 from vmstack.model.readiness import GuestReport
+from vmstack.xmlio.volume import read_modified
 
 Report = Callable[[str, int, int], None]
 
@@ -39,11 +40,13 @@ class Supply(Protocol):
 
 
 class EffectResult(Data, frozen=True, kw_only=True):
-    """What apply learns from an effect. `built`: a pool's directory was made; `notes` are sentences for people."""
+    """What apply learns from an effect. `built`: a pool's directory was made; `notes` are sentences for people.
+    `modified` is when an uploaded seed was written, by the host's clock."""
 
     built: bool = False
     guest: GuestReport | None = None
     notes: tuple[str, ...] = ()
+    modified: str | None = None
 
 
 def execute(
@@ -62,6 +65,8 @@ def execute(
     match effect:
         case effects.DefinePool():
             patience.insist(lambda: driver.define_pool(effect.xml))
+        case effects.RebuildPool():
+            storage.rebuild_pool(effect)
         case effects.StartPool():
             return EffectResult(built=storage.start_pool(effect))
         case effects.SetPoolAutostart():
@@ -78,6 +83,7 @@ def execute(
         case effects.UploadSeed():
             content = supply.seed(effect.digest)
             storage.upload(effect.pool, effect.volume, chunks=(content,), length=len(content))
+            return EffectResult(modified=read_modified(driver.volume(effect.pool, effect.volume).xml))
         case effects.ResizeVolume():
             storage.resize_volume(effect)
         case effects.DeleteVolume():
@@ -118,6 +124,14 @@ def execute(
             return EffectResult(notes=domain.set_memory(effect))
         case effects.SetDescription():
             patience.insist(lambda: driver.set_description(effect.uuid, effect.description, live=effect.live))
+        case effects.SetTitle():
+            patience.insist(lambda: driver.set_title(effect.uuid, effect.title, live=effect.live))
+        case effects.TuneDomain():
+            patience.insist(lambda: driver.tune_domain(effect.uuid, effect.values, live=effect.live, config=True))
+        case effects.PinVcpu():
+            patience.insist(
+                lambda: driver.pin_vcpu(effect.uuid, effect.vcpu, cpus=effect.cpus, live=effect.live, config=True)
+            )
         case effects.AttachDevice():
             device.attach(effect)
         case effects.DetachDevice():
@@ -131,6 +145,8 @@ def execute(
         case effects.SetPassword():
             password = None if effect.password is None else supply.password(effect.password)
             device.set_password(effect, password=password)
+        case effects.PlugNics():
+            device.plug(effect)
         case effects.ResizeDisk():
             patience.insist(lambda: driver.resize_disk(effect.uuid, effect.disk, capacity=effect.capacity))
         case effects.StampDomain():

@@ -5,9 +5,19 @@ from typing import Final
 from vmstack.errors import GuestError, HostError
 from vmstack.hosts.attempts import Patience
 from vmstack.hosts.driver import DomainRecord, Driver
-from vmstack.model.effects import AttachDevice, DetachDevice, SetIoThreads, SetIoTune, SetPassword, UpdateDevice
+from vmstack.model.effects import (
+    AttachDevice,
+    DetachDevice,
+    PlugNics,
+    SetIoThreads,
+    SetIoTune,
+    SetPassword,
+    UpdateDevice,
+)
 from vmstack.xmlio.domain import read_domain
 from vmstack.xmlio.host_devices import read_host_devices
+from vmstack.xmlio.network import read_network
+from vmstack.xmlio.plugging import plugging_documents
 from vmstack.xmlio.safe import Element, drop_attributes, parse_xml, serialise, set_attribute
 
 # Of these a domain has one, as far as vmstack goes.
@@ -67,6 +77,22 @@ class DeviceEffects:
         known = parse_xml(xml, what="a domain").findall(f"devices/{device.tag}")
         own = next((item for item in known if _identity(item) == _identity(device)), None)
         return effect.xml if own is None else serialise(own)
+
+    def plug(self, effect: PlugNics) -> None:
+        """Put the NICs back on the bridge; a guest that went off meanwhile has them there at its next start."""
+        network = self._driver.network(effect.network)
+        record = self._driver.domain(effect.uuid)
+        if record.live_xml is None:
+            return
+        if network.live_xml is None:
+            raise HostError(f"network {network.name} is not active", resolution="make a new plan; it was stopped")
+        bridge = read_network(network.live_xml).bridge or ""
+        for mac in effect.macs:
+            documents = plugging_documents(
+                record.live_xml, record.xml, mac=mac, network=network.name, bridge=bridge, ports=network.ports
+            )
+            for xml in documents:
+                self._driver.update_device(effect.uuid, xml, live=True, config=False)
 
     def update(self, effect: UpdateDevice) -> None:
         """Change the device in place. Raises `GuestError` where the guest holds the tray of a drive shut."""

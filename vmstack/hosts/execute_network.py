@@ -10,16 +10,20 @@ from vmstack.hosts.driver import Driver
 from vmstack.model.effects import StampNetwork, UpdateNetwork
 from vmstack.xmlio.safe import parse_xml
 from vmstack.xmlio.stamp import NAMESPACE
+from vmstack.xmlio.traffic import read_port_group
 
 _PATHS: Final = {
     "ip-dhcp-host": "ip/dhcp/host",
     "ip-dhcp-range": "ip/dhcp/range",
     "dns-host": "dns/host",
     "dns-srv": "dns/srv",
+    "dns-txt": "dns/txt",
+    "portgroup": "portgroup",
 }
 # What makes entries different ones; a lease time, for one, does not.
 _ATTRIBUTES: Final = (
     "ip", "name", "id", "start", "end", "service", "protocol", "domain", "target", "port", "priority", "weight",
+    "value",
 )  # fmt: skip
 
 
@@ -82,6 +86,8 @@ def _holds(xml: str, effect: UpdateNetwork) -> bool:
 
 def _meaning(entry: etree._Element) -> tuple[object, ...]:
     """What an entry says, however it is written. libvirt leaves out zeros."""
+    if entry.tag == "portgroup":
+        return ("portgroup", read_port_group(entry))
     names = frozenset((child.text or "").strip() for child in entry.findall("hostname"))
     mac = (entry.get("mac") or "").lower()
     return (mac, names, *(entry.get(name) if entry.get(name) != "0" else None for name in _ATTRIBUTES))

@@ -8,7 +8,15 @@ from vmstack.errors import ExistsError, HostBusyError, HostError, NotFoundError
 from vmstack.hosts.attempts import Patience
 from vmstack.hosts.driver import Driver, VolumeRecord
 from vmstack.model.configs import VolumeConfig
-from vmstack.model.effects import CopyVolume, CreateVolume, DeleteVolume, RemovePool, ResizeVolume, StartPool
+from vmstack.model.effects import (
+    CopyVolume,
+    CreateVolume,
+    DeleteVolume,
+    RebuildPool,
+    RemovePool,
+    ResizeVolume,
+    StartPool,
+)
 from vmstack.xmlio.pool import read_pool
 from vmstack.xmlio.volume import read_volume
 
@@ -56,6 +64,15 @@ class StorageEffects:
             built = True
             self._patience.insist(lambda: self._driver.start_pool(name))
         return built
+
+    def rebuild_pool(self, effect: RebuildPool) -> None:
+        """Stop, define, build and start the pool. A run that ends between these leaves it off, or as it was."""
+        name = effect.pool
+        if self._driver.pool(name).active:
+            self._patience.settle(lambda: self._driver.stop_pool(name), done=lambda: not self._driver.pool(name).active)
+        self._patience.insist(lambda: self._driver.define_pool(effect.xml))
+        self._patience.insist(lambda: self._driver.build_pool(name))
+        self._patience.settle(lambda: self._driver.start_pool(name), done=lambda: self._driver.pool(name).active)
 
     def remove_pool(self, effect: RemovePool) -> tuple[str, ...]:
         """Stop and undefine the pool; return what people should know of its directory."""

@@ -20,7 +20,8 @@ def network_fingerprint(record: NetworkRecord) -> str:
 
 def pool_fingerprint(record: PoolRecord, config: PoolConfig | None = None) -> str:
     """Of what the pool is, not of what is in it. `config` spares reading the XML again."""
-    return fingerprint(_encode(config or read_pool(record.xml)), str(record.active), str(record.autostart))
+    config = msgspec.structs.replace(config or read_pool(record.xml), permissions=None)
+    return fingerprint(_encode(config), str(record.active), str(record.autostart))
 
 
 def volume_fingerprint(record: VolumeRecord, config: VolumeConfig | None = None) -> str:

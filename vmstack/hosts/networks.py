@@ -9,6 +9,7 @@ import libvirt
 from vmstack.hosts.driver import NetworkRecord
 from vmstack.hosts.link import Calls
 from vmstack.hosts.network_metadata import replace_metadata
+from vmstack.model.effects import NetworkSection
 from vmstack.xmlio.safe import parse_xml
 from vmstack.xmlio.stamp import PREFIX
 
@@ -28,6 +29,8 @@ _SECTIONS: Final = {
     "ip-dhcp-range": libvirt.VIR_NETWORK_SECTION_IP_DHCP_RANGE,
     "dns-host": libvirt.VIR_NETWORK_SECTION_DNS_HOST,
     "dns-srv": libvirt.VIR_NETWORK_SECTION_DNS_SRV,
+    "dns-txt": libvirt.VIR_NETWORK_SECTION_DNS_TXT,
+    "portgroup": libvirt.VIR_NETWORK_SECTION_PORTGROUP,
 }
 
 
@@ -71,7 +74,7 @@ class NetworkCalls(Calls):
         uuid: str,
         *,
         command: Literal["add", "modify", "delete"],
-        section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"],
+        section: NetworkSection,
         xml: str,
         parent_index: int,
         live: bool,
@@ -120,7 +123,16 @@ class NetworkCalls(Calls):
                 autostart=autostart,
                 xml=handle.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE),
                 live_xml=handle.XMLDesc(0) if active else None,
+                ports=self._ports(handle) if active else None,
             )
+
+    def _ports(self, handle: Any) -> frozenset[str] | None:
+        try:
+            return frozenset(port.UUIDString() for port in handle.listAllPorts(0))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:  # before libvirt 5.5
+                return None
+            raise
 
     def _list_networks(self, flags: int) -> list[Any]:
         with self._link.doing("list networks"):

@@ -10,6 +10,7 @@ from vmstack.hosts.driver import DomainRecord, Driver, NetworkRecord, PoolRecord
 from vmstack.hosts.fingerprints import network_fingerprint, pool_fingerprint, volume_fingerprint
 from vmstack.hosts.ledger import USAGE_PREFIX, split_ledgers
 from vmstack.hosts.lock import decode_lock, lock_usage
+from vmstack.hosts.recognition import Recognition
 from vmstack.model.identity import StackId
 from vmstack.model.observed import (
     HostSnapshot,
@@ -23,15 +24,17 @@ from vmstack.model.observed import (
 from vmstack.xmlio.disk import directories_of, locate_volumes
 from vmstack.xmlio.domain import count_free_ports, read_domain
 from vmstack.xmlio.network import read_network
+from vmstack.xmlio.plugging import unplugged_nics
 from vmstack.xmlio.pool import read_pool
 from vmstack.xmlio.safe import parse_xml
 from vmstack.xmlio.stamp import read_stamp
-from vmstack.xmlio.volume import read_volume
+from vmstack.xmlio.volume import read_modified, read_volume
 
 # A fleet's hosts are read at the same time; beyond this many the local processor is the limit.
 _HOSTS_AT_ONCE: Final = 16
 _KINDS_AT_ONCE: Final = 5
 _NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_PORTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
 _Record = TypeVar("_Record", DomainRecord, NetworkRecord, PoolRecord, VolumeRecord)
 
 
@@ -79,15 +82,24 @@ def observe_host(
             for record in _by_name(pools.result())
         ]
         directories = directories_of(read_pool(record.xml) for record in pools.result())
+        ports = {record.name: record.ports for record in networks.result() if record.ports is not None}
+        known = Recognition(stack, ledger)
         return HostSnapshot(
             host=host,
             facts=facts.result(),
             domains=tuple(
-                observed_domain(record, stack=stack, deep=_is_among(record, scope), directories=directories)
+                observed_domain(
+                    record,
+                    stack=stack,
+                    deep=_is_among(record, scope),
+                    directories=directories,
+                    ports=ports,
+                    known=known,
+                )
                 for record in _by_name(domains.result())
             ),
             networks=tuple(
-                observed_network(record, stack=stack, deep=_is_among(record, scope))
+                observed_network(record, stack=stack, deep=_is_among(record, scope), known=known)
                 for record in _by_name(networks.result())
             ),
             pools=tuple(pool for pool in (future.result() for future in furnished) if pool is not None),
@@ -119,16 +131,26 @@ def _furnish(
 
 
 def observed_domain(
-    record: DomainRecord, *, stack: StackId, deep: bool = False, directories: Mapping[str, str] = _NOWHERE
+    record: DomainRecord,
+    *,
+    stack: StackId,
+    deep: bool = False,
+    directories: Mapping[str, str] = _NOWHERE,
+    ports: Mapping[str, frozenset[str]] = _NO_PORTS,
+    known: Recognition | None = None,
 ) -> ObservedDomain:
-    """Read a domain's record, `deep` as if it were the stack's. `directories` are the pools' paths.
+    """Read a domain's record, `deep` as if it were the stack's. `directories` are the pools' paths, `ports` the UUIDs
+    of what is plugged into active networks, by their names, `known` is what to go by where its stamp is missing or was
+    changed.
 
     `DocumentError` when its XML is not to be understood.
     """
     root = parse_xml(record.xml, what=f"the XML of domain {record.name}")
-    stamp = read_stamp(root)
-    ours = deep or (stamp is not None and stamp.path.startswith(f"{stack}/"))
     live = None if record.live_xml is None else parse_xml(record.live_xml, what=f"the live XML of {record.name}")
+    stamp = read_stamp(root)
+    if known is not None:
+        stamp = known.recognise(stamp, uuid=record.uuid)
+    ours = deep or (stamp is not None and stamp.path.startswith(f"{stack}/"))
     for each in (root, live):
         if each is not None:
             locate_volumes(each, directories=directories)
@@ -144,18 +166,23 @@ def observed_domain(
         stamp=stamp,
         has_managed_save=record.has_managed_save,
         free_ports=None if live is None else count_free_ports(live),
+        unplugged=() if live is None else unplugged_nics(live, ports=ports),
         xml=record.xml if ours else "",
         live_xml=record.live_xml if ours else None,
     )
 
 
-def observed_network(record: NetworkRecord, *, stack: StackId, deep: bool = False) -> ObservedNetwork:
-    """Read a network's record, `deep` as if it were the stack's.
+def observed_network(
+    record: NetworkRecord, *, stack: StackId, deep: bool = False, known: Recognition | None = None
+) -> ObservedNetwork:
+    """Read a network's record, `deep` as if it were the stack's, `known` as of a domain.
 
     `DocumentError` when its XML is not to be understood.
     """
     root = parse_xml(record.xml, what=f"the XML of network {record.name}")
     stamp = read_stamp(root)
+    if known is not None:
+        stamp = known.recognise(stamp, uuid=record.uuid)
     ours = deep or (stamp is not None and stamp.path.startswith(f"{stack}/"))
     return ObservedNetwork(
         uuid=record.uuid,
@@ -196,12 +223,14 @@ def observed_pool(
 
 def observed_volume(record: VolumeRecord, *, pool: str, keep: bool = False) -> ObservedVolume:
     """Read a volume's record; `keep` its XML too."""
-    config = read_volume(record.xml)
+    root = parse_xml(record.xml, what=f"the XML of volume {record.name}")
+    config = read_volume(root)
     return ObservedVolume(
         pool=pool,
         name=record.name,
         config=config,
         xml=record.xml if keep else "",
+        modified=read_modified(root),
         fingerprint=volume_fingerprint(record, config),
     )
 

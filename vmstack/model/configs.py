@@ -7,6 +7,7 @@ is `None` where the XML says nothing. Sizes are bytes but for domain memory, whi
 from typing import Literal
 
 from vmstack.model.base import Data
+from vmstack.model.compute import CellSpec, CpuFeatureSpec, PinSpec, TimerSpec, TopologySpec
 from vmstack.model.hardware import (
     BalloonSpec,
     BandwidthSpec,
@@ -22,7 +23,8 @@ from vmstack.model.hardware import (
     VsockSpec,
     WatchdogSpec,
 )
-from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Permissions, Reservation, Route
+from vmstack.model.traffic import PortGroup, Traffic
 
 
 class DiskConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -75,6 +77,7 @@ class DomainConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     `pcie_ports` counts the spare `pcie-root-port` controllers that a designed domain asks for; it is written at
     creation and never read back (libvirt adds and numbers controllers as it likes).
     `channels` are the names of virtio-serial channels. `virtio_console` is a paravirtual console beside the serial one.
+    From `title` to `secure_boot` the fields are those of `ComputeSpec`.
     `consoles` are all serial ports and paravirtual consoles, `metadata` the elements that are not vmstack's.
     `shared_memory`: the host's processes (virtiofs) can map the guest's memory.
     """
@@ -112,6 +115,22 @@ class DomainConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     filesystems: tuple[FilesystemSpec, ...] = ()
     metadata: tuple[MetadataSpec, ...] = ()
     channels: tuple[str, ...] = ()
+    title: str | None = None
+    cpu_model: str | None = None
+    cpu_features: tuple[CpuFeatureSpec, ...] = ()
+    topology: TopologySpec | None = None
+    shares: int | None = None
+    quota: int | None = None
+    period: int | None = None
+    pins: tuple[PinSpec, ...] = ()
+    hugepages: int | None = None
+    numa: tuple[CellSpec, ...] = ()
+    clock: str | None = None
+    timers: tuple[TimerSpec, ...] = ()
+    hyperv: tuple[str, ...] = ()
+    on_reboot: str | None = None
+    on_crash: str | None = None
+    secure_boot: bool | None = None
     iothreads: int | None = None
     shared_memory: bool | None = None
     rng: RngSpec | None = None
@@ -151,6 +170,9 @@ class NetworkConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     dnsmasq_options: tuple[str, ...] = ()
     subnets: tuple[SubnetConfig, ...] = ()
     dns_hosts: tuple[DnsHost, ...] = ()
+    dns_txts: tuple[DnsTxt, ...] = ()
+    bandwidth: Traffic | None = None
+    port_groups: tuple[PortGroup, ...] = ()
 
 
 class PoolConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -162,6 +184,7 @@ class PoolConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     path: str | None
     group: str | None = None
     devices: tuple[str, ...] = ()
+    permissions: Permissions | None = None
 
 
 class VolumeConfig(Data, frozen=True, kw_only=True, omit_defaults=True):

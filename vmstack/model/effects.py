@@ -11,12 +11,25 @@ from vmstack.model.base import Data
 from vmstack.model.hardware import IoTuneSpec
 from vmstack.model.hooks import Hook
 
+# What of a network libvirt changes while it runs.
+NetworkSection = Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv", "dns-txt", "portgroup"]
+
 
 class Effect(Data, frozen=True, kw_only=True, tag_field="effect", tag=True):
     """The root of the union; the tag is the class name."""
 
 
 class DefinePool(Effect, frozen=True, kw_only=True):
+    pool: str
+    xml: str
+
+
+class RebuildPool(Effect, frozen=True, kw_only=True):
+    """Give the directory of a pool the permissions that the XML says: stop the pool, define it, build it and start it.
+
+    libvirt sets them when it builds a pool, which it does only while the pool is off. Guests do not notice.
+    """
+
     pool: str
     xml: str
 
@@ -119,7 +132,7 @@ class UpdateNetwork(Effect, frozen=True, kw_only=True):
     uuid: str
     name: str
     command: Literal["add", "modify", "delete"]
-    section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"]
+    section: NetworkSection
     xml: str
     parent_index: int = -1
     live: bool = True
@@ -207,6 +220,34 @@ class SetMemory(Effect, frozen=True, kw_only=True):
     live: bool
 
 
+class SetTitle(Effect, frozen=True, kw_only=True):
+    """Set the domain's title, live too where the guest runs; `None` removes it."""
+
+    uuid: str
+    name: str
+    title: str | None
+    live: bool
+
+
+class TuneDomain(Effect, frozen=True, kw_only=True):
+    """Set limits of the domain's CPU time, by libvirt's names (`cpu_shares`, `vcpu_period`, `vcpu_quota`)."""
+
+    uuid: str
+    name: str
+    values: dict[str, int]
+    live: bool
+
+
+class PinVcpu(Effect, frozen=True, kw_only=True):
+    """Have a vcpu run on these CPUs of the host only (`0-2,5`)."""
+
+    uuid: str
+    name: str
+    vcpu: int
+    cpus: str
+    live: bool
+
+
 class SetDescription(Effect, frozen=True, kw_only=True):
     """Set the domain's description, live too where the guest runs; `None` removes it."""
 
@@ -235,6 +276,19 @@ class DetachDevice(Effect, frozen=True, kw_only=True):
     xml: str
     live: bool
     timeout: int = 60
+
+
+class PlugNics(Effect, frozen=True, kw_only=True):
+    """Put NICs of a running guest back on the bridge of their network, which let go of them when it was stopped.
+
+    `network` is the network's UUID. The guest keeps running, with the same taps; a NIC that is plugged in is left as
+    it is.
+    """
+
+    uuid: str
+    name: str
+    network: str
+    macs: tuple[str, ...]
 
 
 class UpdateDevice(Effect, frozen=True, kw_only=True):
@@ -375,6 +429,7 @@ class AwaitHealthy(Effect, frozen=True, kw_only=True):
 
 AnyEffect = (
     DefinePool
+    | RebuildPool
     | StartPool
     | SetPoolAutostart
     | RemovePool
@@ -401,8 +456,12 @@ AnyEffect = (
     | SetVcpus
     | SetMemory
     | SetDescription
+    | SetTitle
+    | TuneDomain
+    | PinVcpu
     | AttachDevice
     | DetachDevice
+    | PlugNics
     | UpdateDevice
     | SetIoTune
     | SetIoThreads

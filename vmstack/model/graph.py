@@ -1,5 +1,7 @@
 """The desired graph: what one evaluation of a stack program said, whole or not at all."""
 
+from typing import Literal
+
 from vmstack.errors import Place
 from vmstack.model.base import Data
 from vmstack.model.facts import Gap, Question
@@ -18,6 +20,7 @@ class Options(Data, frozen=True, kw_only=True, omit_defaults=True):
     What is made anew though it need not be: `replace_on_changes` are fields whose change asks for it,
     `replacement_trigger` is the digest of a value of which another asks for it, and `replace_with` are what it is made
     anew together with. `hooks` run around what is done to it.
+    `on_drift` says by field path what is done about what others changed: repair (the default), report or ignore.
     """
 
     protect: bool | None = None
@@ -29,6 +32,7 @@ class Options(Data, frozen=True, kw_only=True, omit_defaults=True):
     replace_on_changes: tuple[str, ...] = ()
     replacement_trigger: str | None = None
     replace_with: tuple[Key, ...] = ()
+    on_drift: dict[str, Literal["repair", "report", "ignore"]] = {}
     hooks: tuple[Hook, ...] = ()
 
 

@@ -40,7 +40,8 @@ class ObservedDomain(Data, frozen=True, kw_only=True):
     `xml` is the persistent XML as libvirt gave it, kept for ours only, so that an update preserves what vmstack
     does not know; `live_xml` is kept beside it, for the fingerprint of those that a plan touches. `free_ports` counts
     the PCIe ports of the running guest that could take a device. A foreign domain carries its config too: its MACs
-    and disk paths matter to others.
+    and disk paths matter to others. `unplugged` are the MACs of NICs of the running guest that lead nowhere: their
+    network was stopped under them and started again, which takes their taps off its bridge and puts none back.
     """
 
     uuid: str
@@ -54,6 +55,7 @@ class ObservedDomain(Data, frozen=True, kw_only=True):
     stamp: Stamp | None = None
     has_managed_save: bool = False
     free_ports: int | None = None
+    unplugged: tuple[str, ...] = ()
     xml: str = ""
     live_xml: str | None = None
 
@@ -72,12 +74,14 @@ class ObservedNetwork(Data, frozen=True, kw_only=True):
 
 
 class ObservedVolume(Data, frozen=True, kw_only=True):
-    """A volume. `xml` is kept for those of ours that a stylesheet of the program had a part in."""
+    """A volume. `xml` is kept for those of ours that a stylesheet of the program had a part in. `modified` is when its
+    file was written last, by the host's clock and in its words."""
 
     pool: str
     name: str
     config: VolumeConfig
     xml: str = ""
+    modified: str | None = None
     fingerprint: str = ""
 
 

@@ -39,7 +39,9 @@ class Stamp(Data, frozen=True, kw_only=True):
     last applied. `generation` counts seeds that make cloud-init run again (it ends up in the instance-id).
     `ready` tells whether the guest has reported after its last creation or reseed; `report` is its first error.
     `adopted` is there where vmstack did not make the object. `retain`: it stays when it leaves the program. `trigger`
-    is the digest of a value; another one makes the object anew.
+    is the digest of a value; another one makes the object anew. `applied` is what was applied last, as
+    `plan.applied` writes it. A stamp that somebody else wrote or removed is not `intact`: what it says of ownership
+    is not believed then, and one that was found without a word of what was applied has no digest.
     """
 
     path: str
@@ -52,6 +54,8 @@ class Stamp(Data, frozen=True, kw_only=True):
     adopted: Adopted | None = None
     retain: bool = False
     trigger: str | None = None
+    applied: str | None = None
+    intact: bool = True
 
 
 class EntryState(enum.StrEnum):
@@ -71,6 +75,7 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     whose users may be older than its content, so that they prove nothing.
     `renamed` marks what was made under another name in the program, and keeps its own.
     `adopted` marks what was there before the stack; `uuid` is such a pool's own. `trigger` is a volume's, as a stamp's.
+    `modified` is when the content of a seed was written, by the host's clock: nobody writes into one later.
     """
 
     name: str
@@ -94,6 +99,7 @@ class LedgerEntry(Data, frozen=True, kw_only=True):
     renamed: bool = False
     uuid: str | None = None
     trigger: str | None = None
+    modified: str | None = None
 
     @property
     def slot(self) -> tuple[str, str]:
@@ -119,12 +125,17 @@ class StoredOutput(Data, frozen=True, kw_only=True):
 
 
 class Ledger(Data, frozen=True, kw_only=True):
-    """All that a host knows of one stack besides stamps. Stored as JSON; never holds a secret value."""
+    """All that a host knows of one stack besides stamps. Stored as JSON; never holds a secret value.
+
+    `made` are the VMs and networks that were there when the last apply ended, by address, with the generation of each:
+    what is not there any more was removed by others, and what lost its stamp is known all the same.
+    """
 
     stack: StackId
     entries: tuple[LedgerEntry, ...] = ()
     outputs: dict[str, StoredOutput] = {}
     last_run: RunRecord | None = None
+    made: dict[str, int] = {}
     format: int = LEDGER_FORMAT
 
 

@@ -169,9 +169,10 @@ class Plan(Data, frozen=True, kw_only=True):
 
     `outputs_before` are those that the last apply stored, secret ones without value.
     `ledgers` are the hosts whose ledger a finished apply must hold (outputs, last run); on a host of `releases`
-    nothing of the stack remains and its ledger is removed. `gaps` are what the program used and is not known before
-    it is applied; what depends on that is planned afterwards. `partial`: it is about a part of the stack only, and all
-    else, the outputs too, stays as it is.
+    nothing of the stack remains and its ledger is removed. `made` are the VMs and networks that are there after it, by
+    host and address, with their generations. `gaps` are what the program used and is not known before it is applied;
+    what depends on that is planned afterwards. `partial`: it is about a part of the stack only, and all else, the
+    outputs too, stays as it is.
     """
 
     stack: StackId
@@ -185,6 +186,7 @@ class Plan(Data, frozen=True, kw_only=True):
     stored_outputs_differ: bool = False
     ledgers: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
+    made: dict[str, dict[str, int]] = {}
     diagnostics: tuple[Diagnostic, ...] = ()
     unchanged: int = 0
     gaps: tuple[Gap, ...] = ()

@@ -9,7 +9,9 @@ import enum
 from typing import Final, Literal
 
 from vmstack.model.base import Data
+from vmstack.model.compute import NO_COMPUTE, ComputeSpec
 from vmstack.model.hardware import NO_HARDWARE, BandwidthSpec, GraphicsSpec, HardwareSpec, IoTuneSpec
+from vmstack.model.traffic import PortGroup, Traffic
 
 __all__ = [
     "DhcpRange",
@@ -18,11 +20,13 @@ __all__ = [
     "GraphicsSpec",
     "HardwareSpec",
     "HostSpec",
+    "ImageChange",
     "ImageFormat",
     "ImageSpec",
     "NetworkMode",
     "NetworkSpec",
     "NicSpec",
+    "Permissions",
     "PoolSpec",
     "Power",
     "Reservation",
@@ -46,12 +50,20 @@ class HostSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     insecure: bool = False
 
 
+class Permissions(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """Of a directory on a host: `mode` as four octal digits, `owner` and `group` as numbers. `None` says nothing."""
+
+    mode: str | None = None
+    owner: int | None = None
+    group: int | None = None
+
+
 class PoolSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A pool, or (`existing`) a reference to one that is there and never changed.
 
     `label` is its name in libvirt. `path` may be missing only for an existing pool. A logical pool is the volume group
     `group` of LVM, which is there already: vmstack makes none, and deletes none. `devices` are what it is on, which
-    libvirt checks. `xslt` is a stylesheet over the XML that vmstack writes.
+    libvirt checks. `xslt` is a stylesheet over the XML that vmstack writes. `permissions` are those of the directory.
     """
 
     name: str
@@ -64,6 +76,7 @@ class PoolSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     group: str | None = None
     devices: tuple[str, ...] = ()
     xslt: str | None = None
+    permissions: Permissions | None = None
 
 
 class ImageSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,6 +109,16 @@ class VolumeSource(enum.StrEnum):
     EXISTING = "existing"
 
 
+class ImageChange(enum.StrEnum):
+    """What another image in the program does to a volume that was made from one.
+
+    keep: it stays as it is, and the plan says so. replace: it is made anew from the new image.
+    """
+
+    KEEP = "keep"
+    REPLACE = "replace"
+
+
 class VolumeSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A volume that holds guest data. `label` is its file name in the pool.
 
@@ -114,6 +137,7 @@ class VolumeSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     capacity: int | None = None
     data: bool = True
     xslt: str | None = None
+    on_image_change: ImageChange = ImageChange.REPLACE
 
 
 class SeedPolicy(enum.StrEnum):
@@ -190,6 +214,13 @@ class DnsSrv(Data, frozen=True, kw_only=True, omit_defaults=True):
     weight: int | None = None
 
 
+class DnsTxt(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """A text that DNS answers with for a name; libvirt finds it by the name alone."""
+
+    name: str
+    value: str
+
+
 class Route(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A route of the host into `cidr` by a machine on the network."""
 
@@ -214,6 +245,7 @@ class NetworkSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     `reservations` holds the network's own and those of the VMs' NICs on it. `dns_enabled` of `None` leaves DNS as
     libvirt has it (on). `domain_local`: names of `domain` are never asked of the outside. `dnsmasq_options` are lines
     of dnsmasq's configuration (`name` or `name=value`), `xslt` is a stylesheet over the XML that vmstack writes.
+    `bandwidth` is that of the whole network together; at most one of `port_groups` is the default.
     """
 
     name: str
@@ -227,11 +259,14 @@ class NetworkSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     dns_enabled: bool | None = None
     dns_forwarders: tuple[DnsForwarder, ...] = ()
     dns_srvs: tuple[DnsSrv, ...] = ()
+    dns_txts: tuple[DnsTxt, ...] = ()
     routes: tuple[Route, ...] = ()
     dnsmasq_options: tuple[str, ...] = ()
     domain: str | None = None
     domain_local: bool = True
     mtu: int | None = None
+    bandwidth: Traffic | None = None
+    port_groups: tuple[PortGroup, ...] = ()
     autostart: bool = True
     xslt: str | None = None
 
@@ -361,6 +396,7 @@ class VmSpec(Data, frozen=True, kw_only=True, omit_defaults=True):
     virtio_console: bool = False
     description: str | None = None
     hardware: HardwareSpec = NO_HARDWARE
+    compute: ComputeSpec = NO_COMPUTE
     autostart: bool = False
     power: Power = Power.RUNNING
     ready_timeout: int | None = None

@@ -14,6 +14,8 @@ Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 _CIDR = "write the network as 10.20.0.0/24 or fd00:20::/64, and its gateway as an address of it"
 # On these the program does not decide who else is there.
 _REFERENCES = (NetworkMode.EXISTING, NetworkMode.BRIDGE)
+# Without addresses libvirt defines no such network.
+_ADDRESSED = (NetworkMode.NAT, NetworkMode.ROUTE, NetworkMode.OPEN)
 
 
 def check_addresses(catalog: Catalog) -> Iterator[VmstackError]:
@@ -40,6 +42,14 @@ def _check_subnets(network: NetworkSpec, *, place: Place | None) -> tuple[list[V
             InputError(
                 f"{key}: a network over a bridge needs the bridge's name",
                 resolution="give it bridge=..., the name of a bridge that the host has",
+                place=place,
+            )
+        )
+    if network.mode in _ADDRESSED and not network.subnets and network.xslt is None:
+        errors.append(
+            InputError(
+                f"{key}: a network of mode {network.mode.value} needs addresses, and it has none",
+                resolution='give it some, such as 10.20.0.0/24, or make it isolated (mode "none" of pulumi_libvirt)',
                 place=place,
             )
         )

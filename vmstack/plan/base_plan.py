@@ -10,11 +10,13 @@ from vmstack.model.observed import ImageFacts
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
 from vmstack.model.sizes import format_size
+from vmstack.model.specs import VolumeSource
 from vmstack.plan.bases import BaseStatus, base_slot, base_status
 from vmstack.plan.catalog import base_key
 from vmstack.plan.context import Context
 from vmstack.plan.design import whole_sectors
 from vmstack.plan.entries import pending, resumes
+from vmstack.plan.image_policy import kept_entry
 from vmstack.plan.index import HostIndex, Slot, is_ready
 from vmstack.xmlio.volume import write_volume
 
@@ -30,11 +32,17 @@ class Base:
     facts: ImageFacts
 
 
-def plan_bases(context: Context) -> dict[tuple[str, str], Base]:
-    """Plan the base volume of every image in every pool that needs it; return them by image and pool name."""
+def plan_bases(context: Context, *, reseeded: frozenset[str]) -> dict[tuple[str, str], Base]:
+    """Plan the base volume of every image in every pool that needs it; return them by image and pool name.
+
+    An image of which all volumes stay as they were made from another one (`on_image_change`) is not needed.
+    `reseeded` are the volumes that a VM's seed policy wants made anew.
+    """
     bases: dict[tuple[str, str], Base] = {}
     for image, pool_name in context.catalog.realised:
         facts = context.images.get(image)
+        if not _is_wanted(image, pool_name, reseeded=reseeded, context=context):
+            continue
         if facts is None:
             raise InternalError(f"the facts of image {image} were not given to the planner")
         pool = context.catalog.pools[pool_name]
@@ -49,6 +57,17 @@ def plan_bases(context: Context) -> dict[tuple[str, str], Base]:
         bases[image, pool_name] = base
         _plan_base(base, pool_key=Key(Kind.POOL, pool_name), context=context)
     return bases
+
+
+def _is_wanted(image: str, pool: str, *, reseeded: frozenset[str], context: Context) -> bool:
+    facts, catalog = context.images.get(image), context.catalog
+    sha256 = facts.sha256 if facts is not None else catalog.images[image].sha256
+    index = context.index_of_pool(pool)
+    return any(
+        kept_entry(volume, sha256=sha256, index=index, catalog=catalog, reseeded=reseeded) is None
+        for volume in catalog.volumes.values()
+        if (volume.image, volume.pool) == (image, pool) and volume.source is not VolumeSource.UPLOAD
+    )
 
 
 def _plan_base(base: Base, *, pool_key: Key, context: Context) -> None:

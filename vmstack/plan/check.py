@@ -13,6 +13,7 @@ from vmstack.model.effects import (
     CreateVolume,
     DefineDomain,
     DefineNetwork,
+    DefinePool,
     DeleteVolume,
     PowerOffDomain,
     RemovePool,
@@ -145,8 +146,10 @@ def _made_before(step: Step, *, plan: Plan) -> bool:
 
 
 def _redefined(step: Step, *, plan: Plan) -> bool:
-    """Whether a network or domain is defined again after its removal, as a rename does."""
+    """Whether an object is defined again after its removal, as a rename does, or the move of an empty pool."""
     return any(
-        isinstance(other.effect, DefineNetwork | DefineDomain) and step.id in other.needs and other.key == step.key
+        isinstance(other.effect, DefineNetwork | DefineDomain | DefinePool)
+        and step.id in other.needs
+        and other.key == step.key
         for other in plan.steps
     )

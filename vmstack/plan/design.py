@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from vmstack.model.compute import ComputeSpec
 from vmstack.model.configs import DiskConfig, DomainConfig, NetworkConfig, NicConfig, PoolConfig, SubnetConfig
 from vmstack.model.hardware import FwCfgSpec, MediumSpec, TpmSpec
 from vmstack.model.identity import Key, Kind, StackId, derive_bridge, derive_uuid
@@ -67,6 +68,7 @@ def design_pool(spec: PoolSpec, *, stack: StackId) -> PoolConfig:
         path=clean_path(spec.path),
         group=spec.group,
         devices=spec.devices,
+        permissions=spec.permissions,
     )
 
 
@@ -89,6 +91,9 @@ def design_network(spec: NetworkSpec, *, stack: StackId) -> NetworkConfig:
         dnsmasq_options=spec.dnsmasq_options,
         subnets=() if bridged else tuple(_subnets(spec)),
         dns_hosts=() if bridged else tuple(sorted(spec.dns_hosts, key=lambda host: host.ip)),
+        dns_txts=tuple(sorted(spec.dns_txts, key=lambda text: text.name)),
+        bandwidth=spec.bandwidth,
+        port_groups=tuple(sorted(spec.port_groups, key=lambda group: group.name)),
     )
 
 
@@ -171,6 +176,7 @@ def design_domain(
         consoles=hardware.consoles,
         filesystems=hardware.filesystems,
         metadata=hardware.metadata,
+        **{name: getattr(spec.compute, name) for name in ComputeSpec.__struct_fields__},
         description=spec.description,
         smbios_serial=CLOUD_INIT_SERIAL if seed_path is not None else None,
         disks=tuple(_slotted(wanted, configs=(live, observed))),

@@ -53,6 +53,18 @@ SCALARS: Final = {
     "video": "video",
     "tpm": "tpm",
     "ignition": "fw_cfg",
+    "title": "title",
+    "cpu_model": "cpu_model",
+    "topology": "topology",
+    "cpu_shares": "shares",
+    "cpu_quota": "quota",
+    "cpu_period": "period",
+    "hugepages": "hugepages",
+    "clock": "clock",
+    "hyperv": "hyperv",
+    "on_reboot": "on_reboot",
+    "on_crash": "on_crash",
+    "secure_boot": "secure_boot",
     "iothreads": "iothreads",
     "shared_memory": "shared_memory",
     "rng": "rng",
@@ -65,10 +77,14 @@ SCALARS: Final = {
 _OPTIONAL: Final = (
     "description", "cloud_init_marker", "graphics", "serial_log", "virtio_console", "emulator", "loader", "nvram",
     "nvram_template", "kernel", "initrd", "cmdline", "boot", "video", "tpm", "ignition", "iothreads", "shared_memory",
-    "rng", "watchdog", "balloon", "vsock", "panic",
+    "rng", "watchdog", "balloon", "vsock", "panic", "title", "cpu_model", "topology", "cpu_shares", "cpu_quota",
+    "cpu_period", "hugepages", "clock", "hyperv", "on_reboot", "on_crash", "secure_boot",
 )  # fmt: skip
 # Lists of things that are known by a key, so that those of others can stay.
-_KEYED: Final = ("consoles", "filesystems", "metadata", "host_devices")
+_KEYED: Final = (
+    "consoles", "filesystems", "metadata", "host_devices", "cpu_features", "pins", "numa", "timers",
+)  # fmt: skip
+_TUNED: Final = frozenset({"cpu_shares", "cpu_quota", "cpu_period"})
 _DISK_FIELDS: Final = {
     "volume": "path", "url": "url", "format": "format", "bus": "bus", "cache": "cache", "discard": "discard",
     "readonly": "readonly", "wwn": "wwn", "iothread": "iothread", "iotune": "iotune",
@@ -211,7 +227,8 @@ def differences(
             before, after = found_items.get(key), wanted_items.get(key)
             if before != after:
                 path = f"{name}[{key}]"
-                yield Difference(path, show(before), show(after), keyed_case(path, before, after), path)
+                case = _tuning(after) if name == "pins" else keyed_case(path, before, after)
+                yield Difference(path, show(before), show(after), case, path)
     for channel in (*target.channels, *observed.channels):
         path = f"channels[{channel}]"
         if channel not in observed.channels:
@@ -369,7 +386,14 @@ def _scalar_case(path: str, found: object, wanted: object, *, running: DomainCon
         return Case.VCPUS_UP if wanted <= running.max_vcpus else Case.VCPUS_BEYOND
     if path == "memory" and isinstance(wanted, int):
         return Case.MEMORY_WITHIN if wanted <= running.max_memory_kib else Case.MEMORY_BEYOND
+    if path in _TUNED:
+        return _tuning(wanted)
     return Case.DEFINITION if path == "label" else only_case(path)
+
+
+def _tuning(wanted: object) -> Case:
+    """What the host enforces is set while the guest runs; libvirt has no call that takes it away again."""
+    return Case.DEFINITION if wanted is None else Case.TUNED
 
 
 def _shown(path: str, value: object) -> object:

@@ -130,7 +130,7 @@ def check_saved_states(
                     place=context.catalog.place(Kind.VM, machine.spec.name),
                 )
             )
-        for reason, paths in _refused_while_saved(machine).items():
+        for reason, paths in _refused(machine, state=VmState.SAVED).items():
             context.draft.errors.append(
                 ConflictError(
                     f"{machine.key}: its memory is saved on host {machine.host}, so that {', '.join(paths)} cannot "
@@ -141,13 +141,27 @@ def check_saved_states(
             )
 
 
-def _refused_while_saved(machine: MachineDecision) -> dict[str, list[str]]:
-    """What a saved guest cannot take, by the reason; a definition that is made anew drops the saved memory, and says
-    so. A rename is looked at where the name is."""
+def check_refused(machines: Iterable[MachineDecision], *, context: Context) -> None:
+    """Report changes that the table refuses whatever state the guest is in."""
+    for machine in machines:
+        refused = {} if machine.state is VmState.SAVED else _refused(machine, state=machine.state)
+        for reason, paths in refused.items():
+            context.draft.errors.append(
+                ConflictError(
+                    f"{machine.key}: {', '.join(paths)} cannot change. {reason}",
+                    resolution="keep what it has, or make the VM anew under another name",
+                    place=context.catalog.place(Kind.VM, machine.spec.name),
+                )
+            )
+
+
+def _refused(machine: MachineDecision, *, state: VmState) -> dict[str, list[str]]:
+    """What a guest in that state cannot take, by the reason. A definition that is made anew may be any other, and what
+    it drops with the old one is told there. A rename is looked at where the name is."""
     found: dict[str, list[str]] = {}
-    for item in () if machine.remade or machine.state is not VmState.SAVED else machine.differences:
+    for item in () if machine.remade or machine.state is not state else machine.differences:
         row = row_of(item.path, case=item.case)
-        if row.classes.saved is Outcome.REFUSED and item.path != "label":
+        if row.classes.of(state) is Outcome.REFUSED and item.path != "label":
             found.setdefault(row.refusal or row.why, []).append(item.path)
     return found
 
@@ -192,6 +206,8 @@ def check_files(machines: Iterable[MachineDecision], *, context: Context) -> Non
         for config in (found.config, found.live or found.config):
             for disk in config.disks:
                 ours = wanted.get(disk.serial)
+                if disk.device == "cdrom":
+                    continue  # nobody writes to a medium
                 if ours is not None and disk.path not in (None, ours.path):
                     strayed.add((disk_path(disk), disk.path or ""))
         if strayed:

@@ -16,7 +16,8 @@ from vmstack.plan.context import Context
 from vmstack.plan.machines import MachineDecision, Mode
 
 _FIELDS: Final = frozenset({
-    "vcpus", "max_vcpus", "machine", "arch", "domain_type", "cpu_mode", "firmware", "tpm",
+    "vcpus", "max_vcpus", "machine", "arch", "domain_type", "cpu_mode", "cpu_model", "hyperv", "firmware",
+    "secure_boot", "tpm",
 })  # fmt: skip
 
 
@@ -72,6 +73,26 @@ def lacks(config: DomainConfig, *, facts: HostFacts) -> Iterator[Lack]:
             "cpu_mode is 'host-passthrough', and the guest is emulated on host {host}: only KVM passes a processor on",
             'leave it out, or say "maximum"',
         )
+    known = facts.cpu_models if (config.arch or facts.arch) == facts.arch else ()
+    if known and config.cpu_model is not None and config.cpu_model not in known:
+        near = difflib.get_close_matches(config.cpu_model, known, n=3)
+        yield Lack(
+            "cpu_model",
+            f"host {{host}} knows no CPU model {config.cpu_model!r}",
+            (f"ask for one of {', '.join(near)}; " if near else "") + "`virsh cpu-models` lists them all",
+        )
+    if config.hyperv and config.type == "qemu":
+        yield Lack(
+            "hyperv",
+            "its enlightenments (hyperv) need KVM, and the guest is emulated on host {host}",
+            "leave hyperv out",
+        )
+    if config.secure_boot and facts.secure_boot is False:
+        yield Lack(
+            "secure_boot",
+            "host {host} has no UEFI that enforces secure boot",
+            "install OVMF with secure boot there (package ovmf or edk2-ovmf), or leave secure_boot out",
+        )
     if config.firmware == "efi" and config.loader is None and "uefi" not in facts.firmwares:
         yield Lack(
             "firmware",
@@ -90,5 +111,5 @@ def _changed(machine: MachineDecision) -> frozenset[str]:
     if changed & {"vcpus", "machine", "arch"}:
         changed.add("max_vcpus")
     if changed & {"domain_type"}:
-        changed.add("cpu_mode")
+        changed |= {"cpu_mode", "hyperv"}
     return frozenset(changed)

@@ -14,6 +14,8 @@ _VM_FIELDS: Final = frozenset({
     "vcpus", "max_vcpus", "memory", "max_memory", "domain_type", "cpu_mode", "machine", "firmware", "graphics",
     "serial_log", "virtio_console", "description", "autostart", "power", "cloud_init", "disks", "nics", "label",
     "arch", "emulator", "loader", "nvram", "nvram_template", "kernel", "initrd", "cmdline", "boot", "video", "tpm",
+    "title", "cpu_model", "cpu_features", "topology", "cpu_shares", "cpu_quota", "cpu_period", "pins", "hugepages",
+    "numa", "clock", "timers", "hyperv", "on_reboot", "on_crash", "secure_boot",
     "ignition", "consoles", "filesystems", "metadata", "stylesheet",
     "channels", "iothreads", "rng", "watchdog", "balloon", "vsock", "panic", "host_devices",
 })  # fmt: skip
@@ -26,13 +28,14 @@ _NIC_FIELDS: Final = frozenset({
 })  # fmt: skip
 _NETWORK_FIELDS: Final = frozenset({
     "mode", "bridge", "subnets", "dhcp", "reservations", "dns_hosts", "dns_enabled", "dns_forwarders", "dns_srvs",
-    "routes", "dnsmasq_options", "domain", "domain_local", "mtu", "autostart", "xslt",
+    "dns_txts", "routes", "dnsmasq_options", "domain", "domain_local", "mtu", "bandwidth", "port_groups", "autostart",
+    "xslt",
 })  # fmt: skip
 _FIELDS: Final[dict[type, frozenset[str]]] = {
     VmSpec: _VM_FIELDS,
     VolumeSpec: frozenset({"capacity", "format", "source", "image", "xslt"}),
     NetworkSpec: _NETWORK_FIELDS,
-    PoolSpec: frozenset({"path", "autostart", "devices", "xslt"}),
+    PoolSpec: frozenset({"path", "autostart", "devices", "permissions", "xslt"}),
 }
 # What programs call these fields when they write them.
 _ALIASES: Final = {"seed": "cloud_init", "networks": "nics"}
@@ -52,11 +55,11 @@ def check_ignored(resource: Resource) -> list[InputError]:
     return [
         InputError(
             f"{resource.key}: ignore_changes names {path!r}, which is no field of it",
-            resolution=f"{_meant(path, resource)}use one of: {', '.join(_choices(resource))}",
+            resolution=f"{_meant(path, resource)}use one of: {', '.join(field_choices(resource))}",
             place=resource.place,
         )
         for path in resource.options.ignore_changes
-        if not _is_field(resource, path)
+        if not is_field(resource, path)
     ]
 
 
@@ -85,7 +88,8 @@ def _canonical(path: str) -> str:
     return path
 
 
-def _is_field(resource: Resource, path: str) -> bool:
+def is_field(resource: Resource, path: str) -> bool:
+    """Whether the path names a field of the resource, or everything (`*`)."""
     canonical = _canonical(path)
     fields = _FIELDS.get(type(resource.spec), frozenset())
     if canonical == "*" or canonical in fields:
@@ -103,11 +107,12 @@ def _is_field(resource: Resource, path: str) -> bool:
 
 def _meant(path: str, resource: Resource) -> str:
     """What a path that is none may have been meant to be."""
-    close = difflib.get_close_matches(path, _choices(resource), n=2)
+    close = difflib.get_close_matches(path, field_choices(resource), n=2)
     return f"did you mean {' or '.join(close)}? " if close else ""
 
 
-def _choices(resource: Resource) -> list[str]:
+def field_choices(resource: Resource) -> list[str]:
+    """The paths that one may name, for people."""
     fields = sorted(_FIELDS.get(type(resource.spec), frozenset()))
     if isinstance(resource.spec, VmSpec):
         fields += [f"disks[{disk.name}].capacity" for disk in resource.spec.disks]

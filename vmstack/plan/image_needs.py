@@ -8,6 +8,7 @@ from vmstack.model.observed import ImageFacts, Observed
 from vmstack.model.specs import ImageSpec, VolumeSource, VolumeSpec
 from vmstack.plan.bases import BaseStatus, base_slot, base_status, ledger_facts
 from vmstack.plan.catalog import Catalog, catalogue
+from vmstack.plan.image_policy import kept_entry
 from vmstack.plan.index import HostIndex, index_host, is_ready
 
 
@@ -30,8 +31,10 @@ def image_needs(desired: DesiredGraph, observed: Observed) -> ImageNeeds:
     missing: set[str] = set()
     for image, pool_name in catalog.realised:
         spec, pool = catalog.images[image], catalog.pools[pool_name]
-        facts = ledger_facts(spec, indexes=indexes)
         index = indexes.get(pool.host)
+        if index is not None and not _is_wanted(spec, pool_name, index=index, catalog=catalog):
+            continue
+        facts = ledger_facts(spec, indexes=indexes)
         if facts is None or index is None:
             missing.add(image)
         elif base_status(base_slot(facts, pool=pool.label), index=index) is BaseStatus.COMPLETE:
@@ -48,6 +51,15 @@ def image_needs(desired: DesiredGraph, observed: Observed) -> ImageNeeds:
     return ImageNeeds(
         known={name: facts for name, facts in sorted(known.items()) if name not in missing},
         missing=tuple(sorted(missing)),
+    )
+
+
+def _is_wanted(spec: ImageSpec, pool: str, *, index: HostIndex, catalog: Catalog) -> bool:
+    """Whether a volume in the pool is to be made from the image, or may be: not all of them stay as they are."""
+    return any(
+        kept_entry(volume, sha256=spec.sha256, index=index, catalog=catalog) is None
+        for volume in catalog.volumes.values()
+        if (volume.image, volume.pool) == (spec.name, pool) and volume.source is not VolumeSource.UPLOAD
     )
 
 

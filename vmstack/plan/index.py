@@ -34,7 +34,7 @@ class HostIndex:
     slot, with the names of such stacks in `owners`. `path_users` tells which domains, ours or not, have a file as a
     disk, live or persistent, `chain_users` which have it under a disk, and `backed` which volumes have it as their
     backing file.
-    `ledger_digest` tells whether the ledger still lists what it did.
+    `ledger_digest` tells whether the ledger still lists what it did; `made` are the VMs and networks that it knows of.
     """
 
     host: str
@@ -42,6 +42,7 @@ class HostIndex:
     stack: StackId
     has_ledger: bool
     ledger_digest: str | None
+    made: Mapping[str, int]
     domains: Mapping[str, ObservedDomain]
     domain_names: Mapping[str, ObservedDomain]
     own_domains: Mapping[str, ObservedDomain]
@@ -165,6 +166,7 @@ def index_host(snapshot: HostSnapshot, *, stack: StackId) -> HostIndex:
         stack=stack,
         has_ledger=snapshot.ledger is not None,
         ledger_digest=digest_of_ledger(snapshot.held or snapshot.ledger),
+        made=snapshot.ledger.made if snapshot.ledger is not None else {},
         domains={domain.uuid: domain for domain in domains},
         domain_names={domain.name: domain for domain in domains},
         own_domains=own_domains,

@@ -27,10 +27,13 @@ _REASONS: Final = {
     Case.COLD_UNPLUG: "{paths} cannot be removed while the guest runs.",
     Case.VOLUME_UNDER: "A volume it has as a disk is made anew, with the guest off.",
     Case.NETWORK_REPLACE: "A network it is on is made anew, with the guest off.",
+    Case.NETWORK_REPLUG: "{paths} is started anew; its NICs are plugged back in, and get nothing until then.",
+    Case.UNPLUGGED: "{paths} was stopped under it and let go of its NICs, which are plugged back in.",
     Case.DEFINITION: "{paths} can only change while the guest is off.",
     Case.WHOLE: "{paths} can only change while the guest is off.",
     Case.PENDING: "{paths}: its definition has it already, and the running guest waits for that.",
 }
+_FELT: Final = (Disruption.LIVE, Disruption.RESTART)
 # The same beside the field.
 _NOTES: Final = {
     Case.VCPUS_DOWN: "a running guest cannot give vcpus back",
@@ -178,7 +181,7 @@ def _reasons(decision: MachineDecision) -> Iterator[str]:
         paths = [
             item.path
             for item in folded
-            if item.case is case and disruption_of(item.path, case=case, state=decision.state) is Disruption.RESTART
+            if item.case is case and disruption_of(item.path, case=case, state=decision.state) in _FELT
         ]
         if paths:
             yield text.format(paths=", ".join(paths))

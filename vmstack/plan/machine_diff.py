@@ -13,7 +13,7 @@ from vmstack.plan.pending import Pending, pending_restart
 
 # What is put right in place where only the running guest has it otherwise.
 _IN_PLACE: Final = frozenset({
-    Case.VCPUS_UP, Case.HOT_PLUG, Case.DEVICE_UPDATE, Case.MEDIUM, Case.IO_LIMITS, Case.IO_THREADS,
+    Case.VCPUS_UP, Case.HOT_PLUG, Case.DEVICE_UPDATE, Case.MEDIUM, Case.IO_LIMITS, Case.IO_THREADS, Case.TUNED,
 })  # fmt: skip
 
 

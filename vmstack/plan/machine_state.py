@@ -25,6 +25,9 @@ def readiness_after(old: Stamp | None, *, spec: VmSpec, anew: bool) -> dict[str,
     """The stamp's fields on readiness: pending where the guest must report again, else as they are."""
     if old is None or anew:
         return {"ready": "pending" if spec.reports else "none", "report": None}
+    if not old.digest and not old.intact:
+        # Its stamp was lost. It was ready when it was noted that it is there, and does not report a second time.
+        return {"ready": "ok" if spec.reports else "none", "report": None}
     checked = spec.reports and spec.restarts.health is not None
     if old.ready == "none" and (checked or (spec.ready_timeout is not None and spec.seed is not None)):
         return {"ready": "pending", "report": None}

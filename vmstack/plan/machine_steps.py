@@ -13,6 +13,8 @@ from vmstack.model.effects import (
     DefineChecked,
     DefineDomain,
     DetachDevice,
+    PinVcpu,
+    PlugNics,
     PowerOffDomain,
     RenameDomain,
     ResumeDomain,
@@ -20,10 +22,12 @@ from vmstack.model.effects import (
     SetDomainAutostart,
     SetMemory,
     SetPassword,
+    SetTitle,
     SetVcpus,
     ShutdownDomain,
     StampDomain,
     StartDomain,
+    TuneDomain,
     UndefineDomain,
 )
 from vmstack.model.identity import Key, Kind
@@ -39,6 +43,7 @@ from vmstack.plan.machine_changes import describe_machine
 from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.passwords import PATH, mark_in, unmarked
+from vmstack.plan.stamps import is_stamped_so
 from vmstack.plan.styling import write_whole
 from vmstack.plan.volume_fate import Fate
 from vmstack.xmlio.domain import patch_domain
@@ -218,7 +223,7 @@ def _change(decision: MachineDecision, *, releases: Releases, handovers: Handove
         _set_password(decision, chain, live=False)
     if chain.last and decision.mode is not Mode.KEEP:
         releases[decision.host, decision.key] = chain.last[-1]
-    if not stamped and found.stamp != decision.stamp:
+    if not stamped and not is_stamped_so(found.stamp, decision.stamp):
         live = found.active and not decision.stops
         stamp = StampDomain(uuid=found.uuid, name=found.name, stamp_xml=write_stamp(decision.stamp), live=live)
         chain.add("stamp", stamp)
@@ -312,10 +317,29 @@ def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain
     if "description" in paths:
         effect = SetDescription(uuid=uuid, name=name, description=target.description, live=True)
         chain.add("description", effect)
+    if "title" in paths:
+        chain.add("title", SetTitle(uuid=uuid, name=name, title=target.title, live=True))
+    _tune(decision, found, chain)
     if any(item.case is Case.DISPLAY_PASSWORD for item in now):
         _set_password(decision, chain, live=True)
     for step in (*changing_devices(decision, found), *coming_devices(decision, found, handovers=handovers)):
         chain.add(step.verb, step.effect, needs=step.needs)
+    for plug in decision.plugs:
+        plug_in = PlugNics(uuid=uuid, name=name, network=plug.uuid, macs=plug.macs)
+        chain.add(f"plug:{plug.network}", plug_in, after=(plug.key,) if plug.key is not None else ())
+
+
+def _tune(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:
+    """Set the limits that the host enforces."""
+    paths = {item.path for item in decision.differences if item.case is Case.TUNED}
+    limits = {"cpu_shares": "cpu_shares", "cpu_period": "vcpu_period", "cpu_quota": "vcpu_quota"}
+    values = {name: getattr(decision.target, path[4:]) for path, name in limits.items() if path in paths}
+    if values:
+        chain.add("tune", TuneDomain(uuid=found.uuid, name=found.name, values=values, live=True))
+    for pin in decision.target.pins:
+        if f"pins[{pin.vcpu}]" in paths:
+            effect = PinVcpu(uuid=found.uuid, name=found.name, vcpu=pin.vcpu, cpus=pin.cpus, live=True)
+            chain.add(f"pin:{pin.vcpu}", effect)
 
 
 def _end(decision: MachineDecision, chain: _Chain, *, handovers: Handovers, context: Context) -> None:

@@ -16,12 +16,14 @@ from vmstack.model.plan import Disruption
 from vmstack.model.specs import DiskSpec, Power, VmSpec
 from vmstack.model.text import import_command
 from vmstack.plan.adopted import adopted_of, as_found, own_fields
+from vmstack.plan.applied import AppliedDomain, write_applied
 from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_disk, design_domain
 from vmstack.plan.digest import digest_of
-from vmstack.plan.domain_diff import Difference, leftovers, settle_target, written_fields
+from vmstack.plan.domain_diff import Difference, Extra, leftovers, settle_target, written_fields
+from vmstack.plan.drift_policy import policies_of, policy_of_extra
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.machine_diff import Search, find_differences
 from vmstack.plan.machine_remarks import remark, remark_leases
@@ -30,14 +32,21 @@ from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.passwords import mark_in, mark_of, password_difference
 from vmstack.plan.pending import tell_pending
+from vmstack.plan.plugs import Plug, find_plugs, plug_differences
 from vmstack.plan.remaking import asked_anew, named_changes, why_named
 from vmstack.plan.restarting import settle_restart
 from vmstack.plan.seed_plan import SeedDecision
+from vmstack.plan.sparing import spare_of_machine
+from vmstack.plan.stamps import BY_HAND, why_stamped_anew
 from vmstack.plan.styling import Styled, hardened, is_written_whole, kept_word, style, whole_target
 from vmstack.plan.volume_fate import Fate, VolumeFate
 
 # Differences that follow from a change of something else.
-_CONSEQUENCES: Final = frozenset({Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
+_CONSEQUENCES: Final = frozenset({
+    Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG,
+})  # fmt: skip
+# What happens to the things around the VM is no change of what it is.
+_AROUND: Final = frozenset({Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG, Case.UNPLUGGED})
 
 
 class Mode(enum.StrEnum):
@@ -92,6 +101,7 @@ class MachineDecision:
     reasons: tuple[str, ...] = ()
     whole: DomainConfig | None = None
     remade: bool = False
+    plugs: tuple[Plug, ...] = ()
 
     @property
     def host(self) -> str:
@@ -232,6 +242,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         trigger=context.catalog.options(Kind.VM, spec.name).replacement_trigger,
         ready="pending" if spec.reports else "none",
         adopted=adopted,
+        applied=write_applied(AppliedDomain(config=styled.config, autostart=spec.autostart, power=spec.power)),
     )
     if found is None:
         check_macs(styled.config.nics, uuid=spec.uuid, host=spec.host, key=key, context=context)
@@ -267,16 +278,21 @@ def _decide_existing(
     ignored = ignored_fields(context.catalog.options(Kind.VM, spec.name).ignore_changes)
     names = {nic.mac: nic.name for nic in spec.nics}
     owned = frozenset(found.stamp.fields if found.stamp else ())
+    spared = spare_of_machine(spec, found, design=styled.config, stamp=stamp, context=context)
+    ignored |= spared.fields
+    owned |= spared.unwanted
     check_serials(styled.config, found, owned=owned, host=spec.host, key=key, context=context)
     target = settle_target(styled.config, observed=found.config, owned=owned, ignored=ignored, nic_names=names)
     _check_rename(target, found, key=key, context=context)
     drop_disks, drop_nics, extras = _leftovers(target, found, owned=owned, ignored=ignored)
     known = adopted_of(found)
-    for path, what in extras:
-        if known is not None and path in known.left:
+    for extra in extras:
+        silent = policy_of_extra(extra.path, policies_of(key, context=context)) == "ignore"
+        if silent or (known is not None and extra.path in known.left):
             continue
-        context.draft.note(f"{path} ({what}) was added outside vmstack and is kept", key=key)
-    under = _disturbances(spec, found, around=around)
+        context.draft.note(f"{extra.path} ({extra.what}) was added outside vmstack and is kept", key=key)
+    plugs = find_plugs(found, networks=around.networks, host=spec.host, context=context)
+    under = (*_disturbances(spec, found, around=around), *plug_differences(plugs, networks=around.networks))
     search = find_differences(
         target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names, ignored=ignored
     )
@@ -307,7 +323,7 @@ def _decide_existing(
     drifted = found.stamp is not None and found.stamp.digest == stamp.digest
     by_hand = drifted and any(item.case not in _CONSEQUENCES for item in search.found)
     asked = asked_anew(key, before=found.stamp.trigger if found.stamp is not None else None, context=context)
-    changed = (item.path for item in search.found if item.case not in (Case.VOLUME_UNDER, Case.NETWORK_REPLACE))
+    changed = (item.path for item in search.found if item.case not in _AROUND)
     named = named_changes(key, changed, context=context)
     remade = bool(asked or named)
     reasons += why_named(named)
@@ -343,9 +359,10 @@ def _decide_existing(
         autostart=spec.autostart if autostart_differs else None,
         awaits=awaits,
         instance=seed.instance if seed else None,
-        reasons=("It was changed outside vmstack.", *reasons) if by_hand else tuple(reasons),
+        reasons=(*why_stamped_anew(found.stamp), *((BY_HAND,) if by_hand else ()), *reasons),
         whole=whole,
         remade=remade,
+        plugs=plugs,
     )
 
 
@@ -397,18 +414,18 @@ def _disturbances(spec: VmSpec, found: ObservedDomain, *, around: Surroundings) 
 
 def _leftovers(
     target: DomainConfig, found: ObservedDomain, *, owned: frozenset[str], ignored: frozenset[str]
-) -> tuple[tuple[DiskConfig, ...], tuple[NicConfig, ...], tuple[tuple[str, str], ...]]:
+) -> tuple[tuple[DiskConfig, ...], tuple[NicConfig, ...], tuple[Extra, ...]]:
     """Devices to remove and devices of other people, of the persistent and the live definition together."""
     disks: dict[str | None, DiskConfig] = {}
     nics: dict[str, NicConfig] = {}
-    extras: dict[str, str] = {}
+    extras: dict[str, Extra] = {}
     for config in (found.live, found.config):
         if config is not None:
             removed_disks, removed_nics, others = leftovers(target, config, owned=owned, ignored=ignored)
             disks |= {disk.serial: disk for disk in removed_disks}
             nics |= {nic.mac: nic for nic in removed_nics}
-            extras |= {extra.path: extra.what for extra in others}
-    return tuple(disks.values()), tuple(nics.values()), tuple(sorted(extras.items()))
+            extras |= {extra.path: extra for extra in others}
+    return tuple(disks.values()), tuple(nics.values()), tuple(extras[path] for path in sorted(extras))
 
 
 def _name_is_free(spec: VmSpec, found: ObservedDomain | None, *, key: Key, context: Context) -> bool:
@@ -463,4 +480,4 @@ def _generation(found: ObservedDomain | None) -> int:
 
 def _restamps(old: Stamp, new: Stamp) -> bool:
     """Whether the stamp must be written though nothing else is: the digest alone is no reason."""
-    return not old.digest or any(getattr(old, name) != getattr(new, name) for name in _STAMPED)
+    return not old.intact or not old.digest or any(getattr(old, name) != getattr(new, name) for name in _STAMPED)

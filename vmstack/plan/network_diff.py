@@ -7,7 +7,9 @@ import msgspec
 
 from vmstack.model.base import Data
 from vmstack.model.configs import NetworkConfig, SubnetConfig
-from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Route
+from vmstack.model.hardware import BandwidthSpec
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Route
+from vmstack.model.traffic import PortGroup, Traffic
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.network_updates import (
     Entry,
@@ -17,10 +19,14 @@ from vmstack.plan.network_updates import (
     dns_host_updates,
     dns_srv_path,
     dns_srv_updates,
+    dns_txt_path,
+    dns_txt_updates,
     is_blocked,
     lease_path,
     lease_updates,
     leases,
+    port_group_path,
+    port_group_updates,
     range_updates,
     with_leases,
 )
@@ -44,10 +50,10 @@ class NetworkDiff(NamedTuple):
 _FIELDS: Final = {
     "label": "name", "mode": "forward", "bridge": "bridge", "domain": "domain", "domain_local": "domain_local",
     "mtu": "mtu", "dns_enabled": "dns_enabled", "dns_forwarders": "dns_forwarders", "routes": "routes",
-    "dnsmasq_options": "dnsmasq_options",
+    "dnsmasq_options": "dnsmasq_options", "bandwidth": "bandwidth",
 }  # fmt: skip
 # What a program need not say; without a word of it somebody else's choice stays.
-_OPTIONAL: Final = ("domain", "mtu", "dns_enabled", "dns_forwarders", "routes", "dnsmasq_options")
+_OPTIONAL: Final = ("domain", "mtu", "dns_enabled", "dns_forwarders", "routes", "dnsmasq_options", "bandwidth")
 _UNSAID: Final = (None, ())
 
 
@@ -59,12 +65,17 @@ def written_fields(config: NetworkConfig) -> tuple[str, ...]:
     fields += [lease_path(identity) for identity in leases(config)]
     fields += [dns_host_path(host) for host in config.dns_hosts]
     fields += [dns_srv_path(record) for record in config.dns_srvs]
+    fields += [dns_txt_path(text) for text in config.dns_txts]
+    fields += [port_group_path(group) for group in config.port_groups]
     return tuple(sorted(fields))
 
 
 def services(config: NetworkConfig) -> list[tuple[str, object]]:
     """What of the network's services a new one is described by: path and value, as far as something is said."""
-    paths = ("dns_enabled", "dns_forwarders", "dns_srvs", "routes", "dnsmasq_options")
+    paths = (
+        "dns_enabled", "dns_forwarders", "dns_srvs", "dns_txts", "routes", "dnsmasq_options", "bandwidth",
+        "port_groups",
+    )  # fmt: skip
     values = ((path, getattr(config, path)) for path in paths)
     return [(path, _value(path, value)) for path, value in values if value not in _UNSAID]
 
@@ -83,22 +94,28 @@ def compare_networks(
     reserved = lease_updates(target, observed, lives, owned=owned, ignored=ignored)
     hosts = dns_host_updates(target, observed, lives, owned=owned, ignored=ignored)
     records = dns_srv_updates(target, observed, lives, owned=owned, ignored=ignored)
+    texts = dns_txt_updates(target, observed, lives, owned=owned, ignored=ignored)
+    groups = port_group_updates(target, observed, lives, owned=owned, ignored=ignored)
     ranges = range_updates(target, observed, lives, ignored=ignored)
-    extras = [*reserved.extras, *hosts.extras, *records.extras]
+    extras = [*reserved.extras, *hosts.extras, *records.extras, *texts.extras, *groups.extras]
     target = _complete(target, observed, extras=extras, ignored=ignored)
-    order = {"delete": 0, "modify": 1, "add": 2}
     updates = sorted(
-        [*reserved.updates, *ranges, *hosts.updates, *records.updates],
-        key=lambda update: (order[update.command], update.path),
+        [*reserved.updates, *ranges, *hosts.updates, *records.updates, *texts.updates, *groups.updates], key=_order
     )
-    for path, found in (("dns_hosts", hosts), ("dns_srvs", records)):
+    for path, found in (("dns_hosts", hosts), ("dns_srvs", records), ("port_groups", groups)):
         if any(is_blocked(update, target=target, observed=observed) for update in found.updates):
             fields.append((path, _shown(getattr(observed, path)), _shown(getattr(target, path))))
             updates = [update for update in updates if update not in found.updates]
     if target.dns_enabled is False:
-        extras = [extra for extra in extras if isinstance(extra, Lease)]
+        extras = [extra for extra in extras if isinstance(extra, Lease | PortGroup)]
     waiting = () if live is None or fields else tuple(_waiting(target, live))
     return NetworkDiff(target, tuple(fields), tuple(updates), tuple(map(_name, extras)), waiting)
+
+
+def _order(update: Update) -> tuple[int, bool, str]:
+    """What goes makes room for what comes, the default port group of before for that of now."""
+    takes_over = isinstance(update.after, PortGroup) and update.after.default
+    return {"delete": 0, "modify": 1, "add": 2}[update.command], takes_over, update.path
 
 
 def _settle(
@@ -139,13 +156,22 @@ def _complete(
         sorted({*target.dns_hosts, *(extra for extra in extras if isinstance(extra, DnsHost))}, key=lambda x: x.ip)
     )
     records = (*target.dns_srvs, *(extra for extra in extras if isinstance(extra, DnsSrv)))
+    texts = (*target.dns_txts, *(extra for extra in extras if isinstance(extra, DnsTxt)))
+    groups = (*target.port_groups, *(extra for extra in extras if isinstance(extra, PortGroup)))
     if is_ignored("dns_hosts", ignored=ignored):
         hosts = observed.dns_hosts
     if is_ignored("dns_srvs", ignored=ignored):
         records = observed.dns_srvs
+    if is_ignored("dns_txts", ignored=ignored):
+        texts = observed.dns_txts
+    if is_ignored("port_groups", ignored=ignored):
+        groups = observed.port_groups
+    target = msgspec.structs.replace(target, subnets=subnets, port_groups=groups)
     if target.dns_enabled is False:
-        return msgspec.structs.replace(target, subnets=subnets, dns_hosts=(), dns_srvs=(), dns_forwarders=())
-    return msgspec.structs.replace(target, subnets=subnets, dns_hosts=hosts, dns_srvs=tuple(dict.fromkeys(records)))
+        return msgspec.structs.replace(target, dns_hosts=(), dns_srvs=(), dns_txts=(), dns_forwarders=())
+    return msgspec.structs.replace(
+        target, dns_hosts=hosts, dns_srvs=tuple(dict.fromkeys(records)), dns_txts=tuple(dict.fromkeys(texts))
+    )
 
 
 def _waiting(target: NetworkConfig, live: NetworkConfig) -> Iterator[str]:
@@ -181,7 +207,26 @@ def _value(path: str, value: object) -> object:
         return value is not False
     if path == "domain_local":
         return value
+    if isinstance(value, Traffic):
+        return describe_traffic(value)
     return _shown(value) if isinstance(value, tuple) else value or None
+
+
+def describe_traffic(traffic: Traffic) -> str:
+    """The limits as people read them."""
+    directions = (("in", traffic.inbound), ("out", traffic.outbound))
+    return ", ".join(f"{name} {_say_rate(rate)}" for name, rate in directions if rate is not None)
+
+
+def _say_rate(rate: BandwidthSpec) -> str:
+    extra = (("peak", rate.peak), ("burst", rate.burst))
+    return " ".join((f"{rate.average} KiB/s", *(f"{name} {value}" for name, value in extra if value is not None)))
+
+
+def describe_port_group(group: PortGroup) -> str:
+    """A port group as people read it, without its name."""
+    limits = describe_traffic(group.bandwidth) if group.bandwidth is not None else "no limit"
+    return f"{limits}, the default" if group.default else limits
 
 
 def _shown(items: Iterable[Data | str]) -> list[str]:
@@ -196,6 +241,10 @@ def _say(item: Data | str) -> str:
             return f"{ip} {' '.join(names)}"
         case DnsSrv():
             return f"{dns_srv_path(item)[len('dns_srvs[') : -1]} {item.priority or 0} {item.weight or 0}"
+        case DnsTxt(name=name, value=value):
+            return f"{name} {value!r}"
+        case PortGroup(name=name):
+            return f"{name}: {describe_port_group(item)}"
         case DnsForwarder(address=address, domain=domain):
             return " for ".join(part for part in (address or "the host's own", domain) if part)
         case Route(cidr=cidr, gateway=gateway):
@@ -215,4 +264,8 @@ def _name(extra: Entry) -> str:
             return f"DNS host {ip}"
         case DnsSrv():
             return f"DNS record {dns_srv_path(extra)[len('dns_srvs[') : -1]}"
+        case DnsTxt(name=name):
+            return f"DNS text {name}"
+        case PortGroup(name=name):
+            return f"port group {name}"
     return str(extra)

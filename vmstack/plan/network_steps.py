@@ -1,12 +1,12 @@
 """Networks: the steps that make them what was decided."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 from vmstack.errors import ConflictError, InternalError
 from vmstack.model.configs import DomainConfig
 from vmstack.model.effects import (
     DefineNetwork,
+    NetworkSection,
     SetNetworkAutostart,
     StampNetwork,
     StartNetwork,
@@ -17,22 +17,26 @@ from vmstack.model.effects import (
 from vmstack.model.identity import Kind
 from vmstack.model.observed import ObservedNetwork
 from vmstack.model.plan import Disruption, FieldChange, Operation
-from vmstack.model.specs import DnsHost, DnsSrv
-from vmstack.plan.changes.row import Case, Noun, VmState
-from vmstack.plan.changes.table import disruption_of
+from vmstack.model.specs import DnsHost, DnsSrv, DnsTxt
+from vmstack.model.traffic import PortGroup
+from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.network_diff import NetworkDiff, services
-from vmstack.plan.network_updates import Entry, Lease, Span, Update
+from vmstack.plan.network_fields import class_of, update_fields
+from vmstack.plan.network_updates import Lease, Span, Update
 from vmstack.plan.networks import NetworkDecision, NetworkFate
 from vmstack.plan.remaking import ASKED, why_named
+from vmstack.plan.stamps import is_stamped_so, why_stamped_anew
 from vmstack.xmlio.network import (
     patch_network,
     write_dhcp_host,
     write_dhcp_range,
     write_dns_host,
     write_dns_srv,
+    write_dns_txt,
+    write_port_group,
 )
 from vmstack.xmlio.stamp import write_stamp
 
@@ -125,33 +129,36 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
         last = draft.step(key, "autostart", autostart, host=host, needs=(last,))
     draft.finish(key, last)
     asked = decision.named or any(path in ASKED for path, _, _ in diff.fields)
-    inhabited = found.active and _is_inhabited(decision, found, context=context)
-    state = VmState.RUNNING if inhabited else VmState.STOPPED
+    guests = _guests_on(found, host=host, context=context)
+    state = VmState.RUNNING if guests else VmState.STOPPED
+    case = Case.NETWORK_ANEW if decision.restarts else Case.NETWORK_REPLUG
     fields = [
-        FieldChange(
-            path=path, before=before, after=after_, disruption=_class(path, case=Case.NETWORK_ANEW, state=state)
-        )
+        FieldChange(path=path, before=before, after=after_, disruption=class_of(path, case=case, state=state))
         for path, before, after_ in diff.fields
     ]
     draft.change(
         key,
         host=host,
         operation=Operation.REPLACE if found.active or asked else Operation.UPDATE,
-        fields=[*fields, *_update_fields(diff, case=Case.NETWORK_ANEW, state=state)],
-        reasons=_causes(diff, named=decision.named, inhabited=inhabited) if found.active else why_named(decision.named),
+        fields=[*fields, *update_fields(diff, case=case, state=state)],
+        reasons=_causes(diff, decision=decision, guests=guests) if found.active else why_named(decision.named),
         place=context.catalog.place(Kind.NETWORK, spec.name),
     )
 
 
-def _causes(diff: NetworkDiff, *, named: tuple[str, ...], inhabited: bool) -> Iterator[str]:
+def _causes(diff: NetworkDiff, *, decision: NetworkDecision, guests: tuple[str, ...]) -> Iterator[str]:
     """Why a network that is up is made anew, and what that means for those on it."""
-    how = (
-        "it is stopped and started anew, and the machines on it are restarted."
-        if inhabited
-        else "it is stopped and started anew; no machine of the stack runs on it."
-    )
+    names = ", ".join(guests)
+    how = "it is stopped and started anew; no machine of the stack runs on it."
+    if guests and decision.restarts:
+        how = f"it is stopped and started anew, and the machines on it are restarted: {names}."
+    elif guests:
+        how = (
+            "it is stopped and started anew, and the NICs of the machines that run on it are plugged back in: "
+            f"{names}. Until then they have no network there."
+        )
     hard = [path for path, _, _ in diff.fields if path not in ASKED]
-    yield from why_named(named)
+    yield from why_named(decision.named)
     if hard:
         yield f"{', '.join(hard)} cannot change while the network is up: {how}"
     else:
@@ -169,7 +176,7 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
     after = context.needs(Kind.NETWORK, spec.name)
     draft.expect(host, found)
     state = VmState.RUNNING if found.active else VmState.STOPPED
-    fields = list(_update_fields(diff, case=Case.NETWORK_UPDATE, state=state))
+    fields = list(update_fields(diff, case=Case.NETWORK_UPDATE, state=state))
     reasons: list[str] = []
     last: str | None = None
     if not found.persistent:
@@ -191,7 +198,8 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
         fields.append(
             FieldChange(path="autostart", before=found.autostart, after=spec.autostart, disruption=Disruption.NONE)
         )
-    if found.stamp != decision.stamp:
+    reasons += why_stamped_anew(found.stamp)
+    if not is_stamped_so(found.stamp, decision.stamp):
         stamp = StampNetwork(uuid=uuid, name=name, stamp_xml=write_stamp(decision.stamp), live=True)
         last = draft.step(key, "stamp", stamp, host=host, needs=(last,), after=after)
         before = found.stamp.protect if found.stamp else False
@@ -199,7 +207,7 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
             fields.append(
                 FieldChange(path="protect", before=before, after=decision.stamp.protect, disruption=Disruption.NONE)
             )
-    if not fields:
+    if not fields and not reasons:
         notes_trigger = found.stamp is not None and found.stamp.trigger != decision.stamp.trigger
         what = "its replacement trigger" if notes_trigger else "which fields of it the program writes"
         reasons.append(f"vmstack notes {what}.")
@@ -215,7 +223,7 @@ def _update(decision: NetworkDecision, *, stops: tuple[str, ...], context: Conte
 
 
 def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwork:
-    section: Literal["ip-dhcp-host", "ip-dhcp-range", "dns-host", "dns-srv"]
+    section: NetworkSection
     parent = -1
     match update.after or update.before:
         case Lease(reservation=reservation, family=family, parent=parent):
@@ -226,6 +234,10 @@ def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwor
             section, xml = "dns-host", write_dns_host(host)
         case DnsSrv() as record:
             section, xml = "dns-srv", write_dns_srv(record)
+        case DnsTxt() as text:
+            section, xml = "dns-txt", write_dns_txt(text)
+        case PortGroup() as group:
+            section, xml = "portgroup", write_port_group(group)
         case _:
             raise InternalError(f"the update of {update.path} of network {name} has no content")
     return UpdateNetwork(
@@ -233,48 +245,12 @@ def _effect(update: Update, *, uuid: str, name: str, live: bool) -> UpdateNetwor
     )
 
 
-def _update_fields(diff: NetworkDiff, *, case: Case, state: VmState) -> list[FieldChange]:
-    """The updates as fields: a removal and an addition of one path are one change."""
-    befores: dict[str, object] = {}
-    afters: dict[str, object] = {}
-    for update in diff.updates:
-        if update.before is not None:
-            befores[update.path] = _shown(update.before)
-        if update.after is not None:
-            afters[update.path] = _shown(update.after)
-    return [
-        FieldChange(
-            path=path,
-            before=befores.get(path),
-            after=afters.get(path),
-            disruption=_class(path, case=case, state=state),
-        )
-        for path in sorted(befores.keys() | afters.keys())
-    ]
-
-
-def _class(path: str, *, case: Case, state: VmState) -> Disruption:
-    return disruption_of(path, case=case, state=state, noun=Noun.NETWORK)
-
-
-def _shown(entry: Entry) -> str:
-    match entry:
-        case Lease(reservation=reservation):
-            return " ".join(filter(None, (reservation.ip, reservation.name)))
-        case DnsHost(hostnames=names):
-            return " ".join(names)
-        case DnsSrv():
-            return f"priority {entry.priority or 0}, weight {entry.weight or 0}"
-    return str(entry)
-
-
-def _is_inhabited(decision: NetworkDecision, found: ObservedNetwork, *, context: Context) -> bool:
-    """Whether a machine of the stack runs on the network, and so feels that it is made anew."""
-    index = context.indexes[decision.spec.host]
-    return any(
-        index.is_own(domain) and domain.live is not None and _has_nic_on(domain.live, found.name)
-        for domain in index.domains.values()
-    )
+def _guests_on(found: ObservedNetwork, *, host: str, context: Context) -> tuple[str, ...]:
+    """The machines of the stack that run on the network, and so feel that it is made anew."""
+    index = context.indexes[host]
+    own = (domain for domain in index.domains.values() if index.is_own(domain))
+    on_it = (domain.name for domain in own if domain.live is not None and _has_nic_on(domain.live, found.name))
+    return tuple(sorted(on_it)) if found.active else ()
 
 
 def _check_users(decision: NetworkDecision, *, context: Context) -> None:

@@ -1,4 +1,4 @@
-"""What libvirt changes in a running network: leases, DHCP ranges, names and service records, entry by entry."""
+"""What libvirt changes in a running network, entry by entry: leases, DHCP ranges, what DNS answers, port groups."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple, TypeVar
@@ -6,12 +6,13 @@ from typing import Literal, NamedTuple, TypeVar
 import msgspec
 
 from vmstack.model.configs import NetworkConfig, SubnetConfig
-from vmstack.model.specs import DhcpRange, DnsHost, DnsSrv, Reservation
+from vmstack.model.specs import DhcpRange, DnsHost, DnsSrv, DnsTxt, Reservation
+from vmstack.model.traffic import PortGroup
 from vmstack.plan.ignore import is_ignored
 
 Identity = tuple[str, str]
 Command = Literal["delete", "modify", "add"]
-_Entry = TypeVar("_Entry", DnsHost, DnsSrv)
+_Entry = TypeVar("_Entry", DnsHost, DnsSrv, DnsTxt, PortGroup)
 
 
 class Lease(NamedTuple):
@@ -32,7 +33,7 @@ class Span(NamedTuple):
         return f"{self.range.start} to {self.range.end}"
 
 
-Entry = Lease | Span | DnsHost | DnsSrv
+Entry = Lease | Span | DnsHost | DnsSrv | DnsTxt | PortGroup
 
 
 class Update(NamedTuple):
@@ -66,6 +67,14 @@ def lease_path(identity: Identity) -> str:
 
 def dns_host_path(host: DnsHost) -> str:
     return f"dns_hosts[{host.ip}]"
+
+
+def dns_txt_path(text: DnsTxt) -> str:
+    return f"dns_txts[{text.name}]"
+
+
+def port_group_path(group: PortGroup) -> str:
+    return f"port_groups[{group.name}]"
 
 
 def dns_srv_path(record: DnsSrv) -> str:
@@ -171,12 +180,49 @@ def dns_srv_updates(
     return _compare(wanted, held, running, path=dns_srv_path, owned=owned)
 
 
+def dns_txt_updates(
+    target: NetworkConfig,
+    observed: NetworkConfig,
+    live: NetworkConfig,
+    *,
+    owned: frozenset[str],
+    ignored: frozenset[str],
+) -> Updates:
+    """Compare the texts that DNS answers with the persistent and the running network's."""
+    if is_ignored("dns_txts", ignored=ignored):
+        return Updates([], [])
+    wanted, held, running = ({text.name: text for text in side.dns_txts} for side in (target, observed, live))
+    return _compare(wanted, held, running, path=dns_txt_path, owned=owned)
+
+
+def port_group_updates(
+    target: NetworkConfig,
+    observed: NetworkConfig,
+    live: NetworkConfig,
+    *,
+    owned: frozenset[str],
+    ignored: frozenset[str],
+) -> Updates:
+    """Compare the port groups with the persistent and the running network's."""
+    if is_ignored("port_groups", ignored=ignored):
+        return Updates([], [])
+    wanted = {group.name: group for group in target.port_groups}
+    held, running = (
+        {group.name: _known_part(group, wanted.get(group.name)) for group in side.port_groups}
+        for side in (observed, live)
+    )
+    return _compare(wanted, held, running, path=port_group_path, owned=owned, modifies=True)
+
+
 def is_blocked(update: Update, *, target: NetworkConfig, observed: NetworkConfig) -> bool:
     """Whether libvirt would refuse the update, since it finds another entry by it too.
 
-    It takes no DNS host that shares a name with another one, and of a service record what is not said fits any.
+    It takes no DNS host that shares a name with another one, and of a service record what is not said fits any. A port
+    group that says more than is known here would lose that.
     """
     entry = update.after or update.before
+    if isinstance(entry, PortGroup):
+        return update.command == "modify" and update.before != entry and _says_more(update.before)
     if isinstance(entry, DnsHost):
         names = set(entry.hostnames)
         sharing = {other for other in (*target.dns_hosts, *observed.dns_hosts) if other.ip != entry.ip}
@@ -186,6 +232,15 @@ def is_blocked(update: Update, *, target: NetworkConfig, observed: NetworkConfig
         others = target.dns_srvs if update.command == "add" else observed.dns_srvs
         return any(other != entry and _fits(entry, other) for other in others)
     return False
+
+
+def _known_part(group: PortGroup, wanted: PortGroup | None) -> PortGroup:
+    """The wanted group where the one on the host is it and says more, which is somebody else's and stays."""
+    return wanted if wanted is not None and group == msgspec.structs.replace(wanted, more=group.more) else group
+
+
+def _says_more(entry: Entry | None) -> bool:
+    return isinstance(entry, PortGroup) and entry.more
 
 
 def _fits(record: DnsSrv, other: DnsSrv) -> bool:
@@ -201,13 +256,18 @@ def _compare(
     *,
     path: Callable[[_Entry], str],
     owned: frozenset[str],
+    modifies: bool = False,
 ) -> Updates:
+    """`modifies`: libvirt puts an entry in the place of the one that it has, where it has one."""
     updates: list[Update] = []
     for identity, entry in wanted.items():
         present = [side[identity] for side in (held, running) if identity in side]
         if len(present) == 2 and all(old == entry for old in present):
             continue
         different = next((old for old in present if old != entry), None)
+        if different is not None and modifies and len(present) == 2:
+            updates.append(Update("modify", path(entry), different, entry))
+            continue
         if different is not None:
             updates.append(Update("delete", path(different), different, None))
         updates.append(Update("add", path(entry), None, entry))

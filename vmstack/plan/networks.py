@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass, replace
+from typing import Final
 
 import msgspec
 
@@ -12,17 +13,23 @@ from vmstack.model.observed import ObservedNetwork
 from vmstack.model.ownership import Stamp
 from vmstack.model.specs import NetworkMode, NetworkSpec
 from vmstack.model.text import import_command
+from vmstack.plan.applied import AppliedNetwork, write_applied
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_network
 from vmstack.plan.digest import digest_of
+from vmstack.plan.drift_policy import EXTRA, policies_of, policy_of_extra
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.neighbours import check_neighbours, check_reserved, leaves, own_network_name
 from vmstack.plan.network_diff import NetworkDiff, compare_networks, written_fields
 from vmstack.plan.network_updates import lease_path, leases
 from vmstack.plan.remaking import asked_anew, named_changes
+from vmstack.plan.sparing import spare_of_network
 from vmstack.plan.stylesheets import apply_stylesheet, style_change
 from vmstack.xmlio.network import read_network, write_network
 from vmstack.xmlio.remainder import network_remainder
+
+# What a running guest knows of its network: the name in its definition, and the MTU that its NIC was made with.
+_AT_GUESTS_START: Final = frozenset({"label", "mtu"})
 
 
 class NetworkFate(enum.StrEnum):
@@ -52,8 +59,8 @@ class NetworkDecision:
     named: tuple[str, ...] = ()
 
     @property
-    def restarts(self) -> bool:
-        """Whether guests that run on it need a start to be on it again: libvirt plugs their NICs in only then.
+    def cuts(self) -> bool:
+        """Whether guests that run on it lose it, or have lost it, so that their NICs must be plugged in again.
 
         That is so while it is made anew, and where it was stopped or removed under them. Their NICs stay plugged
         into a bridge of the host, which no network's end takes away.
@@ -61,6 +68,16 @@ class NetworkDecision:
         if self.observed is not None and self.observed.active:
             return self.fate is NetworkFate.REPLACE
         return self.spec.mode is not NetworkMode.BRIDGE
+
+    @property
+    def restarts(self) -> bool:
+        """Whether guests that run on it need a start to be on it again, because of what they get only then."""
+        return self.cuts and self.diff is not None and any(path in _AT_GUESTS_START for path, _, _ in self.diff.fields)
+
+    @property
+    def replugs(self) -> bool:
+        """Whether the NICs of guests that run on it are plugged in again while they run."""
+        return self.cuts and not self.restarts
 
     def carries(self, nic: NicConfig) -> bool:
         """Whether a NIC of a running guest is plugged into the bridge: by this network, or by its name."""
@@ -145,6 +162,7 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
         retain=options.retain,
         trigger=options.replacement_trigger,
         adopted=found.stamp.adopted if found is not None and found.stamp is not None else None,
+        applied=write_applied(AppliedNetwork(config=design, autostart=spec.autostart)),
     )
     holder = index.network_names.get(spec.label) or index.networks.get(design.uuid)
     if holder is not None and holder is not found and not _leaves(holder, context=context, host=spec.host):
@@ -161,6 +179,7 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
     if found is None:
         fate = NetworkFate.CREATE
         return NetworkDecision(spec=spec, key=key, design=design, stamp=stamp, fate=fate, document=document)
+    ignored |= spare_of_network(spec, found, design=design, stamp=stamp, ignored=ignored, context=context)
     diff = compare_networks(design, found.config, live=found.live, owned=owned, ignored=ignored)
     change = None
     if not kept:
@@ -171,7 +190,7 @@ def _decide(spec: NetworkSpec, *, context: Context) -> NetworkDecision | None:
     if asked:
         diff = diff._replace(fields=(*diff.fields, *asked), waiting=())
     named = named_changes(key, dict.fromkeys(update.path for update in diff.updates), context=context)
-    for extra in diff.extras:
+    for extra in diff.extras if policy_of_extra(EXTRA, policies_of(key, context=context)) != "ignore" else ():
         context.draft.note(f"{extra} was added outside vmstack and is kept", key=key)
     if diff.waiting:
         what = ", ".join(diff.waiting)
@@ -225,6 +244,7 @@ def _leaves(holder: ObservedNetwork, *, context: Context, host: str) -> bool:
 def _restamps(old: Stamp | None, new: Stamp) -> bool:
     return (
         old is None
+        or not old.intact
         or not old.digest
         or any(getattr(old, name) != getattr(new, name) for name in ("fields", "protect", "retain", "trigger"))
     )

@@ -1,5 +1,6 @@
 """Parts of a domain that are known by a key of their own, and how values of a domain are shown to people."""
 
+from vmstack.model.compute import CellSpec, CpuFeatureSpec, PinSpec, TimerSpec, TopologySpec
 from vmstack.model.configs import DomainConfig
 from vmstack.model.hardware import (
     BalloonSpec,
@@ -18,7 +19,7 @@ from vmstack.model.hardware import (
 )
 from vmstack.model.sizes import format_size
 
-Keyed = ConsoleSpec | FilesystemSpec | MetadataSpec | HostDeviceSpec
+Keyed = ConsoleSpec | FilesystemSpec | MetadataSpec | HostDeviceSpec | CpuFeatureSpec | PinSpec | CellSpec | TimerSpec
 _KIB = 1024
 
 
@@ -36,13 +37,26 @@ def _key(item: Keyed) -> str:
             return item.target
         case MetadataSpec():
             return item.namespace
+        case CpuFeatureSpec() | TimerSpec():
+            return item.name
+        case PinSpec():
+            return str(item.vcpu)
+        case CellSpec():
+            return str(item.id)
         case HostDeviceSpec():
             return item.name
 
 
 def place_of(item: Keyed) -> tuple[str, int]:
     """What items are sorted by: serial ports count, whatever libvirt names them."""
-    return (item.target, item.port) if isinstance(item, ConsoleSpec) else (_key(item), 0)
+    match item:
+        case ConsoleSpec():
+            return item.target, item.port
+        case PinSpec():
+            return "", item.vcpu
+        case CellSpec():
+            return "", item.id
+    return _key(item), 0
 
 
 def show(value: object) -> object:
@@ -66,6 +80,23 @@ def show(value: object) -> object:
             return f"{value.source} ({how}{', read-only' if value.readonly else ''})"
         case MetadataSpec():
             return value.xml
+        case CpuFeatureSpec():
+            return value.policy
+        case PinSpec():
+            return f"CPUs {value.cpus}"
+        case CellSpec():
+            return f"vcpus {value.cpus}, {format_size(value.memory_kib * _KIB)}"
+        case TimerSpec():
+            there = {None: None, True: "present", False: "absent"}[value.present]
+            return ", ".join(part for part in (there, value.tickpolicy) if part) or "as the hypervisor has it"
+        case TopologySpec():
+            counts = (
+                (value.sockets, "sockets"),
+                (value.dies, "dies"),
+                (value.cores, "cores"),
+                (value.threads, "threads"),
+            )
+            return ", ".join(f"{count} {name if count != 1 else name[:-1]}" for count, name in counts)
         case RngSpec():
             rate = f", {value.rate_bytes} bytes in {value.rate_period or 1000} ms" if value.rate_bytes else ""
             return f"{value.source or value.backend}{rate}{_other(value.model)}"

@@ -24,7 +24,7 @@ def mark_of(spec: VmSpec) -> str | None:
     """The word for a stamp that tells the password from another; `None` without one."""
     if spec.password is None:
         return None
-    key = hashlib.scrypt(spec.password.encode(), salt=spec.uuid.encode(), n=1 << 14, r=8, p=1, dklen=_DIGITS // 2)
+    key = hashlib.scrypt(spec.password.encode(), salt=spec.uuid.encode(), n=1 << 13, r=8, p=1, dklen=_DIGITS // 2)
     return f"{PATH}={key.hex()}"
 
 

@@ -107,6 +107,10 @@ def _as_defined(running: DomainConfig, defined: DomainConfig) -> DomainConfig:
         expanded = name.startswith("cpu") and defined.cpu_mode == _EXPANDED_CPU
         if expanded or (name in _CHOSEN and was is None):
             kept[name] = was
+        elif name == "cpu_features":
+            # libvirt lists all features of a running guest's processor, as they came out.
+            named = {feature.name for feature in running.cpu_features}
+            kept[name] = tuple(feature for feature in defined.cpu_features if feature.name in named)
         elif isinstance(was, Data) and isinstance(now, Data):
             kept[name] = _filled_in(now, was)
     disks = {disk.serial: disk for disk in defined.disks}

@@ -18,6 +18,7 @@ from vmstack.plan.deletions import plan_deletions
 from vmstack.plan.gates import (
     check_empty,
     check_files,
+    check_refused,
     check_remade,
     check_replacements,
     check_saved_states,
@@ -30,6 +31,7 @@ from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import index_host
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
 from vmstack.plan.machines import MachineDecision, Surroundings, decide_machines
+from vmstack.plan.made import made_by_host
 from vmstack.plan.network_steps import plan_networks
 from vmstack.plan.networks import NetworkFate, decide_networks
 from vmstack.plan.outputs import last_outputs, outputs_after, stored_outputs
@@ -70,6 +72,7 @@ def make_plan(
     check_capacity(machines.values(), context=context)
     check_limits(machines.values(), context=context)
     check_files(machines.values(), context=context)
+    check_refused(machines.values(), context=context)
     check_saved_states(machines.values(), volumes=volumes, context=context)
     check_replacements(volumes, context=context)
     check_remade(machines.values(), context=context)
@@ -97,8 +100,9 @@ def make_plan(
     plan_renames(renames, context=context)
     if chosen is not None:
         describe_selection(chosen, context=context)
+    made = made_by_host(decided.machines.values(), networks=networks.values(), context=context, observed=observed)
     hooks = {resource.key: resource.options.hooks for resource in desired.resources if resource.options.hooks}
-    plan = with_hooks(_close(context, desired, observed, kept=kept), hooks=hooks)
+    plan = with_hooks(_close(context, desired, observed, kept=kept, made=made), hooks=hooks)
     check_taken(machines.values(), plan.steps, context=context)
     plan = plan_rolls(plan, machines, sizes=group_sizes(desired), context=context)
     draft.raise_errors()
@@ -156,10 +160,11 @@ def decide(context: Context) -> Decided:
     draft.raise_errors()
     check_empty(context)
     plan_pools(context)
-    bases = plan_bases(context)
     seeds = decide_seeds(context)
     ignitions = decide_ignitions(context)
-    volumes = decide_volumes(context, bases=bases, reseeded=reseeded_volumes(seeds, context=context))
+    reseeded = reseeded_volumes(seeds, context=context)
+    bases = plan_bases(context, reseeded=reseeded)
+    volumes = decide_volumes(context, bases=bases, reseeded=reseeded)
     carriers = (*seeds.values(), *ignitions.values())
     check_slots(bases=bases.values(), seeds=carriers, volumes=volumes.values(), context=context)
     check_space(volumes.values(), bases=bases.values(), context=context)
@@ -197,7 +202,14 @@ def open_context(
     )
 
 
-def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept: Mapping[str, int]) -> Plan:
+def _close(
+    context: Context,
+    desired: DesiredGraph,
+    observed: Observed,
+    *,
+    kept: Mapping[str, int],
+    made: Mapping[str, dict[str, int]],
+) -> Plan:
     draft, catalog = context.draft, context.catalog
     ledgers_before = [snapshot.ledger for snapshot in observed.hosts.values() if snapshot.ledger is not None]
     partial = context.selected is not None
@@ -229,6 +241,7 @@ def _close(context: Context, desired: DesiredGraph, observed: Observed, *, kept:
         stored_outputs_differ=differ,
         ledgers=ledgers,
         releases=releases,
+        made={host: made[host] for host in ledgers if made.get(host)},
         diagnostics=draft.diagnostics(),
         unchanged=draft.unchanged,
         gaps=() if context.policy.destroy else desired.gaps,

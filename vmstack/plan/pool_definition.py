@@ -9,7 +9,7 @@ from vmstack.model.configs import PoolConfig
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedPool
 from vmstack.model.ownership import LedgerEntry
-from vmstack.model.specs import PoolSpec
+from vmstack.model.specs import Permissions, PoolSpec
 from vmstack.plan.context import Context
 from vmstack.plan.design import design_pool
 from vmstack.plan.ignore import is_ignored
@@ -57,6 +57,8 @@ def define_pool(
     fields: list[tuple[str, object, object]] = []
     if found.config.devices != config.devices and not is_ignored("devices", ignored=ignored):
         fields.append(("devices", list(found.config.devices), list(config.devices)))
+    if _differ(config.permissions, found.config.permissions) and not is_ignored("permissions", ignored=ignored):
+        fields.append(("permissions", _say(found.config.permissions), _say(config.permissions)))
     change = None if kept else _style_change(plain, styled, found, entry=entry)
     if change is not None:
         fields.append(change)
@@ -80,9 +82,24 @@ def _style_change(
     return None if missing is None else ("xslt", f"without {missing}", f"with {missing}")
 
 
+def _differ(wanted: Permissions | None, found: Permissions | None) -> bool:
+    """Whether something that the program says is otherwise; what it leaves open is as it is."""
+    if wanted is None:
+        return False
+    given = {name: value for name in wanted.__struct_fields__ if (value := getattr(wanted, name)) is not None}
+    return any(getattr(found, name, None) != value for name, value in given.items())
+
+
+def _say(permissions: Permissions | None) -> str | None:
+    if permissions is None:
+        return None
+    owner, group = ("?" if value is None else str(value) for value in (permissions.owner, permissions.group))
+    return f"{permissions.mode or '?'} {owner}:{group}"
+
+
 def _check_known(config: PoolConfig, styled: PoolConfig, *, key: Key) -> None:
     """Refuse a stylesheet that moves the pool elsewhere: the plan would not know where its volumes are."""
-    if config != styled:
+    if config != msgspec.structs.replace(styled, permissions=config.permissions):
         raise InputError(
             f"{key}: its stylesheet (xml.xslt) changes its type, its source or its path",
             resolution="say them in the program",

@@ -1,15 +1,19 @@
 """Storage pools: define, start, autostart; references to existing ones; free space."""
 
+import msgspec
+
 from vmstack.errors import ConflictError, InputError, RefusedError
-from vmstack.model.effects import DefinePool, SetPoolAutostart, StartPool
+from vmstack.model.effects import AnyEffect, DefinePool, RebuildPool, RemovePool, SetPoolAutostart, StartPool
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedPool
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
 from vmstack.model.specs import PoolSpec
 from vmstack.model.text import import_command
+from vmstack.plan.changes.row import Case, Noun, VmState
+from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
-from vmstack.plan.design import clean_path, design_pool
+from vmstack.plan.design import clean_path
 from vmstack.plan.entries import pending, resumes
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import HostIndex, is_ready
@@ -85,7 +89,8 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
             )
         )
         return
-    _check_moved(spec, context=context)
+    if _is_renamed(spec, context=context):
+        return
     ignored = ignored_fields(options.ignore_changes)
     definition = define_pool(spec, found, entry=entry, ignored=ignored, context=context)
     if definition is None:
@@ -114,7 +119,10 @@ def _plan_pool(spec: PoolSpec, *, context: Context) -> None:
         _refuse_kind(spec, found, context=context)
         return
     if found.config.path != clean_path(spec.path) and not is_ignored("path", ignored=ignored):
-        _refuse_path(spec, found.config.path, context=context)
+        if _is_empty(found, index=index, context=context):
+            _move(spec, found, wanted, context=context, entry=index.entries[spec.label, ""], xml=definition.xml)
+        else:
+            _refuse_path(spec, found.config.path, context=context)
         return
     _update(spec, found, wanted, context=context, index=index, ignored=ignored, definition=definition)
 
@@ -142,19 +150,63 @@ def _refuse_path(spec: PoolSpec, path: str | None, *, context: Context) -> None:
     )
 
 
-def _create(spec: PoolSpec, wanted: LedgerEntry, *, context: Context, entry: LedgerEntry | None, xml: str) -> None:
+def _is_empty(found: ObservedPool, *, index: HostIndex, context: Context) -> bool:
+    """Whether it is known that nothing is in the pool, and nothing of the stack is to be."""
+    entries = [entry for entry in index.entries.values() if entry.pool == found.name and entry.label]
+    return found.volumes == () and not entries and not any(pool == found.name and label for pool, label in index.others)
+
+
+def _move(
+    spec: PoolSpec, found: ObservedPool, wanted: LedgerEntry, *, context: Context, entry: LedgerEntry, xml: str
+) -> None:
+    """An empty pool is another one at its new path: the old directory goes if vmstack made it and it is empty."""
     draft, key, host = context.draft, Key(Kind.POOL, spec.name), spec.host
-    lost = entry is not None and is_ready(entry)
-    config = design_pool(spec, stack=context.stack)
-    for other in context.indexes[host].pools.values():
-        if other.config.path is not None and clean_path(other.config.path) == config.path:
-            draft.errors.append(
+    _check_path_is_free(spec, context=context)
+    draft.expect(host, found)
+    moved = msgspec.structs.replace(wanted, built=False)
+    draft.intend(pending(moved), host=host)
+    remove = RemovePool(pool=spec.label, remove_directory=entry.built and found.config.path == entry.path)
+    gone = draft.step(key, "remove", remove, host=host, after=context.needs(Kind.POOL, spec.name))
+    define = draft.step(key, "define", DefinePool(pool=spec.label, xml=xml), host=host, needs=(gone,))
+    mark = LedgerMark(action="ready", entry=moved)
+    start = StartPool(pool=spec.label, build=spec.type == "dir")
+    last = draft.step(key, "start", start, host=host, needs=(define,), marks=(mark,), flush=True)
+    if spec.autostart:
+        last = draft.step(key, "autostart", SetPoolAutostart(pool=spec.label, enabled=True), host=host, needs=(last,))
+    draft.finish(key, last)
+    draft.change(
+        key,
+        host=host,
+        operation=Operation.REPLACE,
+        fields=(FieldChange(path="path", before=found.config.path, after=spec.path, disruption=_class("path")),),
+        reasons=("There is nothing in it: it is defined anew at the other path.",),
+        place=context.catalog.place(Kind.POOL, spec.name),
+    )
+
+
+def _class(path: str) -> Disruption:
+    return disruption_of(path, case=Case.POOL_DEFINITION, state=VmState.STOPPED, noun=Noun.POOL)
+
+
+def _check_path_is_free(spec: PoolSpec, *, context: Context) -> None:
+    for other in context.indexes[spec.host].pools.values():
+        if other.name == spec.label or other.config.path is None:
+            continue
+        if clean_path(other.config.path) == clean_path(spec.path):
+            context.draft.errors.append(
                 ConflictError(
-                    f"{key}: the storage pool {other.name!r} on host {host} has the directory {spec.path} already",
+                    f"pool.{spec.name}: the storage pool {other.name!r} on host {spec.host} has the directory "
+                    f"{spec.path} already",
                     resolution="choose another path, or refer to that pool as an existing one",
                     place=context.catalog.place(Kind.POOL, spec.name),
                 )
             )
+
+
+def _create(spec: PoolSpec, wanted: LedgerEntry, *, context: Context, entry: LedgerEntry | None, xml: str) -> None:
+    draft, key, host = context.draft, Key(Kind.POOL, spec.name), spec.host
+    lost = entry is not None and is_ready(entry)
+    _check_path_is_free(spec, context=context)
     draft.expect_absent(host, "pool", id=spec.label, name=spec.label)
     # A pool that was there before keeps its ready entry: its directory was made, and a missing one is not mounted.
     draft.intend(wanted if lost else pending(wanted), host=host)
@@ -203,16 +255,26 @@ def _update(
     last: str | None = None
     entry = index.entries[spec.label, ""]
     if definition.fields:
-        define = DefinePool(pool=spec.label, xml=definition.xml)
+        rebuilds = found.active and any(path == "permissions" for path, _, _ in definition.fields)
+        define: AnyEffect = DefinePool(pool=spec.label, xml=definition.xml)
+        if rebuilds:
+            define = RebuildPool(pool=spec.label, xml=definition.xml)
+            reasons.append("The pool is off for a moment while its directory gets them; guests do not notice.")
         mark = LedgerMark(action="ready", entry=wanted)
         last = draft.step(
-            key, "define", define, host=host, after=context.needs(Kind.POOL, spec.name), marks=(mark,), flush=True
+            key,
+            "rebuild" if rebuilds else "define",
+            define,
+            host=host,
+            after=context.needs(Kind.POOL, spec.name),
+            marks=(mark,),
+            flush=True,
         )
         fields += [
-            FieldChange(path=path, before=before, after=after, disruption=Disruption.NONE)
+            FieldChange(path=path, before=before, after=after, disruption=_class(path))
             for path, before, after in definition.fields
         ]
-        if found.active:
+        if found.active and not rebuilds:
             reasons.append("The new definition counts from the pool's next start on.")
     if not found.active:
         # An interrupted run may have ended before the directory was built; then starting it builds what is missing.
@@ -258,11 +320,13 @@ def _update(
     )
 
 
-def _check_moved(spec: PoolSpec, *, context: Context) -> None:
+def _is_renamed(spec: PoolSpec, *, context: Context) -> bool:
     """Refuse a pool that only got another name in libvirt: that would be a new pool, without the old one's volumes."""
     key = Key(Kind.POOL, spec.name)
+    renamed = False
     for entry in context.indexes[spec.host].named_entries.get(key, ()):
         if entry.pool != spec.label:
+            renamed = True
             context.draft.errors.append(
                 RefusedError(
                     f"{key}: its name in libvirt cannot change from {entry.pool!r} to {spec.label!r}: "
@@ -271,3 +335,4 @@ def _check_moved(spec: PoolSpec, *, context: Context) -> None:
                     place=context.catalog.place(Kind.POOL, spec.name),
                 )
             )
+    return renamed

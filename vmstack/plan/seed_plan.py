@@ -26,7 +26,8 @@ class SeedDecision:
     """The seed of one VM.
 
     `changed` tells that the VM has one of other content. `made` tells that the volume must be created and uploaded,
-    `again` that an interrupted one must go first. `instance` is cloud-init's instance-id with it.
+    `again` that one must go first: of an interrupted upload, or (`spoilt`) one that others wrote into. `instance`
+    is cloud-init's instance-id with it.
     """
 
     spec: SeedSpec
@@ -42,6 +43,7 @@ class SeedDecision:
     made: bool
     again: bool
     entry: LedgerEntry
+    spoilt: bool = False
 
     @property
     def reseeds(self) -> bool:
@@ -189,6 +191,7 @@ def _carrier(
         changed=changed,
         made=not complete,
         again=not complete and entry is not None and (present or not index.readable(slot[0])),
+        spoilt=entry is not None and is_spoilt(entry, index=index),
         entry=entry
         if complete and entry is not None and is_ready(entry)
         else LedgerEntry(
@@ -212,9 +215,16 @@ def _complete(entry: LedgerEntry | None, *, path: str, index: HostIndex) -> bool
         return False
     if not index.readable(entry.pool):
         return is_ready(entry)
-    if entry.slot not in index.volumes:
+    if entry.slot not in index.volumes or is_spoilt(entry, index=index):
         return False
     return is_ready(entry) or (not entry.anew and any(index.own_users(path)))
+
+
+def is_spoilt(entry: LedgerEntry, *, index: HostIndex) -> bool:
+    """Whether somebody wrote into a finished seed: guests only read theirs."""
+    found = index.volumes.get(entry.slot)
+    written = (entry.modified, found.modified if found is not None else None)
+    return is_ready(entry) and None not in written and written[0] != written[1]
 
 
 def _current_label(domain: ObservedDomain | None) -> str | None:
@@ -244,7 +254,11 @@ def _make(decision: SeedDecision, *, context: Context) -> None:
     reasons: list[str] = []
     if decision.again:
         first = draft.step(key, "delete", DeleteVolume(pool=pool, volume=label), host=host, after=after)
-        reasons.append("An earlier upload was interrupted, so it is made again.")
+        reasons.append(
+            "Its content was changed outside vmstack."
+            if decision.spoilt
+            else "An earlier upload was interrupted, so it is made again."
+        )
         if decision.slot in index.volumes:
             draft.expect(host, index.volumes[decision.slot])
     else:

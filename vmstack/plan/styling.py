@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from vmstack.errors import DocumentError
+from vmstack.model.compute import ComputeSpec
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Adopted, Stamp
@@ -29,7 +30,9 @@ _WITHOUT_XML: Final = frozenset({
     Case.VCPUS_UP, Case.MEMORY_WITHIN, Case.IO_LIMITS, Case.IO_THREADS, Case.DISPLAY_PASSWORD,
 })  # fmt: skip
 # What follows from something else, or what no guest notices, stays what it is.
-_AS_THEY_ARE: Final = frozenset({Case.NOTE, Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE})
+_AS_THEY_ARE: Final = frozenset(
+    {Case.NOTE, Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG, Case.UNPLUGGED}
+)
 
 
 class Styled(NamedTuple):
@@ -83,7 +86,9 @@ def style(design: DomainConfig, *, stylesheet: str | None, path: str, found: Obs
 
 def _typed(config: DomainConfig, *, design: DomainConfig) -> DomainConfig:
     """The config that a stylesheet made, without the things that the program leaves open and `Overlay` compares."""
-    open_ = {name: None for name in _OVERLAID if getattr(design, name) is None}
+    open_: dict[str, object] = {name: None for name in _OVERLAID if getattr(design, name) is None}
+    compute = ((name, getattr(design, name)) for name in ComputeSpec.__struct_fields__)
+    open_ |= {name: value for name, value in compute if value in (None, ())}
     disks = {disk.serial: disk for disk in design.disks}
     nics = {nic.mac: nic for nic in design.nics}
     return msgspec.structs.replace(

@@ -11,6 +11,7 @@ from vmstack.model.identity import Key, Kind, derive_uuid
 from vmstack.model.specs import VmSpec, VolumeSource, VolumeSpec
 from vmstack.plan.address_checks import check_addresses
 from vmstack.plan.catalog import Catalog, catalogue
+from vmstack.plan.drift_policy import check_policies
 from vmstack.plan.ignore import check_ignored
 from vmstack.plan.seeds import SEED_SERIAL
 
@@ -38,6 +39,7 @@ def check_graph(desired: DesiredGraph) -> None:
     errors += check_addresses(catalog)
     for resource in desired.resources:
         errors += check_ignored(resource)
+        errors += check_policies(resource)
     errors += _circles(desired)
     raise_all(errors)
 

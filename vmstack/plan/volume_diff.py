@@ -13,6 +13,7 @@ from vmstack.model.sizes import format_size
 from vmstack.model.specs import VolumeSource, VolumeSpec
 from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
+from vmstack.plan.drift_policy import left_so, policies_of, policy_of
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import HostIndex
 from vmstack.plan.remaking import FieldTriple, named_changes, why_named
@@ -64,6 +65,15 @@ def compare_volumes(
     elif context.is_logical(spec.pool):
         found = _in_extents(found, wanted=wanted, entry=entry)
     ignored = _ignored(spec, context=context)
+    resized = found.capacity != entry.capacity and entry.capacity == wanted.capacity
+    if (
+        resized
+        and (policy := policy_of("capacity", policies_of(Key(Kind.VOLUME, spec.name), context=context))) != "repair"
+    ):
+        ignored |= {"capacity"}
+        if policy == "report":
+            told = f"capacity ({format_size(wanted.capacity)} -> {format_size(found.capacity)})"
+            context.draft.note(left_so(told), key=Key(Kind.VOLUME, spec.name))
     fields: list[tuple[str, object, object]] = []
     if found.format != wanted.format and not is_ignored("format", ignored=ignored):
         fields.append(("format", found.format, wanted.format))

@@ -13,6 +13,7 @@ from vmstack.model.text import import_command
 from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
 from vmstack.plan.design import whole_sectors
+from vmstack.plan.image_policy import kept_entry, kept_image, kept_key, kept_note
 from vmstack.plan.index import HostIndex, Slot
 from vmstack.plan.remaking import asked_anew
 from vmstack.plan.volume_definition import define_volume
@@ -36,7 +37,7 @@ def decide_volumes(
         elif spec.base is not None and spec.base not in fates:
             continue  # what it is over is wrong already
         else:
-            base = _base_of(spec, bases=bases, context=context)
+            base = _base_of(spec, bases=bases, reseeded=reseeded, context=context)
             below = fates[spec.base] if spec.base is not None else None
             fate = _decide(spec, base=base, below=below, anew=name in reseeded, wanted=wanted, context=context)
         if fate is not None:
@@ -58,12 +59,15 @@ def _bases_first(volumes: Mapping[str, VolumeSpec]) -> list[str]:
     return list(ordered)
 
 
-def _base_of(spec: VolumeSpec, *, bases: Mapping[tuple[str, str], Base], context: Context) -> Base | None:
-    """The image that the volume is made from; of an upload, as it is to be in the volume itself."""
+def _base_of(
+    spec: VolumeSpec, *, bases: Mapping[tuple[str, str], Base], reseeded: frozenset[str], context: Context
+) -> Base | None:
+    """The image that the volume is made from, or was made from where it is to stay so; of an upload, as it is to be in
+    the volume itself."""
     if spec.image is None:
         return None
     if spec.source is not VolumeSource.UPLOAD:
-        return bases[spec.image, spec.pool]
+        return _kept_base(spec, reseeded=reseeded, context=context) or bases[spec.image, spec.pool]
     return Base(
         key=Key(Kind.IMAGE, spec.image),
         host=context.catalog.pool_host(spec.pool),
@@ -71,6 +75,21 @@ def _base_of(spec: VolumeSpec, *, bases: Mapping[tuple[str, str], Base], context
         path=context.volume_path(spec.pool, spec.label),
         facts=context.images[spec.image],
     )
+
+
+def _kept_base(spec: VolumeSpec, *, reseeded: frozenset[str], context: Context) -> Base | None:
+    """The image that a volume was made from which stays as it is, though the program names another; else `None`."""
+    catalog, index = context.catalog, context.index_of_pool(spec.pool)
+    image = spec.image or ""
+    wanted = context.images.get(image)
+    sha256 = wanted.sha256 if wanted is not None else catalog.images[image].sha256
+    entry = kept_entry(spec, sha256=sha256, index=index, catalog=catalog, reseeded=reseeded)
+    if entry is None or sha256 is None:
+        return None
+    context.draft.note(kept_note(spec, entry, sha256=sha256), key=Key(Kind.VOLUME, spec.name))
+    facts, path = kept_image(spec, entry, index=index)
+    slot = (catalog.pools[spec.pool].label, path.rpartition("/")[2])
+    return Base(key=kept_key(spec, entry), host=index.host, slot=slot, path=path, facts=facts)
 
 
 def _refer(spec: VolumeSpec, *, context: Context) -> VolumeFate | None:
@@ -201,6 +220,8 @@ def _decide(
             below=below,
             adopted=entry is not None and entry.adopted and fate in (Fate.KEEP, Fate.GROW),
             digest=definition.digest,
+            # What others made of it and is left so is not what the stack applied.
+            capacity=capacity if _is_left(entry, fate, capacity=capacity) else config.capacity,
             renamed=entry is not None and entry.renamed,
             context=context,
         ),
@@ -245,6 +266,10 @@ def _capacity(spec: VolumeSpec, *, base: Base | None, below: VolumeFate | None, 
     return whole_sectors(spec.capacity if spec.capacity is not None else least)
 
 
+def _is_left(entry: LedgerEntry | None, fate: Fate, *, capacity: int) -> bool:
+    return fate is Fate.KEEP and entry is not None and entry.capacity == capacity
+
+
 def _moved_from(key: Key, *, index: HostIndex, wanted: frozenset[Slot]) -> LedgerEntry | None:
     """The ledger's entry of this very volume under another name or in another pool, if that is not wanted any more."""
     return next((entry for entry in index.named_entries.get(key, ()) if entry.slot not in wanted), None)
@@ -259,6 +284,7 @@ def _entry(
     below: VolumeFate | None,
     adopted: bool,
     digest: str | None,
+    capacity: int,
     renamed: bool,
     context: Context,
 ) -> LedgerEntry:
@@ -274,7 +300,7 @@ def _entry(
         state=EntryState.READY,
         path=config.path,
         format=config.format,
-        capacity=config.capacity,
+        capacity=capacity,
         sha256=base.facts.sha256 if base else below.entry.sha256 if below else None,
         image=base.facts.name if base else None,
         digest=digest,

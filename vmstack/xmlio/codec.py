@@ -45,6 +45,10 @@ def _decode_integer(text: str) -> int:
     return int(digits)
 
 
+def _decode_signed(text: str) -> int:
+    return -_decode_integer(text.strip()[1:]) if text.strip().startswith("-") else _decode_integer(text)
+
+
 def _encode_integer(value: int) -> str:
     if value < 0:
         raise ValueError("is below zero")
@@ -85,6 +89,7 @@ LOWER: Final = Codec(_decode_lower, _encode_text)
 INTEGER: Final = Codec(_decode_integer, _encode_integer)
 KIB: Final = Codec(_decode_integer, _encode_integer, unit="KiB")
 BYTES: Final = Codec(_decode_integer, _encode_integer, unit="bytes")
+SIGNED: Final = Codec(_decode_signed, str)
 PREFIX: Final = Codec(_decode_prefix, _encode_integer)
 PRESENCE: Final = Codec(lambda _text: True, lambda value: "" if value else None)
 YES_NO: Final = Codec(lambda text: text == "yes", lambda value: "yes" if value else "no")

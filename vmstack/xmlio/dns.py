@@ -1,11 +1,11 @@
-"""`<dns>` of a network: its switch, forwarders, service records and hosts."""
+"""`<dns>` of a network: its switch, forwarders, texts, service records and hosts."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 from vmstack.errors import DocumentError
 from vmstack.model.configs import NetworkConfig
-from vmstack.model.specs import DnsForwarder, DnsHost, DnsSrv
+from vmstack.model.specs import DnsForwarder, DnsHost, DnsSrv, DnsTxt
 from vmstack.xmlio.codec import TEXT, Codec
 from vmstack.xmlio.safe import Element, add, drop_attributes, replace_children, serialise
 from vmstack.xmlio.table import Field, Table, new_root
@@ -31,6 +31,7 @@ _SRV: Final = Table(
     Field("priority", "@priority", _NUMBER),
     Field("weight", "@weight", _NUMBER),
 )
+_TXT: Final = Table("txt", Field("name", "@name"), Field("value", "@value"))
 
 
 def read_dns(root: Element) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def read_dns(root: Element) -> dict[str, Any]:
         return {}
     values: dict[str, Any] = {
         "dns_forwarders": _read_all(dns, "forwarder", _read_forwarder),
+        "dns_txts": _read_all(dns, "txt", _read_txt),
         "dns_srvs": _read_all(dns, "srv", _read_srv),
         "dns_hosts": _read_all(dns, "host", _read_host),
     }
@@ -48,7 +50,7 @@ def read_dns(root: Element) -> dict[str, Any]:
 
 
 def patch_dns(root: Element, *, before: NetworkConfig, after: NetworkConfig) -> None:
-    """Make switch, forwarders, records and hosts the config's. With DNS off nothing else may stand there."""
+    """Make switch, forwarders, texts, records and hosts the config's. With DNS off nothing else may stand there."""
     dns = root.find("dns")
     if dns is None:
         dns = add(root, "dns")
@@ -62,6 +64,7 @@ def patch_dns(root: Element, *, before: NetworkConfig, after: NetworkConfig) -> 
     else:
         _patch(dns, "forwarder", after.dns_forwarders, before=before.dns_forwarders, read=_read_forwarder,
                build=_build_forwarder)  # fmt: skip
+        _patch(dns, "txt", after.dns_txts, before=before.dns_txts, read=_read_txt, build=_build_txt)
         _patch(dns, "srv", after.dns_srvs, before=before.dns_srvs, read=_read_srv, build=_build_srv)
         _patch(dns, "host", after.dns_hosts, before=before.dns_hosts, read=_read_host, build=_build_host)
     if not len(dns) and not dns.attrib:
@@ -76,6 +79,11 @@ def write_dns_host(host: DnsHost) -> str:
 def write_dns_srv(record: DnsSrv) -> str:
     """Write `<srv>` for `<dns>`, as for a live update. Raises `DocumentError`."""
     return serialise(_build_srv(record))
+
+
+def write_dns_txt(text: DnsTxt) -> str:
+    """Write `<txt>` for `<dns>`, as for a live update. Raises `DocumentError`."""
+    return serialise(_build_txt(text))
 
 
 def _read_all(dns: Element, tag: str, read: Callable[[Element], _T | None]) -> tuple[_T, ...]:
@@ -107,6 +115,17 @@ def _read_forwarder(element: Element) -> DnsForwarder | None:
 def _build_forwarder(forwarder: DnsForwarder) -> Element:
     element = new_root("forwarder")
     _FORWARDER.write(element, forwarder)
+    return element
+
+
+def _read_txt(element: Element) -> DnsTxt | None:
+    values = {"value": ""} | _TXT.read(element)
+    return DnsTxt(**values) if "name" in values else None
+
+
+def _build_txt(text: DnsTxt) -> Element:
+    element = new_root("txt")
+    _TXT.write(element, text)
     return element
 
 

@@ -9,7 +9,8 @@ from vmstack.model.hardware import ConsoleSpec
 from vmstack.model.ownership import Adopted, Stamp
 from vmstack.xmlio.adopted import name_disks, unname_disks
 from vmstack.xmlio.boot import build_loader, patch_loader, put_boot, put_fw_cfg, read_boot, read_fw_cfg, read_loader
-from vmstack.xmlio.codec import INTEGER, KIB, LOWER, Codec
+from vmstack.xmlio.codec import INTEGER, KIB, LOWER, SIGNED, YES_NO, Codec
+from vmstack.xmlio.compute import put_compute, read_compute
 from vmstack.xmlio.console import (
     patch_channels,
     patch_consoles,
@@ -73,16 +74,25 @@ _DOMAIN: Final = Table(
     Field("type", "@type", keep=True),
     Field("name", "name"),
     Field("uuid", "uuid", LOWER),
+    Field("title", "title"),
     Field("description", "description"),
     Field("max_memory_kib", "memory", KIB),
     Field("memory_kib", "currentMemory", KIB, also=("memory",)),
     Field("max_vcpus", "vcpu", INTEGER),
     Field("vcpus", "vcpu/@current", INTEGER, also=("vcpu",)),
+    Field("shares", "cputune/shares", INTEGER),
+    Field("period", "cputune/period", INTEGER),
+    Field("quota", "cputune/quota", SIGNED),
     Field("firmware", "os/@firmware", Codec(_decode_firmware, _encode_firmware), also=("os/loader/@type",)),
     Field("arch", "os/type/@arch", keep=True),
     Field("machine", "os/type/@machine", keep=True),
     Field("smbios_serial", "sysinfo[@type='smbios']/system/entry[@name='serial']"),
     Field("cpu_mode", "cpu/@mode", keep=True),
+    Field("cpu_model", "cpu/model"),
+    Field("secure_boot", "os/firmware/feature[@name='secure-boot']/@enabled", YES_NO),
+    Field("clock", "clock/@offset"),
+    Field("on_reboot", "on_reboot"),
+    Field("on_crash", "on_crash"),
     Field("kernel", "os/kernel"),
     Field("initrd", "os/initrd"),
     Field("cmdline", "os/cmdline"),
@@ -108,6 +118,7 @@ def read_domain(xml: str | Element) -> DomainConfig:
         values |= read_loader(system)
         values["boot"] = read_boot(system)
     values |= {"fw_cfg": read_fw_cfg(root), "metadata": read_metadata(root)}
+    values |= read_compute(root)
     values["shared_memory"] = read_shared_memory(root)
     devices = root.find("devices")
     if devices is None:
@@ -155,6 +166,7 @@ def write_domain(config: DomainConfig, *, stamp: Stamp | None) -> str:
     put_fw_cfg(root, config.fw_cfg)
     _announce_smbios(root)
     build_platform(root, config)
+    put_compute(root, before=None, after=config)
     build_devices(root, config)
     put_metadata(root, config.metadata)
     if stamp is not None:
@@ -198,7 +210,8 @@ def patch_domain(
     if changed & {"vcpus", "max_vcpus"}:
         drop_children(root, "vcpus")  # a list of single vcpus, left by hot-plugging, contradicts a new count
     if "cpu_mode" in changed:
-        _forget_model(root)
+        _forget_model(root, model="cpu_model" in changed)
+    put_compute(root, before=before, after=config)
     system = root.find("os")
     if system is not None:
         relocated = patch_loader(system, before=before, after=config)
@@ -333,10 +346,11 @@ def _announce_smbios(root: Element) -> None:
         system.remove(smbios)
 
 
-def _forget_model(root: Element) -> None:
-    """Remove from `<cpu>` what belonged to the old mode; topology, NUMA cells, caches and features stay."""
+def _forget_model(root: Element, *, model: bool) -> None:
+    """Remove from `<cpu>` what belonged to the old mode; topology, NUMA cells, caches and features stay, and so does
+    a `model` that was just written."""
     cpu = root.find("cpu")
     if cpu is None:
         return
     drop_attributes(cpu, "match", "check", "migratable")
-    drop_children(cpu, "model", "vendor")
+    drop_children(cpu, "vendor", *(() if model else ("model",)))

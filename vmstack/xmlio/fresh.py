@@ -33,13 +33,17 @@ def build_platform(root: Element, config: DomainConfig) -> None:
         add(features, "acpi")
         if x86:
             add(features, "apic")
-    clock = add(root, "clock", offset="utc")
-    if x86:
+    clock = root.find("clock")
+    if clock is None:
+        clock = add(root, "clock", offset="utc")
+    if x86 and not config.timers:
         add(clock, "timer", name="rtc", tickpolicy="catchup")
         add(clock, "timer", name="pit", tickpolicy="delay")
         add(clock, "timer", name="hpet", present="no")
-    for event, action in (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "restart")):
-        add(root, event, text=action)
+    events = {"on_poweroff": "destroy", "on_reboot": "restart", "on_crash": "restart"}
+    for event, action in events.items():
+        said = root.find(event)
+        root.append(add(root, event, text=action) if said is None else said)  # libvirt's schema has them together
     if x86:
         power = add(root, "pm")
         add(power, "suspend-to-mem", enabled="no")

@@ -6,13 +6,14 @@ from vmstack.errors import DocumentError
 from vmstack.model.configs import NetworkConfig
 from vmstack.model.ownership import Stamp
 from vmstack.xmlio.codec import INTEGER, LOWER
-from vmstack.xmlio.dns import patch_dns, read_dns, write_dns_host, write_dns_srv
+from vmstack.xmlio.dns import patch_dns, read_dns, write_dns_host, write_dns_srv, write_dns_txt
 from vmstack.xmlio.dnsmasq import put_dnsmasq_options, read_dnsmasq_options
 from vmstack.xmlio.route import put_routes, read_routes
 from vmstack.xmlio.safe import Element, as_root, drop_attributes, drop_children, parse_xml, serialise
 from vmstack.xmlio.stamp import put_stamp
 from vmstack.xmlio.subnet import build_subnet, patch_subnets, read_subnet, write_dhcp_host, write_dhcp_range
 from vmstack.xmlio.table import Field, Table, new_root
+from vmstack.xmlio.traffic import put_bandwidth, put_port_groups, read_bandwidth, read_port_groups, write_port_group
 
 __all__ = [
     "patch_network",
@@ -21,7 +22,9 @@ __all__ = [
     "write_dhcp_range",
     "write_dns_host",
     "write_dns_srv",
+    "write_dns_txt",
     "write_network",
+    "write_port_group",
 ]
 
 _NETWORK: Final = Table(
@@ -51,6 +54,8 @@ def read_network(xml: str | Element) -> NetworkConfig:
         domain_local="domain" not in values or (domain is not None and domain.get("localOnly") == "yes"),
         routes=read_routes(root),
         dnsmasq_options=read_dnsmasq_options(root),
+        bandwidth=read_bandwidth(root),
+        port_groups=read_port_groups(root),
         **read_dns(root),
         **values,
     )
@@ -69,6 +74,8 @@ def write_network(config: NetworkConfig, *, stamp: Stamp | None) -> str:
     root.extend([build_subnet(subnet) for subnet in config.subnets])
     put_routes(root, config.routes)
     put_dnsmasq_options(root, config.dnsmasq_options)
+    put_bandwidth(root, config.bandwidth)
+    put_port_groups(root, config.port_groups)
     if stamp is not None:
         put_stamp(root, stamp)
     return serialise(root, indent=True)
@@ -77,9 +84,9 @@ def write_network(config: NetworkConfig, *, stamp: Stamp | None) -> str:
 def patch_network(xml: str, *, config: NetworkConfig, stamp: Stamp | None) -> str:
     """Bring persistent XML, as libvirt gave it, to `config`; what the config does not speak of survives.
 
-    Where the config equals what the XML says nothing is touched. Subnets, ranges, reservations, routes, what
-    DNS answers and the options of dnsmasq become exactly the config's. A bridge of `None` keeps libvirt's choice, a
-    stamp of `None` the stamp that is there.
+    Where the config equals what the XML says nothing is touched. Subnets, ranges, reservations, routes, what DNS
+    answers, the options of dnsmasq, bandwidth and port groups become exactly the config's. A bridge of `None` keeps
+    libvirt's choice, a stamp of `None` the stamp that is there.
     Raises `DocumentError`, also when `xml` is another network's.
     """
     root = parse_xml(xml, what=f"the XML of network {config.name}")
@@ -100,6 +107,8 @@ def patch_network(xml: str, *, config: NetworkConfig, stamp: Stamp | None) -> st
     patch_subnets(root, config.subnets)
     put_routes(root, config.routes)
     put_dnsmasq_options(root, config.dnsmasq_options)
+    put_bandwidth(root, config.bandwidth)
+    put_port_groups(root, config.port_groups)
     if stamp is not None:
         put_stamp(root, stamp)
     return serialise(root)

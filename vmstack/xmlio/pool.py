@@ -4,10 +4,13 @@ from typing import Any, Final
 
 from vmstack.errors import DocumentError
 from vmstack.model.configs import PoolConfig
-from vmstack.xmlio.codec import LOWER
+from vmstack.model.specs import Permissions
+from vmstack.xmlio.codec import LOWER, TEXT, Codec
 from vmstack.xmlio.safe import Element, add, as_root, serialise
 from vmstack.xmlio.table import Field, Table, new_root
 
+# libvirt writes an owner that was left open as -1.
+_ID: Final = Codec(lambda text: int(text) if text.strip().isdecimal() else None, str)
 _POOL: Final = Table(
     "pool",
     Field("type", "@type"),
@@ -15,6 +18,12 @@ _POOL: Final = Table(
     Field("uuid", "uuid", LOWER),
     Field("group", "source/name"),
     Field("path", "target/path"),
+)
+_PERMISSIONS: Final = Table(
+    "permissions",
+    Field("mode", "mode", Codec(lambda text: text.strip().zfill(4)[-4:], TEXT.encode)),
+    Field("owner", "owner", _ID),
+    Field("group", "group", _ID),
 )
 _LOGICAL: Final = "logical"
 
@@ -27,7 +36,9 @@ def read_pool(xml: str | Element) -> PoolConfig:
         raise DocumentError(f"pool {values.get('name', '')!r} has no type, name or UUID in its XML")
     if values["type"] != _LOGICAL:
         values.pop("group", None)
-        return PoolConfig(**values)
+        node = root.find("target/permissions")
+        said = {} if node is None else _PERMISSIONS.read(node)
+        return PoolConfig(permissions=Permissions(**said) if said else None, **values)
     return PoolConfig(devices=tuple(node.get("path") or "" for node in root.iterfind("source/device")), **values)
 
 
@@ -44,4 +55,7 @@ def write_pool(config: PoolConfig) -> str:
         for path in config.devices:
             add(source, "device", path=path)
         add(source, "format", type="lvm2")
+    target = root.find("target")
+    if config.permissions is not None and target is not None:
+        _PERMISSIONS.write(add(target, "permissions"), config.permissions)
     return serialise(root, indent=True)

@@ -18,8 +18,13 @@ def network_remainder(xml: str) -> Element:
     drop_children(root, "name", "uuid", "metadata", "mtu", "mac", "domain", "route")
     for element in [*root.iterfind("{*}options"), *root.iterfind("dns/host")]:
         _remove(element)
-    for element in [*root.iterfind("dns/srv"), *root.iterfind("dns/forwarder")]:
-        _remove(element)
+    for path in ("dns/srv", "dns/txt", "dns/forwarder", "bandwidth", "portgroup/bandwidth"):
+        for element in root.findall(path):
+            _remove(element)
+    for group in root.findall("portgroup"):
+        drop_attributes(group, "default")
+        if not len(group) and group.keys() == ["name"]:
+            _remove(group)
     for element in [*root.iterfind("ip/dhcp/range"), *root.iterfind("ip/dhcp/host")]:
         if not len(element):
             _remove(element)

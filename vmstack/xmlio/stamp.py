@@ -2,8 +2,12 @@
 
 libvirt keeps one element per namespace under `<metadata>`. Its calls for setting and getting one element take and give
 it without its namespace, so that is how `write_stamp` writes it; in whole documents it has the namespace.
+
+A stamp is sealed with a digest of all that it says, which shows an edit by somebody who does not know of the seal.
+It is no signature: who means to forge one can.
 """
 
+import hashlib
 from typing import Any, Final
 
 import msgspec
@@ -57,14 +61,16 @@ _STAMP: Final = Table(
     Field("report", "@report", TEXT),
     Field("fields", "@fields", Codec(lambda text: tuple(text.split()), _encode_words)),
     Field("adopted", "@adopted", Codec(_decode_adopted, _encode_adopted)),
+    Field("applied", "@applied", TEXT),
 )
+_SEAL: Final = "seal"
 
 
 def read_stamp(xml: str | Element) -> Stamp | None:
     """Return the stamp of a domain's or network's XML (or of a stamp element itself).
 
-    A stamp that is damaged is none: whoever finds no stamp touches nothing. Raises `DocumentError` only when `xml`
-    is no XML.
+    A stamp that is damaged is none: whoever finds no stamp touches nothing. One whose seal is not its own is not
+    `intact`; stamps of early versions have none. Raises `DocumentError` only when `xml` is no XML.
     """
     root = parse_xml(xml, what="XML with a stamp") if isinstance(xml, str) else xml
     element = _find(root) if root.tag not in (_TAG, "stamp") else root
@@ -76,13 +82,14 @@ def read_stamp(xml: str | Element) -> Stamp | None:
         return None
     if "path" not in values or "digest" not in values:
         return None
-    return Stamp(**values)
+    seal = element.get(_SEAL)
+    return Stamp(**values, intact=seal is None or seal == _seal_of(element))
 
 
 def write_stamp(stamp: Stamp) -> str:
     """Write the stamp's element without its namespace, as libvirt's calls for metadata take it."""
     element = new_root("stamp")
-    _STAMP.write(element, stamp)
+    _fill(element, stamp)
     return serialise(element)
 
 
@@ -94,9 +101,20 @@ def put_stamp(root: Element, stamp: Stamp) -> None:
         anchor = root.find("uuid")
         root.insert(0 if anchor is None else root.index(anchor) + 1, metadata)
     element = metadata.makeelement(_TAG, nsmap={PREFIX: NAMESPACE})
-    _STAMP.write(element, stamp)
+    _fill(element, stamp)
     drop_children(metadata, _TAG)
     metadata.append(element)
+
+
+def _fill(element: Element, stamp: Stamp) -> None:
+    _STAMP.write(element, stamp)
+    element.set(_SEAL, _seal_of(element))
+
+
+def _seal_of(element: Element) -> str:
+    """SHA-256 (hex, shortened) over the attributes, in whatever order they stand."""
+    said = sorted((str(name), str(value)) for name, value in element.attrib.items() if name != _SEAL)
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def _find(root: Element) -> Element | None:

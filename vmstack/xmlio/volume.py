@@ -36,6 +36,11 @@ def read_volume(xml: str | Element) -> VolumeConfig:
     return VolumeConfig(**values)
 
 
+def read_modified(xml: str | Element) -> str | None:
+    """Return when the volume's file was written last, as libvirt says it; `None` where it does not."""
+    return as_root(xml, what="a volume's XML", tag="volume").findtext("target/timestamps/mtime") or None
+
+
 def write_volume(config: VolumeConfig) -> str:
     """Write the XML that creates a file's volume. An allocation of `None` is libvirt's choice (all of a raw volume).
 

@@ -15,8 +15,9 @@ from vmstack.hosts.driver import Driver
 from vmstack.model.specs import HostSpec
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def driver() -> Iterator[Driver]:
+    """A connection for each batch: a busy daemon may drop one, and the others go on."""
     if not os.environ.get("CI") and shutil.which("libvirtd") is None:
         pytest.skip("no libvirtd is installed")
     sweep_dead()

@@ -23,8 +23,8 @@ libvirt.Network("lan", **inputs)
 STYLESHEET = """
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:template match="@*|node()"><xsl:copy><xsl:apply-templates select="@*|node()"/></xsl:copy></xsl:template>
-  <xsl:template match="/network">
-    <xsl:copy><xsl:apply-templates select="@*|node()"/><portgroup name="%s" default="yes"/></xsl:copy>
+  <xsl:template match="ip">
+    <xsl:copy><xsl:apply-templates select="@*"/><tftp root="%s"/><xsl:apply-templates select="node()"/></xsl:copy>
   </xsl:template>
 </xsl:stylesheet>
 """
@@ -73,7 +73,7 @@ def test_services_come_change_and_go(stack: Stack) -> None:
     served["dns"] |= {"local_only": True, "forwarders": [{"address": f"{subnet}.9"}]}
     served["routes"][0]["gateway"] = f"{subnet}.6"
     served["dnsmasq_options"]["options"] = [{"option_name": "filterwin2k"}]
-    served |= {"mtu": 1300, "autostart": False, "xml": {"xslt": STYLESHEET % "first"}}
+    served |= {"mtu": 1300, "autostart": False, "xml": {"xslt": STYLESHEET % "/tmp"}}
     change = _apply(stack, served)
     assert change["actions"] == ["delete", "create"]
     assert {field["path"] for field in change["fields"]} == {
@@ -83,22 +83,22 @@ def test_services_come_change_and_go(stack: Stack) -> None:
     assert "local=/lv.test/" in conf
     assert "filterwin2k" in conf
     assert f"dhcp-range={subnet}.2" in conf
-    for text in (f"gateway='{subnet}.6'", "<mtu size='1300'/>", "<portgroup name='first' default='yes'>"):
+    for text in (f"gateway='{subnet}.6'", "<mtu size='1300'/>", "<tftp root='/tmp'/>"):
         assert xml.count(text) == 2, xml
     assert "no" in next(line for line in virsh("net-info", network).splitlines() if "Autostart" in line)
 
     # What the stylesheet wrote is looked after, and a harmless edit of it changes nothing.
-    served["xml"] = {"xslt": STYLESHEET.replace("  <xsl", "\n<xsl") % "first"}
+    served["xml"] = {"xslt": STYLESHEET.replace("  <xsl", "\n<xsl") % "/tmp"}
     (stack.folder / "inputs.json").write_text(json.dumps(served))
     stack.is_converged()
     edited = stack.folder / "edited.xml"
-    edited.write_text(virsh("net-dumpxml", network, "--inactive").replace("name='first'", "name='drifted'"))
+    edited.write_text(virsh("net-dumpxml", network, "--inactive").replace("root='/tmp'", "root='/drifted'"))
     virsh("net-define", str(edited))
     assert {field["path"] for field in stack.plan()["changes"]["network.lan"]["fields"]} == {"xslt"}
-    served["xml"] = {"xslt": STYLESHEET % "second"}
+    served["xml"] = {"xslt": STYLESHEET % "/var"}
     _apply(stack, served)
     xml = dump("net", network)
-    assert xml.count("<portgroup name='second'") == 2
+    assert xml.count("<tftp root='/var'") == 2
     assert "drifted" not in xml
     stack.is_converged()
 
@@ -109,7 +109,7 @@ def test_services_come_change_and_go(stack: Stack) -> None:
     xml, conf = dump("net", network), _conf(network)
     assert xml.count("<dns enable='no'/>") == 2, xml
     assert "port=0" in conf
-    for text in ("portgroup", "dnsmasq", "<route", "<domain", "<mtu"):
+    for text in ("tftp", "dnsmasq", "<route", "<domain", "<mtu"):
         assert text not in xml
     del served["dns"]
     _apply(stack, served)

@@ -83,7 +83,7 @@ def bridge(stack: Stack) -> Iterator[str]:
 def test_all_of_it_is_made_and_is_no_difference_afterwards(stack: Stack, probe: str, bridge: str) -> None:
     stack.write(PROGRAM, probe=probe, bridge=bridge)
     stack.apply()
-    stack.is_converged()
+    stack.is_converged(fresh=True)
     text = dump("domain", stack.name("full"))
     for which in ("--live", "--config"):
         assert virsh("desc", stack.name("full"), which).strip() == "l'un & <l'autre>\nsecond line \u2713"
@@ -101,7 +101,7 @@ def test_all_of_it_is_made_and_is_no_difference_afterwards(stack: Stack, probe: 
         command, part = name.split()
         virsh(command, stack.name(part))
     stack.apply()
-    stack.is_converged()
+    stack.is_converged(fresh=True)
     assert (stack.state("full"), stack.state("efi")) == ("running", "running")
 
 

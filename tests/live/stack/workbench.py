@@ -135,10 +135,11 @@ class Stack:
     def destroy(self, code: int = 0) -> Run:
         return self.run("destroy", "--yes", "--allow-data-loss", code=code)
 
-    def is_converged(self) -> Run:
-        """Insist that nothing is left to do."""
+    def is_converged(self, *, fresh: bool = False) -> Run:
+        """Insist that nothing is left to do, and (`fresh`) that no guest waits for a restart to get all of it."""
         run = self.run("plan", "--detailed-exitcode")
         assert "No changes." in run.out, run
+        assert not fresh or "pending restart" not in run.err, run
         return run
 
     def name(self, part: str) -> str:

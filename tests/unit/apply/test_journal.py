@@ -142,8 +142,10 @@ def test_concluding_stores_outputs_and_the_run():
     store = Store()
     journal = Journal(store, stack=STACK)
     journal.close()
-    journal.conclude(outputs={"ip": StoredOutput(value="10.0.0.1")}, run=RUN)
-    assert store.ledger == Ledger(stack=STACK, outputs={"ip": StoredOutput(value="10.0.0.1")}, last_run=RUN)
+    journal.conclude(outputs={"ip": StoredOutput(value="10.0.0.1")}, run=RUN, made={"vm.web-0": 1})
+    assert store.ledger == Ledger(
+        stack=STACK, outputs={"ip": StoredOutput(value="10.0.0.1")}, last_run=RUN, made={"vm.web-0": 1}
+    )
 
 
 def test_an_empty_ledger_is_released_and_another_is_kept():

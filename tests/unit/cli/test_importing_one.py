@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from lxml import etree
 from lxml.builder import E
 
 from tests.fake.host import FakeHost
@@ -173,3 +174,30 @@ def test_what_the_stack_holds_may_go_from_the_host_though_it_is_named(stack, old
     capsys.readouterr()
     assert run("plan", stack) == 5  # as any volume with data that is missing
     assert "volume.root holds data and is missing on its host" in capsys.readouterr().err
+
+
+def test_channels_of_the_program_come_and_go_beside_those_that_were_there(stack, old, capsys):
+    old.power_off_domain(VM)
+    channel = E.channel(E.target(type="virtio", name="org.theirs.0"), type="unix")
+    root = etree.fromstring(old.domain(VM).xml)
+    root.find("devices").append(channel)
+    old.define_domain(text(root))
+    program = PROGRAM.format(named=True).replace("autostart=False", "autostart=False, running=False")
+    write_stack(stack, program)
+    assert run("apply", stack, "--yes") == 0
+    write_stack(
+        stack,
+        program.replace("import Disk", "import Channel, Disk").replace(
+            "autostart=False", 'autostart=False, devices=[Channel("org.ours.0")]'
+        ),
+    )
+    assert run("apply", stack, "--yes") == 0
+    assert _channels(old) == ["org.theirs.0", "org.ours.0"]
+    assert run("plan", stack, "--detailed-exitcode") == 0
+    write_stack(stack, program)
+    assert run("apply", stack, "--yes") == 0
+    assert _channels(old) == ["org.theirs.0"]
+
+
+def _channels(host: FakeHost) -> list[str]:
+    return [item.get("name") for item in etree.fromstring(host.domain(VM).xml).findall("devices/channel/target")]

@@ -194,7 +194,7 @@ libvirt.Domain("vm", name="vm", disks=[{"volume_id": root.id}], network_interfac
 
 
 def test_what_is_not_there_is_not_taken_over(folder, host, capsys):
-    write(folder, PROGRAM.replace('name="pool"', 'name="other"') + 'libvirt.Network("net", name="lan",\n'
+    write(folder, PROGRAM.replace('name="pool"', 'name="other"') + 'libvirt.Network("net", name="lan", mode="none",\n'
           '    opts=on(import_="1f6d2cd3-5a4b-4d5a-9e63-0b8d6c7f4a12"))\n')  # fmt: skip
     assert run("apply", folder, "--yes") == 1
     err = capsys.readouterr().err

@@ -94,7 +94,12 @@ def test_an_applied_plan_leaves_nothing_to_do_and_an_empty_one_is_applied(stack,
 
 def test_a_destruction_is_saved_with_the_leave_to_lose_data(stack, host, file, capsys):  # noqa: F811
     run("apply", stack, "--yes")
-    assert run("plan", stack, "--destroy", "--allow-data-loss", "--out", file) == 0
+    events = file.with_suffix(".ndjson")
+    assert run("plan", stack, "--destroy", "--allow-data-loss", "--out", file, "--json-into", events) == 0
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    planned = [line["change"] for line in lines if line["type"] == "planned_change"]
+    assert [(change["action"], "reason" in change) for change in planned] == [("delete", False)] * 4
+    capsys.readouterr()
     assert run("show", file) == 0
     assert "DATA WILL BE LOST" in capsys.readouterr().out
     assert run("apply", file, "-C", stack) == 0

@@ -125,7 +125,7 @@ def test_stylesheets_go_with_what_they_are_for(run):
         libvirt.Pool("p", type="dir", path="/p", xml={{"xslt": '{SHEET}'}}, opts=on)
         libvirt.Volume("v", size=2**30, xml={{"xslt": '{SHEET}'}}, opts=on)
         libvirt.Network("n", xml={{"xslt": '{SHEET}'}}, opts=on)
-        libvirt.Network("empty", xml={{"xslt": "  "}}, opts=on)
+        libvirt.Network("empty", mode="none", xml={{"xslt": "  "}}, opts=on)
     """)
     found = [specs(graph, kind)[name].xslt for kind, name in
              ((Kind.POOL, "p"), (Kind.VOLUME, "v"), (Kind.NETWORK, "n"), (Kind.NETWORK, "empty"))]  # fmt: skip

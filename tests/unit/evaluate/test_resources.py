@@ -12,6 +12,7 @@ from vmstack.model.specs import (
     DiskSpec,
     GroupSpec,
     HealthSpec,
+    ImageChange,
     ImageSpec,
     NetworkMode,
     PoolSpec,
@@ -56,7 +57,7 @@ def test_a_vm_brings_its_root_disk_and_seed(stack):
     assert (vm.seed, vm.ready_timeout, vm.power, vm.label) == ("web", 600, Power.RUNNING, "web")
     assert spec_of(graph, Kind.VOLUME, "web-root") == VolumeSpec(
         name="web-root", label="web-root.qcow2", pool="pool", format="qcow2", source=VolumeSource.LINKED_CLONE,
-        image="debian", capacity=20 * GIB, data=False,
+        image="debian", capacity=20 * GIB, data=False, on_image_change=ImageChange.KEEP,
     )  # fmt: skip
     needs = {str(resource.key): [str(key) for key in resource.needs] for resource in graph.resources}
     assert needs["vm.web"] == ["host.kvm", "network.lan", "seed.web", "volume.web-root"]

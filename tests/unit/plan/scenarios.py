@@ -35,6 +35,7 @@ from tests.unit.plan.builders import (
 from vmstack.apply.runner import apply_plan
 from vmstack.hosts.ledger import HostLedger
 from vmstack.images.seed import build_seed
+from vmstack.model.compute import ComputeSpec, CpuFeatureSpec, PinSpec, TopologySpec
 from vmstack.model.graph import DesiredGraph, Options, Output
 from vmstack.model.identity import Key, Kind, StackId, base_volume_name, derive_uuid
 from vmstack.model.observed import ImageFacts
@@ -594,6 +595,18 @@ SCENARIOS: dict[str, Scenario] = {
         policy=PlanPolicy(allow_data_loss=True)),
     "replace-managed-save": Scenario("saved memory is not resumed on another disk", stopped(), stopped(),
         _managed_save, images={"debian": OTHER_IMAGE}),
+    "tuned-live": Scenario("limits of a running guest's processors are set live",
+        graph(*small(compute=ComputeSpec(shares=512, quota=50000, title="a", pins=(PinSpec(vcpu=0, cpus="0-1"),)))),
+        graph(*small(compute=ComputeSpec(shares=256)))),
+    "tuned-away": Scenario("what libvirt cannot take from a running guest restarts it", graph(*small()),
+        graph(*small(compute=ComputeSpec(shares=256, pins=(PinSpec(vcpu=0, cpus="0-1"),))))),
+    "cpu-changed": Scenario("another processor", graph(*small(cpu_mode="custom", compute=ComputeSpec(
+        cpu_model="EPYC", cpu_features=(CpuFeatureSpec(name="vmx", policy="disable"),), topology=TopologySpec()))),
+        graph(*small())),
+    "secure-boot-changed": Scenario("the variables of a UEFI stay with its firmware",
+        graph(*small(firmware="uefi", compute=ComputeSpec(secure_boot=True))), graph(*small(firmware="uefi"))),
+    "cpu-unknown": Scenario("a processor that the host does not know", graph(*small(
+        cpu_mode="custom", compute=ComputeSpec(cpu_model="EPIC"))), None),
     "saved-changed": Scenario("a saved guest resumes as it was, and gets the change at its next boot",
         stopped(vcpus=4, max_vcpus=4, cpu_mode="host-model"), stopped(), _managed_save),
     "saved-disk-gone": Scenario("saved memory is not resumed without a disk", stopped(),

@@ -27,6 +27,9 @@ def facts(**changes: object) -> HostFacts:
         ({"cpu_mode": "host-passthrough"}, {}, "cpu_mode", "only KVM passes a processor on"),
         ({"firmware": "efi"}, {"firmwares": ("bios",)}, "firmware", "no UEFI"),
         ({"tpm": TpmSpec(model="tpm-crb")}, {"emulates_tpm": False}, "tpm", "no TPM emulator"),
+        ({"cpu_model": "EPIC"}, {}, "cpu_model", "knows no CPU model 'EPIC'"),
+        ({"hyperv": ("relaxed",)}, {}, "hyperv", "need KVM"),
+        ({"secure_boot": True}, {"secure_boot": False}, "secure_boot", "no UEFI that enforces"),
     ],
 )
 def test_what_is_lacking(changes: dict, host: dict, field: str, text: str) -> None:
@@ -41,6 +44,8 @@ def test_what_is_lacking(changes: dict, host: dict, field: str, text: str) -> No
     [
         ({"max_vcpus": 288}, {}),
         ({"machine": "moon", "max_vcpus": 4096}, {"machines": {}}),
+        ({"cpu_model": "moon"}, {"cpu_models": ()}),
+        ({"cpu_model": "EPYC", "secure_boot": True}, {"secure_boot": None}),
         ({"machine": "virt", "arch": "aarch64"}, {}),
         ({"cpu_mode": "host-passthrough", "type": "kvm"}, {}),
         ({"firmware": "efi", "loader": "/fw.fd"}, {"firmwares": ("bios",)}),

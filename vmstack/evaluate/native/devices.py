@@ -21,8 +21,8 @@ from vmstack.evaluate.native.fields import (
 from vmstack.evaluate.native.images import Image
 from vmstack.evaluate.native.networks import Attachment, Network
 from vmstack.evaluate.native.storage import FORMATS, StoragePool, Volume
-from vmstack.model.hardware import BandwidthSpec, IoTuneSpec
-from vmstack.model.sizes import KIB
+from vmstack.evaluate.native.traffic import Bandwidth, read_bandwidth
+from vmstack.model.hardware import IoTuneSpec
 from vmstack.model.specs import GraphicsSpec, ImageFormat
 from vmstack.model.text import check_disk_name, check_name, check_text
 
@@ -30,7 +30,7 @@ Bus = Literal["virtio", "scsi", "sata", "ide"]
 Cache = Literal["none", "writeback", "writethrough", "directsync", "unsafe"]
 NicModel = Literal["virtio", "e1000e", "e1000", "rtl8139"]
 
-# libvirt counts bandwidth in KiB, and both kinds of limits in 64 bits.
+# libvirt counts in 64 bits.
 _MOST: Final = 1 << 50
 MAX_IOTHREADS: Final = 256
 NicMode = Literal["vepa", "bridge", "passthrough"]
@@ -78,20 +78,6 @@ class IoTune:
                     f"total_{unit}: {each[0]} is given too", resolution="limit both ways together, or each by itself"
                 )
         self.spec = IoTuneSpec(**values)
-
-
-class Bandwidth:
-    """Limits of one direction of a NIC, as sizes a second ("10MiB"): on average, at its peak, and `burst` in all."""
-
-    __slots__ = ("spec",)
-
-    @validated
-    def __init__(self, average: str, *, peak: str | None = None, burst: str | None = None) -> None:
-        self.spec = BandwidthSpec(
-            average=_kib(average, field="average"),
-            peak=None if peak is None else _kib(peak, field="peak"),
-            burst=None if burst is None else _kib(burst, field="burst"),
-        )
 
 
 class Cdrom:
@@ -240,8 +226,8 @@ class Nic:
         self.link = check_flag(link, field="link")
         # QEMU's own limit, of tap devices (MAX_TAP_QUEUES).
         self.queues = None if queues is None else check_int(queues, field="queues", low=2, high=256)
-        self.inbound = _read_bandwidth(inbound, field="inbound")
-        self.outbound = _read_bandwidth(outbound, field="outbound")
+        self.inbound = read_bandwidth(inbound, field="inbound")
+        self.outbound = read_bandwidth(outbound, field="outbound")
         self.filter = None if filter is None else check_label(filter, field="filter")
         self.portgroup = None if portgroup is None else check_label(portgroup, field="portgroup")
         parameters = check_type(filter_parameters or {}, dict, field="filter_parameters")
@@ -255,19 +241,6 @@ class Nic:
             raise InputError("filter_parameters: there is no filter", resolution='say filter="clean-traffic"')
         if queues is not None and model != "virtio":
             raise InputError(f"queues: an {model} has one", resolution='leave it out, or say model="virtio"')
-
-
-def _kib(value: object, *, field: str) -> int:
-    size = check_size(value, field=field, multiple=KIB)
-    if not 0 < size <= _MOST:
-        raise InputError(f"{field}: {value!r} is no limit", resolution='such as "10MiB"')
-    return size // KIB
-
-
-def _read_bandwidth(value: object, *, field: str) -> BandwidthSpec | None:
-    if value is None or isinstance(value, Bandwidth):
-        return None if value is None else value.spec
-    return BandwidthSpec(average=_kib(value, field=field))
 
 
 def as_attachment(value: object) -> Attachment:
@@ -316,3 +289,27 @@ class Graphics:
                     resolution="give a shorter one, so that nobody takes it for stronger than it is",
                 )
             self.password = password
+
+
+def read_root(disk: object, *, image: object, full_copy: object) -> Disk | None:
+    """Return the root disk: what `disk` says, or a clone of the image at its own size."""
+    if image is not None:
+        check_type(image, Image, field="image")
+    if isinstance(disk, Disk):
+        if image is not None and (disk.volume is not None or disk.image is not None):
+            raise InputError("disk: it has a volume or image of its own", resolution="leave out image=...")
+        if full_copy:
+            raise InputError("full_copy: the disk is given as a Disk", resolution="say it there")
+        return disk
+    if disk is None and image is None:
+        if full_copy:
+            raise InputError("full_copy: there is no image to copy")
+        return None
+    if disk is not None:
+        check_size(disk, field="disk")
+    root = Disk(
+        "root", size=disk if isinstance(disk, str) else None, full_copy=check_flag(full_copy, field="full_copy")
+    )
+    if image is None and disk is None:
+        return None
+    return root

@@ -10,7 +10,24 @@ from vmstack.errors import ConflictError, InputError
 from vmstack.evaluate.cloudinit.network import network_config
 from vmstack.evaluate.native.base import Native, validated
 from vmstack.evaluate.native.cloud_init import CloudInit, seed_cache
+from vmstack.evaluate.native.compute import (
+    MAX_VCPUS,
+    Boot,
+    Clock,
+    Cpu,
+    CrashAction,
+    NumaCell,
+    RebootAction,
+    Tpm,
+    boot_fields,
+    check_max_memory,
+    check_maximum,
+    check_secure_boot,
+    choose_mode,
+    compute_spec,
+)
 from vmstack.evaluate.native.devices import MAX_IOTHREADS, Cdrom, Disk, Graphics, Nic
+from vmstack.evaluate.native.drives import check_ide, check_threads, loaded, read_root
 from vmstack.evaluate.native.fields import (
     check_choice,
     check_flag,
@@ -26,7 +43,7 @@ from vmstack.evaluate.native.fields import (
 from vmstack.evaluate.native.hosts import Host, choose_host
 from vmstack.evaluate.native.images import Image
 from vmstack.evaluate.native.networks import Attachment, Network
-from vmstack.evaluate.native.options import read_options
+from vmstack.evaluate.native.options import OnDrift, read_options
 from vmstack.evaluate.native.peripherals import Device, read_devices
 from vmstack.evaluate.native.storage import StoragePool, Volume
 from vmstack.evaluate.native.stylesheets import Patch, read_sheet
@@ -43,12 +60,8 @@ from vmstack.model.text import check_text
 
 CpuMode = Literal["host-passthrough", "host-model", "maximum"]
 
-_CPU_MODES: Final[tuple[CpuMode, ...]] = ("host-passthrough", "host-model", "maximum")
 _FIRMWARES: Final[tuple[Literal["bios", "uefi"], ...]] = ("bios", "uefi")
 _DOMAIN_TYPES: Final[tuple[Literal["kvm", "qemu"], ...]] = ("kvm", "qemu")
-# The most that a q35 machine of QEMU 8.1 or later takes (MachineClass.max_cpus).
-_MAX_VCPUS: Final = 4096
-_IDE_DRIVES: Final = 4
 # A guest boots, runs cloud-init and installs packages, perhaps without hardware virtualisation.
 _READY_SECONDS: Final = 600
 
@@ -58,7 +71,8 @@ class VirtualMachine(Native):
 
     `disk` is the root disk's size (default: the image's) or a `Disk`. `wait` is how long apply waits for the guest's
     report after start (default: 10 minutes with cloud_init; False: not at all). `restart="defer"` leaves it to
-    others to restart the guest for what cannot change while it runs.
+    others to restart the guest for what cannot change while it runs. `on_image_change` is what another image does to
+    the disks that were made from one: `keep` them as they are, or `replace` what they hold.
     """
 
     __slots__ = ("_nics", "disks", "host", "label")
@@ -82,9 +96,20 @@ class VirtualMachine(Native):
         max_vcpus: int | None = None,
         max_memory: str | None = None,
         cpu_mode: CpuMode | None = None,
+        cpu: Cpu | None = None,
+        numa: Sequence[NumaCell] = (),
+        hugepages: bool | str = False,
+        clock: Clock | None = None,
+        hyperv: Sequence[str] = (),
+        boot: Boot | None = None,
+        tpm: Tpm | None = None,
+        on_reboot: RebootAction | None = None,
+        on_crash: CrashAction | None = None,
+        title: str | None = None,
         domain_type: Literal["kvm", "qemu"] | None = None,
         machine: str | None = None,
         firmware: Literal["bios", "uefi"] = "bios",
+        secure_boot: bool = False,
         graphics: Graphics | None = None,
         devices: Sequence[Device] = (),
         iothreads: int | None = None,
@@ -101,18 +126,20 @@ class VirtualMachine(Native):
         group: RollingGroup | None = None,
         health: HealthCheck | None = None,
         on_seed_change: Literal["report", "reseed", "replace"] = "report",
+        on_image_change: Literal["keep", "replace"] = "keep",
+        on_drift: OnDrift = None,
         label: str | None = None,
         opts: Any = None,
     ) -> None:
         super().__init__(name)
         self.recorder.check_free(self.key)  # before its disks, which would be found to be defined twice
-        wishes = read_options(opts)
+        wishes = read_options(opts, on_drift=on_drift)
         storage = None if pool is None else check_type(pool, StoragePool, field="pool")
         documents = None if cloud_init is None else check_type(cloud_init, CloudInit, field="cloud_init")
         wanted = check_list(networks, field="networks")
         self.host = _choose_host(host, pool=storage, networks=wanted, vm=self)
         self.label = self.name if label is None else check_label(label, field="label")
-        count = check_int(vcpus, field="vcpus", low=1, high=_MAX_VCPUS)
+        count = check_int(vcpus, field="vcpus", low=1, high=MAX_VCPUS)
         size = check_size(memory, field="memory", multiple=KIB)
         spec = VmSpec(
             name=self.name,
@@ -120,16 +147,16 @@ class VirtualMachine(Native):
             uuid=self.uuid,
             host=self.host.name,
             vcpus=count,
-            max_vcpus=_check_maximum(max_vcpus, low=count),
+            max_vcpus=check_maximum(max_vcpus, low=count),
             memory=size,
-            max_memory=_check_max_memory(max_memory, low=size),
+            max_memory=check_max_memory(max_memory, low=size),
             seed_policy=SeedPolicy(
                 check_choice(on_seed_change, field="on_seed_change", allowed=[str(item) for item in SeedPolicy])
             ),
             domain_type=None
             if domain_type is None
             else check_choice(domain_type, field="domain_type", allowed=_DOMAIN_TYPES),
-            cpu_mode=None if cpu_mode is None else check_choice(cpu_mode, field="cpu_mode", allowed=_CPU_MODES),
+            cpu_mode=choose_mode(cpu_mode, cpu=cpu),
             machine=None if machine is None else check_label(machine, field="machine"),
             firmware=check_choice(firmware, field="firmware", allowed=_FIRMWARES),
             graphics=None if graphics is None else check_type(graphics, Graphics, field="graphics").spec,
@@ -141,18 +168,36 @@ class VirtualMachine(Native):
             shutdown_timeout=check_seconds(shutdown_timeout, field="shutdown_timeout"),
             power_off_after_timeout=check_flag(power_off_after_timeout, field="power_off_after_timeout"),
         )
-        hardware = read_devices(devices)
+        spec = msgspec.structs.replace(
+            spec,
+            compute=compute_spec(
+                cpu=cpu,
+                clock=clock,
+                numa=numa,
+                hugepages=hugepages,
+                hyperv=hyperv,
+                secure_boot=check_secure_boot(secure_boot, firmware=firmware),
+                title=title,
+                on_reboot=on_reboot,
+                on_crash=on_crash,
+                max_vcpus=spec.max_vcpus,
+                max_memory=spec.max_memory,
+            ),
+        )
+        hardware = boot_fields(boot=boot, tpm=tpm) | read_devices(devices)
         if iothreads is not None:
             hardware["iothreads"] = check_int(iothreads, field="iothreads", low=1, high=MAX_IOTHREADS)
         wiring = wire(wanted, stack=self.recorder.stack, vm=self.key, has_cloud_init=documents is not None)
         for network in wiring.networks:
             self._check_host(network.host, field="networks", other=network)
         further = check_list(disks, field="disks")
-        root = _read_root(disk, image=image, full_copy=full_copy)
+        root = read_root(disk, image=image, full_copy=full_copy)
         given = [item if isinstance(item, Cdrom) else check_type(item, Disk, field="disks") for item in further]
         drives = [item for item in given if isinstance(item, Cdrom)]
         parts = [*([root] if root else []), *(item for item in given if isinstance(item, Disk))]
-        volumes = self._make_disks(parts, image=image, pool=storage, root=root, wishes=wishes)
+        volumes = self._make_disks(
+            parts, image=image, pool=storage, root=root, on_image_change=on_image_change, wishes=wishes
+        )
         self.disks: Mapping[str, Volume] = MappingProxyType(volumes)
         self._nics = wiring.specs
         if documents and root is not None and root.volume is None and root.image is None and image is None:
@@ -162,8 +207,8 @@ class VirtualMachine(Native):
                 "give the VM an image=..."
             )
         media = self._take_drives(drives, volumes=volumes, place=len(parts))
-        _check_threads(parts, iothreads=iothreads)
-        _check_ide((*parts, *drives), machine=spec.machine)
+        check_threads(parts, iothreads=iothreads)
+        check_ide((*parts, *drives), machine=spec.machine)
         display = graphics if isinstance(graphics, Graphics) else None
         if display is not None and display.password is None and display.spec.listen in ("0.0.0.0", "::"):  # noqa: S104
             self.recorder.warn(
@@ -207,7 +252,7 @@ class VirtualMachine(Native):
                 )
                 for part in parts
             )
-            + tuple(_loaded(drive, drive.volume) for drive in drives if drive.volume is not None),
+            + tuple(loaded(drive, drive.volume) for drive in drives if drive.volume is not None),
         )
         self.record(spec, needs=tuple(dict.fromkeys(needs)), wishes=wishes)
 
@@ -219,7 +264,14 @@ class VirtualMachine(Native):
             )
 
     def _make_disks(
-        self, parts: Sequence[Disk], *, image: Image | None, pool: StoragePool | None, root: Disk | None, wishes: Wishes
+        self,
+        parts: Sequence[Disk],
+        *,
+        image: Image | None,
+        pool: StoragePool | None,
+        root: Disk | None,
+        on_image_change: object,
+        wishes: Wishes,
     ) -> dict[str, Volume]:
         volumes: dict[str, Volume] = {}
         for part in parts:
@@ -247,6 +299,7 @@ class VirtualMachine(Native):
                 image=base,
                 full_copy=part.full_copy,
                 format=part.format,
+                on_image_change=on_image_change,
                 label=part.label,
                 # A root disk can be made again from its image; what has no image cannot.
                 data=part is not root or base is None,
@@ -366,34 +419,6 @@ class VirtualMachine(Native):
         return self._nics[0].mac
 
 
-def _loaded(drive: Cdrom, volume: Volume) -> DiskSpec:
-    """A drive with a volume of the stack in it."""
-    return DiskSpec(name=drive.name, volume=volume.name, bus=drive.bus, device="cdrom", readonly=True, discard=False)
-
-
-def _check_ide(parts: Sequence[Disk | Cdrom], *, machine: str | None) -> None:
-    """Only the machines before q35 have an IDE bus, for two drives on each of two cables."""
-    drives = [part for part in parts if part.bus == "ide"]
-    if drives and (not (machine or "").startswith("pc") or (machine or "").startswith("pc-q35")):
-        raise InputError(
-            f"disks: {drives[0].name}: the machine {machine or 'q35'} has no IDE bus",
-            resolution='say bus="sata", or machine="pc"',
-        )
-    if len(drives) > _IDE_DRIVES:
-        raise InputError(
-            f"disks: {drives[_IDE_DRIVES].name}: an IDE bus has {_IDE_DRIVES} drives", resolution='say bus="sata"'
-        )
-
-
-def _check_threads(parts: Sequence[Disk], *, iothreads: int | None) -> None:
-    for part in parts:
-        if part.iothread is not None and part.iothread > (iothreads or 0):
-            raise InputError(
-                f"disks: {part.name}: there is no I/O thread {part.iothread}",
-                resolution=f"give the VM iothreads={part.iothread}, or the disk another one",
-            )
-
-
 def _choose_host(host: object, *, pool: StoragePool | None, networks: Sequence[object], vm: Native) -> Host:
     if host is None and pool is not None:
         return pool.host
@@ -405,44 +430,7 @@ def _choose_host(host: object, *, pool: StoragePool | None, networks: Sequence[o
     return choose_host(host, recorder=vm.recorder)
 
 
-def _check_maximum(value: object, *, low: int) -> int:
-    return low if value is None else check_int(value, field="max_vcpus", low=low, high=_MAX_VCPUS)
-
-
-def _check_max_memory(value: object, *, low: int) -> int:
-    if value is None:
-        return low
-    size = check_size(value, field="max_memory", multiple=KIB)
-    if size < low:
-        raise InputError(f"max_memory: {value} is less than memory")
-    return size
-
-
 def _read_wait(value: object, *, default: int | None) -> int | None:
     if value is None or value is True:
         return default if value is None else default or _READY_SECONDS
     return None if value is False else check_seconds(value, field="wait")
-
-
-def _read_root(disk: object, *, image: object, full_copy: object) -> Disk | None:
-    """Return the root disk: what `disk` says, or a clone of the image at its own size."""
-    if image is not None:
-        check_type(image, Image, field="image")
-    if isinstance(disk, Disk):
-        if image is not None and (disk.volume is not None or disk.image is not None):
-            raise InputError("disk: it has a volume or image of its own", resolution="leave out image=...")
-        if full_copy:
-            raise InputError("full_copy: the disk is given as a Disk", resolution="say it there")
-        return disk
-    if disk is None and image is None:
-        if full_copy:
-            raise InputError("full_copy: there is no image to copy")
-        return None
-    if disk is not None:
-        check_size(disk, field="disk")
-    root = Disk(
-        "root", size=disk if isinstance(disk, str) else None, full_copy=check_flag(full_copy, field="full_copy")
-    )
-    if image is None and disk is None:
-        return None
-    return root

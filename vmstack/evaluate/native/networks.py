@@ -19,7 +19,7 @@ from vmstack.evaluate.native.fields import (
     check_type,
 )
 from vmstack.evaluate.native.hosts import Host, choose_host
-from vmstack.evaluate.native.options import read_options
+from vmstack.evaluate.native.options import OnDrift, read_options
 from vmstack.evaluate.native.services import (
     DnsForwarder,
     DnsSrv,
@@ -27,10 +27,12 @@ from vmstack.evaluate.native.services import (
     dnsmasq_option,
     read_forwarders,
     read_srvs,
+    read_txts,
     route,
 )
 from vmstack.evaluate.native.stylesheets import Patch, read_sheet
 from vmstack.evaluate.native.subnets import Address, SubnetPlan, Version, read_address, read_subnet
+from vmstack.evaluate.native.traffic import Bandwidth, PortGroup, read_port_groups, read_traffic
 from vmstack.evaluate.places import find_place
 from vmstack.model.identity import Kind, derive_bridge
 from vmstack.model.specs import DnsHost, NetworkMode, NetworkSpec, Spec
@@ -76,7 +78,9 @@ class Network(Native):
     static addresses (default: the gateway, where libvirt serves DNS). `dns_hosts` maps addresses to names.
     `dns=False` serves no DNS. `domain_local=False` asks the outside for names of `domain` that are not known here.
     `routes` maps networks to the machines on this one that lead there. `dnsmasq_options` are lines of dnsmasq's own.
-    `xml` are patches of the XML that vmstack writes, `xslt` is a stylesheet over it.
+    `dns_txts` maps names to the texts that DNS answers with. `inbound` and `outbound` limit what all machines together
+    receive and send; `port_groups` are settings that NICs choose from. `xml` are patches of the XML that
+    vmstack writes, `xslt` is a stylesheet over it.
     """
 
     __slots__ = ("_reserved", "_taken", "bridge_name", "host", "label", "mode", "nameservers", "serves_dns", "subnets")
@@ -101,15 +105,20 @@ class Network(Native):
         dns_hosts: Mapping[str, str | Sequence[str]] | None = None,
         dns_forwarders: Sequence[str | DnsForwarder] = (),
         dns_srvs: Sequence[DnsSrv] = (),
+        dns_txts: Mapping[str, str] | None = None,
         routes: Mapping[str, str] | None = None,
         dnsmasq_options: Sequence[str] = (),
         nameservers: Sequence[str] = (),
         domain: str | None = None,
         domain_local: bool = True,
         mtu: int | None = None,
+        inbound: str | Bandwidth | None = None,
+        outbound: str | Bandwidth | None = None,
+        port_groups: Sequence[PortGroup] = (),
         autostart: bool = True,
         xml: Sequence[Patch] = (),
         xslt: str | None = None,
+        on_drift: OnDrift = None,
         label: str | None = None,
         opts: Any = None,
     ) -> None:
@@ -121,7 +130,8 @@ class Network(Native):
         if foreign:
             served = {"dhcp": dhcp, "dhcp6": dhcp6, "dns_hosts": dns_hosts, "domain": domain, "mtu": mtu,
                       "dns": dns, "dns_forwarders": dns_forwarders, "dns_srvs": dns_srvs, "routes": routes,
-                      "dnsmasq_options": dnsmasq_options, "reservations": reservations}  # fmt: skip
+                      "dns_txts": dns_txts, "dnsmasq_options": dnsmasq_options, "reservations": reservations,
+                      "inbound": inbound, "outbound": outbound}  # fmt: skip
             for field, value in served.items():
                 if value:
                     raise InputError(f"{field}: libvirt serves nothing on a bridge of the host")
@@ -143,7 +153,12 @@ class Network(Native):
             self.serves_dns = check_flag(dns, field="dns")
         check_dark(
             dns_enabled=dns,
-            served={"dns_hosts": dns_hosts, "dns_forwarders": dns_forwarders, "dns_srvs": dns_srvs},
+            served={
+                "dns_hosts": dns_hosts,
+                "dns_forwarders": dns_forwarders,
+                "dns_srvs": dns_srvs,
+                "dns_txts": dns_txts,
+            },
             field="dns",
         )
         own = [subnet.network for subnet in self.subnets]
@@ -159,6 +174,7 @@ class Network(Native):
             dns_enabled=None if foreign else dns,
             dns_forwarders=read_forwarders(dns_forwarders),
             dns_srvs=read_srvs(dns_srvs),
+            dns_txts=read_txts(dns_txts),
             routes=tuple(
                 route(cidr, gateway, subnets=own, at="routes")
                 for cidr, gateway in check_type(routes or {}, dict, field="routes").items()
@@ -167,10 +183,12 @@ class Network(Native):
             domain_local=domain_local,
             domain=None if domain is None else check_host_name(domain, field="domain"),
             mtu=None if mtu is None else check_int(mtu, field="mtu", low=1280 if cidr6 else 576, high=65535),
+            bandwidth=read_traffic(inbound, outbound),
+            port_groups=read_port_groups(port_groups),
             autostart=check_flag(autostart, field="autostart"),
             xslt=read_sheet(xml, xslt),
         )
-        wishes = read_options(opts)
+        wishes = read_options(opts, on_drift=on_drift)
         self.record(spec, needs=(self.host.key,), wishes=wishes, finish=self._finish)
 
     @classmethod

@@ -1,11 +1,13 @@
 """`opts=pulumi.ResourceOptions(...)` of native resources: what is honoured, and what is refused by name."""
 
 import re
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from vmstack.errors import InputError
 from vmstack.evaluate.engine.inputs import is_output, settle
 from vmstack.evaluate.native.base import Native
+from vmstack.evaluate.native.fields import check_choice, check_type
 from vmstack.evaluate.recorder import Wishes
 from vmstack.model.graph import Options
 from vmstack.model.text import check_name, check_text, with_article
@@ -18,16 +20,20 @@ _INTERNAL: Final = frozenset({"merge"})
 # Arguments of the vocabulary that the model calls otherwise.
 _ARGUMENTS: Final = {"running": "power", "size": "capacity", "full_copy": "source"}
 NOTHING: Final = Wishes()
+Policy = Literal["repair", "report", "ignore"]
+OnDrift = str | Mapping[str, str] | None
+_POLICIES: Final[tuple[Policy, ...]] = ("repair", "report", "ignore")
 
 
-def read_options(opts: Any, *, reference: str | None = None) -> Wishes:
-    """Read resource options.
+def read_options(opts: Any, *, reference: str | None = None, on_drift: OnDrift = None) -> Wishes:
+    """Read resource options, and the resource's own argument on what others change.
 
     `reference` names what a resource is that vmstack only refers to, and so neither changes nor deletes ("an image").
     Raises `InputError` for an option that would have no effect: nothing is ignored silently.
     """
+    policies = read_policies(on_drift)
     if opts is None:
-        return NOTHING
+        return Wishes(options=Options(on_drift=policies)) if policies else NOTHING
     if type(opts).__name__ != "ResourceOptions":
         raise InputError(f"opts: {with_article(type(opts).__name__)} is not a pulumi.ResourceOptions")
     unknown = sorted(
@@ -50,6 +56,7 @@ def read_options(opts: Any, *, reference: str | None = None) -> Wishes:
         options=Options(
             protect=protect,
             ignore_changes=_ignored(opts.ignore_changes),
+            on_drift=policies,
             aliases=_former_names(opts.aliases),
             retain=_flag(opts.retain_on_delete, name="retain_on_delete"),
             import_id=_import_id(opts.import_),
@@ -87,17 +94,35 @@ def _inherited(parent: Any) -> bool | None:
     return None if parent is None or isinstance(parent, Native) else getattr(parent, "_protect", None)
 
 
+def read_policies(value: OnDrift) -> dict[str, Policy]:
+    """What is done about what others change, by field path; one word stands for all fields. Raises `InputError`."""
+    if value is None:
+        return {}
+    if isinstance(value, str):
+        return {"*": _policy(value, field="on_drift")}
+    return {
+        _path(path, field="on_drift"): _policy(word, field=f"on_drift: {path}")
+        for path, word in check_type(value, dict, field="on_drift").items()
+    }
+
+
+def _policy(word: object, *, field: str) -> Policy:
+    return check_choice(word, field=field, allowed=_POLICIES)
+
+
 def _ignored(paths: Any) -> tuple[str, ...]:
     """The paths as the model spells them; whether there is such a field is checked with the whole graph."""
-    found = []
-    for path in settle(paths or (), field="opts: ignore_changes"):
-        if not isinstance(path, str) or not path or not path.isprintable():
-            raise InputError(f"opts: ignore_changes: {path!r} is not a field path")
-        first = re.split(r"[.\[]", path, maxsplit=1)[0]
-        # Pulumi programs write camelCase or snake_case; the model is snake_case.
-        snake = re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), first)
-        found.append(_ARGUMENTS.get(snake, snake) + path[len(first) :])
-    return tuple(found)
+    field = "opts: ignore_changes"
+    return tuple(_path(path, field=field) for path in settle(paths or (), field=field))
+
+
+def _path(path: object, *, field: str) -> str:
+    if not isinstance(path, str) or not path or not path.isprintable():
+        raise InputError(f"{field}: {path!r} is not a field path")
+    first = re.split(r"[.\[]", path, maxsplit=1)[0]
+    # Pulumi programs write camelCase or snake_case; the model is snake_case.
+    snake = re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), first)
+    return _ARGUMENTS.get(snake, snake) + path[len(first) :]
 
 
 def _former_names(aliases: Any) -> tuple[str, ...]:

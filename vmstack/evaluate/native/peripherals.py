@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from vmstack.errors import ConflictError, InputError
+from vmstack.errors import InputError
 from vmstack.evaluate.native.base import validated
 from vmstack.evaluate.native.fields import (
     check_choice,
@@ -228,7 +228,7 @@ _LISTS: Final = ("channels", "consoles", "filesystems", "host_devices")
 
 
 def read_devices(devices: Sequence[object]) -> dict[str, Any]:
-    """The devices as fields of a VM's hardware. Raises `InputError` or `ConflictError`."""
+    """The devices as fields of a VM's hardware. Raises `InputError`."""
     found: dict[str, Any] = {}
     for device in check_list(devices, field="devices"):
         if not isinstance(device, Device):
@@ -239,7 +239,7 @@ def read_devices(devices: Sequence[object]) -> dict[str, Any]:
         if device.field in _LISTS:
             found[device.field] = (*found.get(device.field, ()), device.value)
         elif device.field in found:
-            raise ConflictError(f"devices: a VM has one {device.field}, and two are given")
+            raise InputError(f"devices: a VM has one {device.field}, and two are given")
         else:
             found[device.field] = device.value
     found |= {"consoles": _counted(found["consoles"])} if "consoles" in found else {}
@@ -247,7 +247,7 @@ def read_devices(devices: Sequence[object]) -> dict[str, Any]:
         names = [name(item) for item in found.get(field, ())]
         twice = next((item for item in names if names.count(item) > 1), None)
         if twice is not None:
-            raise ConflictError(f"devices: {twice} is given twice", resolution="leave one out")
+            raise InputError(f"devices: {twice} is given twice", resolution="leave one out")
     return found
 
 

@@ -11,7 +11,7 @@ from vmstack.evaluate.native.fields import check_int, check_list, check_type
 from vmstack.evaluate.native.subnets import IpNetwork, read_address
 from vmstack.model.specs import DnsForwarder as ForwarderSpec
 from vmstack.model.specs import DnsSrv as SrvSpec
-from vmstack.model.specs import Route
+from vmstack.model.specs import DnsTxt, Route
 
 # Names of services and zones may begin with an underscore, and "." is a target that says "no such service".
 _LABELS: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
@@ -130,6 +130,19 @@ def read_srvs(value: object) -> tuple[SrvSpec, ...]:
     records = tuple(check_type(item, DnsSrv, field="dns_srvs").spec for item in check_list(value, field="dns_srvs"))
     check_srvs(records, field="dns_srvs")
     return records
+
+
+def read_txts(value: object) -> tuple[DnsTxt, ...]:
+    """A native network's texts by name."""
+    found = []
+    for name, text in check_type(value or {}, dict, field="dns_txts").items():
+        if not isinstance(text, str) or not text or not text.isprintable():
+            raise InputError(
+                f"dns_txts: the text of {name!r} must be one line that is not empty",
+                resolution="separate several strings of one record by commas",
+            )
+        found.append(DnsTxt(name=_check_zone(name, field="dns_txts"), value=text))
+    return tuple(sorted(found, key=lambda item: item.name))
 
 
 def check_srvs(records: Sequence[SrvSpec], *, field: str) -> None:

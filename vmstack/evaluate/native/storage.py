@@ -1,6 +1,7 @@
 """`StoragePool` and `Volume`."""
 
-from typing import Any, Final, Self
+import re
+from typing import Any, Final, Literal, Self
 
 from vmstack.errors import InputError
 from vmstack.evaluate.native.base import Native, validated
@@ -8,6 +9,7 @@ from vmstack.evaluate.native.fields import (
     check_choice,
     check_flag,
     check_host_path,
+    check_int,
     check_label,
     check_size,
     check_type,
@@ -17,18 +19,24 @@ from vmstack.evaluate.native.images import Image
 from vmstack.evaluate.native.options import read_options
 from vmstack.evaluate.recorder import Wishes
 from vmstack.model.identity import Key, Kind
-from vmstack.model.specs import ImageFormat, PoolSpec, VolumeSource, VolumeSpec
+from vmstack.model.specs import ImageChange, ImageFormat, Permissions, PoolSpec, VolumeSource, VolumeSpec
 
 # Directories of the system: a pool there would list, and could delete, what the host lives on.
 SYSTEM_FOLDERS: Final = frozenset(
     f"/{name}" for name in ("", "bin", "boot", "dev", "etc", "home", "lib", "lib64", "opt", "proc", "root", "run",
                             "sbin", "srv", "sys", "tmp", "usr", "var", "var/lib", "var/lib/libvirt")
 )  # fmt: skip
+_MODE: Final = re.compile(r"[0-7]{3,4}")
+# The one after it means "nobody in particular" to the calls of the kernel.
+_LAST_ID: Final = 2**32 - 2
 FORMATS: Final[tuple[ImageFormat, ...]] = ("qcow2", "raw")
 
 
 class StoragePool(Native):
-    """A directory pool on a host. `label` is its name in libvirt (default: the name)."""
+    """A directory pool on a host. `label` is its name in libvirt (default: the name).
+
+    `mode` (as "0711"), `owner` and `group` (numbers) are the permissions of its directory.
+    """
 
     __slots__ = ("_path", "host", "label")
     kind = Kind.POOL
@@ -42,10 +50,22 @@ class StoragePool(Native):
         host: Host | None = None,
         label: str | None = None,
         autostart: bool = True,
+        mode: str | None = None,
+        owner: int | None = None,
+        group: int | None = None,
         opts: Any = None,
     ) -> None:
         super().__init__(name)
-        self.fill(path, host=host, label=label, autostart=autostart, existing=False, opts=opts)
+        permissions = _read_permissions(mode, owner=owner, group=group)
+        self.fill(
+            path,
+            host=host,
+            label=label,
+            autostart=autostart,
+            existing=False,
+            permissions=permissions,
+            opts=opts,
+        )
 
     @classmethod
     @validated
@@ -55,11 +75,19 @@ class StoragePool(Native):
         """Refer to a pool that is there already and is never changed. `path`, when known, gives volumes paths."""
         pool = cls.__new__(cls)
         Native.__init__(pool, name)
-        pool.fill(path, host=host, label=label, autostart=True, existing=True, opts=opts)
+        pool.fill(path, host=host, label=label, autostart=True, existing=True, permissions=None, opts=opts)
         return pool
 
     def fill(
-        self, path: str | None, *, host: object, label: object, autostart: object, existing: bool, opts: object
+        self,
+        path: str | None,
+        *,
+        host: object,
+        label: object,
+        autostart: object,
+        existing: bool,
+        permissions: Permissions | None,
+        opts: object,
     ) -> None:
         self.host = choose_host(host, recorder=self.recorder)
         self.label = self.name if label is None else check_label(label, field="label")
@@ -76,6 +104,7 @@ class StoragePool(Native):
             path=self._path,
             existing=existing,
             autostart=check_flag(autostart, field="autostart"),
+            permissions=permissions,
         )
         wishes = read_options(opts, reference="an existing pool" if existing else None)
         self.record(spec, needs=(self.host.key,), wishes=wishes)
@@ -91,11 +120,22 @@ class StoragePool(Native):
         return self._path
 
 
+def _read_permissions(mode: object, *, owner: object, group: object) -> Permissions | None:
+    if mode is not None and not (isinstance(mode, str) and _MODE.fullmatch(mode)):
+        raise InputError(f"mode: {mode!r} is no mode of a directory", resolution='write it in octal: mode="0711"')
+    found = Permissions(
+        mode=None if mode is None else str(mode).zfill(4),
+        owner=None if owner is None else check_int(owner, field="owner", low=0, high=_LAST_ID),
+        group=None if group is None else check_int(group, field="group", low=0, high=_LAST_ID),
+    )
+    return None if found == Permissions() else found
+
+
 class Volume(Native):
     """A volume that holds data: blank, made from an image, or an overlay over another volume (`base`).
 
     With `image` it is a linked clone, or with `full_copy` an independent copy. `size` defaults to the image's, or to
-    that of the base.
+    that of the base. `on_image_change` is what another image does to it: `keep` it as it is, or `replace` its content.
     """
 
     __slots__ = ("_host", "format", "label", "pool", "size")
@@ -112,6 +152,7 @@ class Volume(Native):
         full_copy: bool = False,
         base: "Volume | None" = None,
         format: ImageFormat = "qcow2",
+        on_image_change: Literal["keep", "replace"] = "keep",
         label: str | None = None,
         opts: Any = None,
     ) -> None:
@@ -123,6 +164,7 @@ class Volume(Native):
             base=base,
             full_copy=full_copy,
             format=format,
+            on_image_change=on_image_change,
             label=label,
             data=True,
             wishes=read_options(opts),
@@ -158,6 +200,7 @@ class Volume(Native):
         image: Image | None,
         full_copy: object,
         format: object,
+        on_image_change: object,
         label: object,
         data: bool,
         wishes: Wishes,
@@ -167,7 +210,15 @@ class Volume(Native):
         volume.recorder = pool.recorder
         volume.key = Key(Kind.VOLUME, name)
         volume.fill(
-            pool=pool, size=size, image=image, full_copy=full_copy, format=format, label=label, data=data, wishes=wishes
+            pool=pool,
+            size=size,
+            image=image,
+            full_copy=full_copy,
+            format=format,
+            on_image_change=on_image_change,
+            label=label,
+            data=data,
+            wishes=wishes,
         )
         return volume
 
@@ -179,6 +230,7 @@ class Volume(Native):
         image: object,
         full_copy: object,
         format: object,
+        on_image_change: object,
         label: object,
         data: bool,
         wishes: Wishes,
@@ -221,6 +273,9 @@ class Volume(Native):
             base=below.name if below else None,
             capacity=self.size,
             data=data,
+            on_image_change=ImageChange(
+                check_choice(on_image_change, field="on_image_change", allowed=[str(item) for item in ImageChange])
+            ),
         )
         self.record(spec, needs=tuple(needs), wishes=wishes)
 

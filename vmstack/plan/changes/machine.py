@@ -58,6 +58,31 @@ ROWS: Final = (
     ),
     Row("max_memory", Case.DEFINITION, RESTART, "QEMU lays out the guest's memory at its start."),
     Row("cpu_mode", Case.DEFINITION, RESTART, "The guest's processor is fixed when QEMU starts."),
+    Row("cpu_model", Case.DEFINITION, RESTART, "The guest's processor is fixed when QEMU starts."),
+    Row("cpu_features[]", Case.DEFINITION, RESTART, "The guest's processor is fixed when QEMU starts."),
+    Row("topology", Case.DEFINITION, RESTART, "The guest finds its sockets, cores and threads when it boots."),
+    *(
+        row
+        for field, what in (
+            ("cpu_shares", "The host's scheduler weighs it anew."),
+            ("cpu_quota", "The host's scheduler is told the new limit."),
+            ("cpu_period", "The host's scheduler is told the new period."),
+            ("pins[]", "The host moves the vcpu."),
+        )
+        for row in (
+            Row(field, Case.TUNED, LIVE, what, when="set, or another value"),
+            Row(field, Case.DEFINITION, RESTART, "libvirt cannot take it from a running guest.", when="taken away"),
+        )
+    ),
+    Row("hugepages", Case.DEFINITION, RESTART, "The guest's memory is allocated when QEMU starts."),
+    Row("numa[]", Case.DEFINITION, RESTART, "The guest finds its NUMA cells when it boots."),
+    Row("clock", Case.DEFINITION, RESTART, "The hardware clock is set when QEMU starts."),
+    Row("timers[]", Case.DEFINITION, RESTART, "Timers are part of the machine that QEMU is started with."),
+    Row("hyperv", Case.DEFINITION, RESTART, "Enlightenments are part of the processor that QEMU is started with."),
+    Row("on_reboot", Case.DEFINITION, RESTART, "libvirt answers as it was told when the guest started."),
+    Row("on_crash", Case.DEFINITION, RESTART, "libvirt answers as it was told when the guest started."),
+    Row("secure_boot", Case.DEFINITION, REFUSED, "The variables of its UEFI were made for the other firmware."),
+    Row("title", Case.NOTE, NOTHING, "Only people read it; it changes at once."),
     Row("domain_type", Case.DEFINITION, RESTART, "A guest is emulated, or runs under KVM, from its start to its end."),
     Row("arch", Case.DEFINITION, RESTART, "Another architecture is another machine; its definition is written whole."),
     Row("machine", Case.DEFINITION, RESTART, "The machine and its buses are laid out when QEMU starts."),
@@ -129,6 +154,21 @@ ROWS: Final = (
         Case.NETWORK_REPLACE,
         RESTART,
         "A network it is on is made anew, with the guest off.",
+        when="it gets another label or mtu",
+    ),
+    Row(
+        "network.*",
+        Case.NETWORK_REPLUG,
+        LIVE,
+        "A network it is on is started anew; its NICs are plugged back in while it runs, and get nothing meanwhile.",
+        when="it gets anything else that libvirt sets up at its start",
+    ),
+    Row(
+        "network.*",
+        Case.UNPLUGGED,
+        LIVE,
+        "A network that was stopped under it let go of its NICs; they are plugged back in while it runs.",
+        when="it was stopped outside vmstack",
     ),
     Row(
         "stylesheet",

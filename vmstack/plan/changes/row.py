@@ -34,6 +34,7 @@ class Case(enum.StrEnum):
     VCPUS_BEYOND = "vcpus up, beyond the running maximum"
     MEMORY_WITHIN = "memory within the running maximum"
     MEMORY_BEYOND = "memory beyond the running maximum"
+    TUNED = "a limit that the host enforces, set"
     NOTE = "what only libvirt and people read"
     HOT_PLUG = "a device added, with a free port"
     COLD_PLUG = "a device added, without a free port or on a bus that cannot hot-plug"
@@ -51,6 +52,8 @@ class Case(enum.StrEnum):
     SEED = "other content of the seed"
     IGNITION = "another file that the firmware shows at first boot"
     NETWORK_REPLACE = "the network under a NIC made anew"
+    NETWORK_REPLUG = "a network started anew, and the NICs on it plugged back in"
+    UNPLUGGED = "a NIC that its network let go of"
     NETWORK_UPDATE = "an entry of a network updated in place"
     NETWORK_ANEW = "a network made anew"
     POOL_DEFINITION = "a pool defined anew"
@@ -125,5 +128,6 @@ class Row(NamedTuple):
     refusal: str = ""
 
     def disruption(self, state: VmState) -> Disruption:
-        """The class of a change that is planned. Raises `ValueError` for one that is to be refused."""
-        return Disruption(self.classes.of(state).value)
+        """The class of a change. One that is refused counts as the worst, until the plan reports it (`gates`)."""
+        outcome = self.classes.of(state)
+        return Disruption.DATA_LOSS if outcome is Outcome.REFUSED else Disruption(outcome.value)

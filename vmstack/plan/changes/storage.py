@@ -8,7 +8,26 @@ _GROWS: Final = Classes(Outcome.LIVE, Outcome.LIVE, Outcome.NONE, Outcome.NONE)
 _ANEW: Final = "A volume cannot become that: it is made anew, and what it holds is lost."
 
 POOL_ROWS: Final = (
-    Row("path", Case.REFUSED, REFUSED, "All volumes in it would have to be made anew in the other place."),
+    Row(
+        "path",
+        Case.POOL_DEFINITION,
+        NOTHING,
+        "The pool is removed and defined at the other path.",
+        when="there is nothing in the pool",
+    ),
+    Row(
+        "path",
+        Case.REFUSED,
+        REFUSED,
+        "All volumes in it would have to be made anew in the other place.",
+        when="there are volumes in the pool",
+    ),
+    Row(
+        "permissions",
+        Case.POOL_DEFINITION,
+        NOTHING,
+        "libvirt sets them when it builds a pool: it is off for a moment, which guests do not notice.",
+    ),
     Row("label", Case.REFUSED, REFUSED, "All volumes in it would have to be made anew in a pool of the other name."),
     Row("type", Case.REFUSED, REFUSED, "All volumes in it would have to be made anew."),
     Row("devices", Case.POOL_DEFINITION, NOTHING, "The pool is defined anew, and its volumes are left alone."),

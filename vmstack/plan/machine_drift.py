@@ -1,0 +1,97 @@
+"""What others changed of one VM since it was applied last."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from vmstack.model.drift import DriftKind
+from vmstack.model.observed import ObservedDomain
+from vmstack.model.specs import Power
+from vmstack.plan.applied import AppliedDomain
+from vmstack.plan.domain_diff import Difference, differences, leftovers, settle_target
+from vmstack.plan.ignore import is_ignored
+from vmstack.plan.machine_diff import find_differences
+from vmstack.plan.pending import pending_restart
+
+# What libvirt puts into no definition by itself, so that somebody did who has a reason: the optional parts of devices,
+# and these of the machine.
+_SAID_BY_PEOPLE: Final = frozenset({"description", "kernel", "initrd", "cmdline", "graphics", "serial_log", "tpm"})
+_KEPT_BY_PEOPLE: Final = ("disks[", "nics[", "filesystems[", "consoles[")
+
+
+class Found(NamedTuple):
+    """One thing that drifted: `Drift` but for what apply does about it, which the plan knows."""
+
+    kind: DriftKind
+    path: str
+    was: object
+    now: object
+    note: str | None = None
+
+
+class _Sayable(frozenset[str]):
+    """The fields that the stack wrote, and all that only people write."""
+
+    def __contains__(self, item: object) -> bool:
+        said = isinstance(item, str) and (item in _SAID_BY_PEOPLE or item.startswith(_KEPT_BY_PEOPLE))
+        return said or super().__contains__(item)
+
+
+def find_machine_drift(
+    domain: ObservedDomain, applied: AppliedDomain, *, ignored: frozenset[str], nic_names: Mapping[str, str]
+) -> Iterator[Found]:
+    """Yield what of a VM is not as it was applied last. `ignored` are fields whose value the program leaves to others.
+
+    Both definitions count, and what is kept beside them; what only waits for a restart is told as such.
+    """
+    if not domain.persistent:
+        yield Found(DriftKind.DEFINITION, "definition", "present", "removed", note="the guest still runs")
+    for item in field_drift(domain, applied, ignored=ignored, nic_names=nic_names):
+        yield Found(DriftKind.FIELD, item.path, item.after, item.before)
+    yield from _extras(domain, applied, ignored=ignored, nic_names=nic_names)
+    now = power_of(domain)
+    if now != applied.power.value and not is_ignored("power", ignored=ignored):
+        yield Found(DriftKind.POWER, "power", applied.power.value, now)
+    if domain.autostart != applied.autostart and not is_ignored("autostart", ignored=ignored):
+        yield Found(DriftKind.AUTOSTART, "autostart", applied.autostart, domain.autostart)
+    for waiting in pending_restart(domain, nic_names=nic_names):
+        if not is_ignored(waiting.path, ignored=ignored):
+            note = f"from its next start on: {'absent' if waiting.defined is None else waiting.defined}"
+            yield Found(DriftKind.PENDING, waiting.path, waiting.defined, waiting.running, note=note)
+
+
+def field_drift(
+    domain: ObservedDomain, applied: AppliedDomain, *, ignored: frozenset[str], nic_names: Mapping[str, str]
+) -> tuple[Difference, ...]:
+    """The fields that the stack wrote and that are otherwise now; `before` is what they are."""
+    owned = frozenset(domain.stamp.fields if domain.stamp is not None else ())
+    names = dict(nic_names)
+    target = settle_target(applied.config, observed=domain.config, owned=owned, ignored=ignored, nic_names=names)
+    return find_differences(target, domain, drop_disks=(), drop_nics=(), under=(), nic_names=names).found
+
+
+def power_of(domain: ObservedDomain) -> str:
+    """The power state in the words of a program, as far as it has one."""
+    if domain.active:
+        return domain.state
+    return "stopped, with a saved state" if domain.has_managed_save else Power.STOPPED.value
+
+
+def _extras(
+    domain: ObservedDomain, applied: AppliedDomain, *, ignored: frozenset[str], nic_names: Mapping[str, str]
+) -> Iterator[Found]:
+    """Devices that others gave it, and values that they set where the stack says nothing."""
+    owned, names = frozenset(domain.stamp.fields if domain.stamp is not None else ()), dict(nic_names)
+    ours = settle_target(applied.config, observed=domain.config, owned=owned, ignored=ignored, nic_names=names)
+    found: dict[str, Found] = {}
+    for config in (domain.live, domain.config):
+        if config is not None:
+            for extra in leftovers(ours, config, owned=frozenset(), ignored=ignored)[2]:
+                found[extra.path] = Found(DriftKind.EXTRA, extra.path, None, extra.what)
+    known = {item.path for item in differences(ours, domain.config, nic_names=names)}
+    bare = settle_target(
+        applied.config, observed=domain.config, owned=_Sayable(owned), ignored=ignored, nic_names=names
+    )
+    for item in differences(bare, domain.config, nic_names=names):
+        if item.path not in known and item.path not in found:
+            found[item.path] = Found(DriftKind.EXTRA, item.path, item.after, item.before)
+    yield from (found[path] for path in sorted(found))
