@@ -36,7 +36,7 @@ RESTART = StackWish(
     outputs=("ip",),
 )
 RENAMED = replace(SMALL, vms=(replace(SMALL.vms[0], suffix="-new", autostart=True),))
-FLEET = StackWish(vms=tuple(VmWish(name, group=1) for name in "abc"))
+FLEET = StackWish(vms=tuple(VmWish(name, group=1, checked=True) for name in "abc"))
 GROWN = replace(FLEET, vms=tuple(replace(vm, max_vcpus=8, max_memory=4096) for vm in FLEET.vms))
 NOTHING = StackWish()
 BLANK = StackWish(vms=(VmWish("a", root="blank", nets=("lan",)),), nets=(NetWish("lan", 20),))

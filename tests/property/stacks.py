@@ -16,7 +16,6 @@ from vmstack.model.hardware import (
 from vmstack.model.identity import Key, Kind, StackId, derive_mac, derive_uuid, ignition_name
 from vmstack.model.observed import ImageFacts
 from vmstack.model.specs import (
-    NO_RESTARTS,
     DhcpRange,
     DiskSpec,
     DnsHost,
@@ -59,7 +58,8 @@ class DiskWish:
 class VmWish:
     """A VM. `root` is where its root disk comes from, `seed` the variant of its cloud-init content (`None`: none).
 
-    `group` is how many VMs like it may be down at once.
+    `group` is how many VMs like it may be down at once; one that is `checked` has a health check, and one that `defers`
+    leaves its restarts to others.
     `suffix` ends the domain's name on the host, and `root_suffix` its root volume's, so that they can be renamed.
     """
 
@@ -86,6 +86,8 @@ class VmWish:
     hardware: int = 0
     ignition: int | None = None
     group: int | None = None
+    checked: bool = False
+    defers: bool = False
 
 
 SHEET = """<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
@@ -321,9 +323,11 @@ def _vm(add: object, vm: VmWish, wish: StackWish, *, host: Key, pool: Key) -> No
         ready_timeout=60 if vm.waits and vm.seed is not None else None,
         shutdown_timeout=1,
         power_off_after_timeout=True,
-        restarts=NO_RESTARTS
-        if vm.group is None
-        else RestartSpec(group=GroupSpec(name="group", limit=vm.group), health=HealthSpec(command=("true",))),
+        restarts=RestartSpec(
+            policy="defer" if vm.defers else "now",
+            group=GroupSpec(name="group", limit=vm.group) if vm.group is not None else None,
+            health=HealthSpec(command=("true",)) if vm.checked else None,
+        ),
     )
     add(Kind.VM, spec, *needs, protect=vm.protect)
 

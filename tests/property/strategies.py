@@ -45,6 +45,8 @@ def vms(draw: st.DrawFn, *, name: str, nets: tuple[str, ...]) -> VmWish:
         suffix=draw(st.sampled_from(["", "", "", "-new"])),
         hardware=draw(st.sampled_from([0, 0, 0, 1, 2, 3])),
         ignition=draw(st.sampled_from([None, None, 1, 2])),
+        group=draw(st.sampled_from([None, 1])),
+        defers=draw(st.sampled_from([False, False, False, True])),
     )
 
 

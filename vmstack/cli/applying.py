@@ -50,7 +50,7 @@ from vmstack.plan.policy import PlanPolicy, later_policy
 from vmstack.plan.selection import wanted_part
 
 if TYPE_CHECKING:
-    from vmstack.cli.saving import Approval
+    from vmstack.cli.approving import Approval
 
 _CONSENT: Final = "yes"
 # A value that is known in one wave may be needed for the next. Programs have chains of two or three.

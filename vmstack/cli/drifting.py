@@ -113,7 +113,8 @@ def _render_item(item: Drift, terminal: Terminal) -> str:
     else:
         value = f"{was} -> {now}"
     line = f"      {terminal.paint(symbol, colour)} {escape(item.path)}: {value}"
-    remedy = "waits for a restart" if item.kind is DriftKind.PENDING else _REMEDIES[item.remedy]
+    waits = item.kind is DriftKind.PENDING and item.remedy is Remedy.REPORT
+    remedy = "waits for a restart" if waits else _REMEDIES[item.remedy]
     consequence = CLASSES[item.disruption] if item.remedy is Remedy.REPAIR else ""
     shown = f"({remedy}{f'; {consequence}' if consequence else ''})"
     line += "   " + terminal.paint(shown, *class_style(item.disruption))

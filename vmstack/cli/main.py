@@ -139,7 +139,7 @@ def apply(
     )
     limits = limits_of(max_disruption, max_deletes)
     if folder is not None and is_plan_file(folder):
-        from vmstack.cli.saving import apply_saved, open_approval
+        from vmstack.cli.approving import apply_saved, open_approval
 
         where = target_of(elsewhere or Path(), stack, config, connect)
         return apply_saved(

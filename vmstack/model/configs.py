@@ -77,6 +77,7 @@ class DomainConfig(Data, frozen=True, kw_only=True, omit_defaults=True):
     `pcie_ports` counts the spare `pcie-root-port` controllers that a designed domain asks for; it is written at
     creation and never read back (libvirt adds and numbers controllers as it likes).
     `channels` are the names of virtio-serial channels. `virtio_console` is a paravirtual console beside the serial one.
+    From `title` to `secure_boot` the fields are those of `ComputeSpec`.
     `consoles` are all serial ports and paravirtual consoles, `metadata` the elements that are not vmstack's.
     `shared_memory`: the host's processes (virtiofs) can map the guest's memory.
     """

@@ -17,7 +17,8 @@ class DriftKind(enum.StrEnum):
     field: a value that the stack wrote. extra: a device, entry or value that the stack did not write. power, autostart:
     the object's own. definition: gone, while the object still runs. missing: the whole object. inactive: a network or
     pool that was stopped. stamp: removed or changed. content: a seed that was written into. ledger: the stack's
-    record on the host. pending: a guest that runs with something else than its definition says.
+    record on the host. pending: a guest that runs with something else than it is to get at its next
+    start.
     """
 
     FIELD = "field"

@@ -33,8 +33,10 @@ _LENIENT: Final = PlanPolicy(allow_data_loss=True)
 _Changes = Mapping[tuple[str, Key], Change]
 # A maximum that only follows its field is told by that field alone in a plan.
 _MAXIMA: Final = {"max_vcpus": "vcpus", "max_memory": "memory"}
-# What no apply puts right unless the program says so.
-_ONLY_TOLD: Final = frozenset({DriftKind.EXTRA, DriftKind.PENDING})
+# What a plan names by a field of its own when it is put right.
+_HAVE_FIELDS: Final = frozenset(
+    {DriftKind.FIELD, DriftKind.POWER, DriftKind.AUTOSTART, DriftKind.EXTRA, DriftKind.PENDING}
+)
 
 
 def find_drift(desired: DesiredGraph, observed: Observed, *, images: Mapping[str, ImageFacts]) -> DriftReport:
@@ -173,9 +175,7 @@ def _judge(key: Key, found: Found, *, host: str, changes: _Changes | None, conte
     if is_ignored(found.path, ignored=hidden):
         hide = {name: None if getattr(item, name) is None else HIDDEN for name in ("was", "now")}
         item = msgspec.structs.replace(item, **hide, note=None)
-    if found.kind in _ONLY_TOLD and policy != "repair":
-        return item
-    if found.kind is DriftKind.PENDING:
+    if policy == "report" and found.kind in (DriftKind.EXTRA, DriftKind.PENDING):
         return item
     if changes is None:
         return msgspec.structs.replace(item, remedy=Remedy.REFUSED)
@@ -187,8 +187,14 @@ def _judge(key: Key, found: Found, *, host: str, changes: _Changes | None, conte
     field = next((field for field in change.fields if field.path in told_by), None)
     if field is not None:
         return _repaired(item, worst((field.disruption, _loss_of(change))))
-    whole = found.kind not in (DriftKind.FIELD, DriftKind.POWER, DriftKind.AUTOSTART, DriftKind.EXTRA)
-    if whole or change.operation in (Operation.CREATE, Operation.REPLACE, Operation.DELETE):
+    if found.kind in (DriftKind.STAMP, DriftKind.DEFINITION):
+        return _repaired(item, Disruption.NONE)  # whatever else happens to it
+    restarts = found.kind is DriftKind.POWER and change.disruption is Disruption.RESTART
+    if (
+        restarts
+        or found.kind not in _HAVE_FIELDS
+        or change.operation in (Operation.CREATE, Operation.REPLACE, Operation.DELETE)
+    ):
         return _repaired(item, change.disruption)
     return item if policy == "report" else _left(item, context=context)
 

@@ -25,8 +25,8 @@ Edges = Mapping[Key, frozenset[Key]]
 class Chosen:
     """What a plan is about: `keys`, of all that the program wants or the hosts hold of the stack.
 
-    `named` are those that the patterns name; `dragged` are left out because they need what `--exclude` names, with one
-    such need each; `left` is all else that stays as it is.
+    `named` are those that `--target` names, `left` is what stays as it is, and of that `dragged` what needs something
+    that `--exclude` names, with one such need each.
     """
 
     keys: frozenset[Key]
@@ -77,8 +77,8 @@ def choose(desired: DesiredGraph, observed: Observed, *, policy: PlanPolicy) -> 
             f"all that --target names is left out by --exclude: {list_keys(targets)}",
             resolution="take one of the two back",
         )
-    left = {key for key in known - keys - excluded - dragged.keys() if key.kind is not Kind.HOST}
-    return Chosen(keys=keys, named=targets | excluded, dragged=dragged, left=frozenset(left))
+    left = frozenset(key for key in known - keys if key.kind is not Kind.HOST)
+    return Chosen(keys=keys, named=targets, dragged=dragged, left=left)
 
 
 def wanted_part(desired: DesiredGraph, *, policy: PlanPolicy) -> DesiredGraph:
@@ -91,8 +91,8 @@ def wanted_part(desired: DesiredGraph, *, policy: PlanPolicy) -> DesiredGraph:
 def describe_selection(chosen: Chosen, *, context: Context) -> None:
     """Say that the plan is partial, what it brings along, and what it leaves out."""
     draft = context.draft
-    rest = f": {list_keys(chosen.left)}" if chosen.left else ""
-    draft.warn(f"the plan is partial, and so are the hosts after it; what stays as it is{rest}")
+    rest = f"; these stay as they are: {list_keys(chosen.left)}" if chosen.left else ", though nothing is left out"
+    draft.warn(f"the plan is partial{rest}")
     brought = [change.key for change in draft.changes() if change.key not in chosen.named]
     if context.policy.selection.targets and brought:
         draft.note(f"planned as well, because what --target names needs it: {list_keys(set(brought))}")

@@ -19,7 +19,7 @@ from vmstack.plan.network_diff import compare_networks
 from vmstack.plan.network_drift import find_network_drift
 
 # What has a value that the program chose, in whose place others put another.
-_VALUES: Final = frozenset({DriftKind.FIELD, DriftKind.POWER, DriftKind.AUTOSTART})
+_VALUES: Final = frozenset({DriftKind.FIELD, DriftKind.POWER, DriftKind.AUTOSTART, DriftKind.PENDING})
 
 
 class Spared(NamedTuple):

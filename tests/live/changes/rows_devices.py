@@ -71,7 +71,7 @@ CHANGES: Final = (
         after='iothreads=2, disks=[Disk("data", size="1MiB", format="raw", protect=False, iothread=2)]',
         expect=_START,
     ),
-    Change(field="iothreads", before="", after="iothreads=2", expect=live()),
+    Change(field="iothreads", before="", after="iothreads=2", expect=_LIVE),
     Change(field="iothreads", before="iothreads=3", after="iothreads=1", expect=_LIVE),
     Change(
         field="disks[]",
@@ -106,7 +106,7 @@ CHANGES: Final = (
         expect=live(),
         also=_LANS,
     ),
-    _nic("", "link=False", field="link", expect=live()),
+    _nic("", "link=False", field="link", expect=_LIVE),
     _nic("link=False", "", field="link", expect=_LIVE),
     _nic("", 'filter="clean-traffic"', field="filter", expect=_LIVE),
     _nic('filter="clean-traffic"', 'filter="no-mac-spoofing"', field="filter", expect=_LIVE),
@@ -122,7 +122,7 @@ CHANGES: Final = (
     _nic("", 'model="e1000e"', field="model", expect=_OFF),
     _nic("", "mtu=1300", field="mtu", expect=_OFF),
     _nic("", "queues=2", field="queues", expect=_OFF),
-    Change(field="nics[]", before="", after='networks=[Nic(lan, name="e")]', expect=live(), also=_LANS),
+    Change(field="nics[]", before="", after='networks=[Nic(lan, name="e")]', expect=_LIVE, also=_LANS),
     Change(
         field="nics[]", before="", after='networks=[Nic(lan, name="e", model="e1000")]', expect=_START, also=_LANS
     ),
@@ -141,7 +141,7 @@ CHANGES: Final = (
     ),
     # Small devices.
     _device("", 'Rng(rate="1KiB", period=500)', field="rng", expect=_OFF),
-    _device("", 'Watchdog("poweroff")', field="watchdog", expect=restart()),
+    _device("", 'Watchdog("poweroff")', field="watchdog", expect=_START),
     _device('Watchdog("reset")', 'Watchdog("pause")', field="watchdog", expect=_START),
     _device('Watchdog("reset")', "", field="watchdog", expect=_START),
     _device("", "Balloon(autodeflate=True)", field="balloon", expect=_START),
@@ -150,7 +150,7 @@ CHANGES: Final = (
     _device("", "Vsock(77)", field="vsock", expect=_OFF),
     _device("Vsock(77)", "Vsock()", field="vsock", expect=_OFF),
     _device("Vsock()", "", field="vsock", expect=_OFF),
-    _device("", 'Channel("org.example.0")', field="channels[]", expect=live()),
+    _device("", 'Channel("org.example.0")', field="channels[]", expect=_LIVE),
     _device('Channel("org.example.0")', "", field="channels[]", expect=_LIVE),
     _device("", "Console(), Console(file='$folder/{name}.txt')", field="consoles[]", expect=_START),
     _device("", "Filesystem('/srv', 'srv', driver='9p')", field="filesystems[]", expect=_START),

@@ -44,8 +44,9 @@ GUESTS = (
         "vm.a", "extra", "nics[52:54:00:aa:00:01]", remedy="report", now="on {prefix}-lan",
     ),
     # b runs
-    by("setvcpus @b 2 --live", "vm.b", "pending", "vcpus", remedy="report", now=2),
-    by("suspend @b", "vm.b", "power", "power", now="paused", disruption="live"),
+    by("setvcpus @b 2 --live", "vm.b", "pending", "vcpus", now=2, disruption="restart"),
+    by("suspend @b", "vm.b", "power", "power", now="paused", disruption="restart"),
+    by("suspend @forged", "vm.forged", "power", "power", now="paused", disruption="live"),
     # c and d run
     by("undefine @c", "vm.c", "definition", "definition", now="removed"),
     by("destroy @d", "vm.d", "power", "power", now="stopped"),
@@ -68,6 +69,11 @@ GUESTS = (
     by("metadata @lost urn:vmstack:stamp:1 --remove --config", "vm.lost", "stamp", "stamp", now=None),
     by("setvcpus @larger 3 --maximum --config", "vm.larger", "field", "max_vcpus", now=3),
     by("setmaxmem @larger 96M --config", "vm.larger", "field", "max_memory", now="96 MiB"),
+    by("domif-setlink @larger {mac_larger} up --config", "vm.larger", "field", "nics[lan].link"),
+    by("blkdeviotune @edited vdc --total-iops-sec 70 --config", "vm.edited", "field", "disks[slow].iotune"),
+    by("blkdeviotune @edited vdb --total-iops-sec 70 --config", "vm.edited", "extra", "disks[more].iotune",
+       remedy="report"),
+    by("change-media @edited sda --eject --config", "vm.edited", "field", "disks[cd].volume", now=None),
     edited("vm.edited", "cache='none'", "cache='writeback'", "field", "disks[data].cache", now="writeback"),
     edited("vm.edited", "<source network='{prefix}-lan'/>", "<source network='{prefix}-other'/>",
            "field", "nics[lan].network", now="{prefix}-other"),
@@ -80,7 +86,8 @@ GUESTS = (
            remedy="report", now="unsafe"),
     edited("vm.said", "</devices>", "<graphics type='vnc' listen='127.0.0.1'/></devices>", "extra", "graphics",
            remedy="report"),
-    edited("vm.moved", "<mac address='{mac}'/>", "<mac address='52:54:00:aa:00:02'/>", "field", "nics[lan]", now=None),
+    edited("vm.moved", "<mac address='{mac_moved}'/>", "<mac address='52:54:00:aa:00:02'/>", "field", "nics[lan]",
+           now=None),
     # and what these edits brought besides
     Kind((), ("vm.moved", "extra", "nics[52:54:00:aa:00:02]"), remedy="report", now="on {prefix}-lan"),
     Kind((), ("vm.said", "extra", "kernel"), remedy="report", now="/boot/k"),

@@ -49,9 +49,12 @@ vm("a", networks=[lan.dhcp()], autostart=True, description="ours")
 for name in ["b", "c", "e", "f", "g", "h", "forged"]:
     vm(name)
 vm("d", networks=[lan.dhcp()])
-for name in ["renamed", "gone", "started", "lost", "larger", "said"]:
+for name in ["renamed", "gone", "started", "lost", "said"]:
     vm(name, running=False)
-vm("edited", running=False, networks=[lan.dhcp()], disks=disks("none"))
+vm("larger", running=False, networks=[Nic(lan, name="lan", link=False)])
+vm("edited", running=False, networks=[lan.dhcp()],
+   disks=[*disks("none"), Disk("slow", size="1MiB", protect=False, iotune=IoTune(total_iops=50)),
+          Cdrom("cd", source="$spare")])
 vm("moved", running=False, networks=[lan.dhcp()])
 for name in ["seeded", "spoilt"]:
     vm(name, running=False, wait=False, cloud_init=CloudInit(hostname=name))
@@ -225,7 +228,8 @@ class Room:
 
     def _values(self) -> dict[str, str]:
         specs = {item.spec.name: item.spec for item in self.desired.resources if isinstance(item.spec, VmSpec)}
-        return self.bench.values | {"mac": specs["moved"].nics[0].mac if "moved" in specs else ""}
+        macs = {f"mac_{name}": spec.nics[0].mac for name, spec in specs.items() if spec.nics}
+        return self.bench.values | macs
 
     def _word(self, word: str) -> str:
         word = word.replace("_", " ") if word.startswith("<") else word

@@ -12,7 +12,7 @@ from tests.live.stack.workbench import Stack, open_stack
 pytestmark = [pytest.mark.libvirt, pytest.mark.guest, pytest.mark.timeout(1200)]
 
 PROGRAM = """
-from vmstack import CloudInit, Disk, Host, Image, Network, Nic, StoragePool, VirtualMachine
+from vmstack import CloudInit, Cpu, Disk, Host, Image, Network, Nic, StoragePool, VirtualMachine
 
 Host("kvm", uri="qemu:///system")
 pool = StoragePool("pool", label="$prefix-pool", path="$folder")
@@ -151,6 +151,17 @@ def test_vcpus_within_the_maximum_change_live(fleet: Fleet) -> None:
     assert fleet.stack.plan()["changes"]["vm.a"]["disruption"] == "restart"
     fleet.stack.edit(", vcpus=1,", ", vcpus=2,")
     fleet.keep()
+
+
+def test_limits_of_processors_come_live_and_go_with_an_orderly_restart(fleet: Fleet) -> None:
+    before, pids = fleet.look(), fleet.pids()
+    limited = 'max_vcpus=2, vcpus=1, cpu=Cpu(shares=512, quota=80000, pins={0: "0"}),'
+    changes = fleet.apply({"max_vcpus=2, vcpus=1,": limited})
+    assert changes["vm.a"]["disruption"] == "live"
+    assert (fleet.look().boot, fleet.pids()) == (before.boot, pids)
+    changes = fleet.apply({limited: "max_vcpus=2, vcpus=1,"})
+    assert changes["vm.a"]["disruption"] == "restart"
+    assert fleet.look().boot != before.boot
 
 
 def test_disks_and_nics_come_and_go_live(fleet: Fleet) -> None:

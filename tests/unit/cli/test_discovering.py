@@ -128,7 +128,7 @@ def test_a_program_is_written_and_takes_over(folder, found, capsys):
 def test_fields_that_would_change_are_ignored_and_what_cannot_be_is_left_out(folder, found, capsys):
     found.set_memory(UUIDS["web"], 131072, live=True, config=False)
     found.define_domain(
-        _domain("old", E.disk(E.target(dev="hda", bus="ide"), E.readonly(), type="file", device="cdrom"))
+        _domain("old", E.disk(E.target(dev="sda", bus="sata"), E.readonly(), type="file", device="cdrom"))
     )
     assert run("discover", "--generate", folder, "--select", "web", "--select", "old", "--json") == 0
     told = json.loads(capsys.readouterr().out)

@@ -19,8 +19,9 @@ from tests.unit.plan.builders import GIB, IMAGES, STACK, data, graph, image, lea
 from tests.unit.plan.scenarios import CLOUD, converge
 from vmstack.apply.pipeline import Planned
 from vmstack.apply.seal import Seal, new_salt
+from vmstack.cli.approving import open_approval
 from vmstack.cli.plan_file import write_plan_file
-from vmstack.cli.saving import Wish, open_approval, record
+from vmstack.cli.saving import Wish, record
 from vmstack.cli.target import Target
 from vmstack.errors import InputError, RefusedError, StalePlanError, VmstackError
 from vmstack.hosts.ledger import HostLedger

@@ -76,7 +76,10 @@ def test_a_target_brings_what_it_needs() -> None:
         "volume.web-0-root",
     ]
     assert plan.partial
-    assert any("what stays as it is: vm.web-1, volume.web-1-data, volume.web-1-root" in text for text in texts(plan))
+    assert any(
+        "the plan is partial; these stay as they are: vm.web-1, volume.web-1-data, volume.web-1-root" in text
+        for text in texts(plan)
+    )
     assert any("because what --target names needs it: image.debian@web, network.lan" in text for text in texts(plan))
 
 

@@ -4,7 +4,21 @@ import ipaddress
 from collections.abc import Callable
 from typing import Final, NamedTuple, get_args
 
+from vmstack.evaluate.authoring.compute import (
+    TUNED,
+    say_boot,
+    say_clock,
+    say_cpu,
+    say_crash,
+    say_hugepages,
+    say_hyperv,
+    say_numa,
+    say_reboot,
+    say_title,
+    say_tpm,
+)
 from vmstack.evaluate.authoring.devices import write_devices
+from vmstack.evaluate.authoring.networks import write_bandwidth
 from vmstack.evaluate.authoring.source import Call, Value
 from vmstack.evaluate.authoring.storage import size_of, write_disk, write_drive
 from vmstack.evaluate.authoring.survey import Machine, Part
@@ -12,7 +26,7 @@ from vmstack.evaluate.authoring.unsaid import unsaid_of_domain
 from vmstack.evaluate.native.devices import VideoModel
 from vmstack.evaluate.native.machine import CpuMode
 from vmstack.model.configs import DomainConfig, NicConfig
-from vmstack.model.hardware import BandwidthSpec, GraphicsSpec
+from vmstack.model.hardware import GraphicsSpec
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.sizes import KIB
 from vmstack.model.specs import Reservation
@@ -25,11 +39,11 @@ _LONGEST: Final = 200
 
 
 class Row(NamedTuple):
-    """One argument: how the program says what the domain has, `None` for nothing; `word` is what `unsaid` calls it."""
+    """One argument: how the program says what the domain has, `None` for nothing; `words` begin what `unsaid` says."""
 
     argument: str
     say: Callable[[ObservedDomain], Value | None]
-    word: str | None = None
+    words: tuple[str, ...] = ()
 
 
 def _config(read: Callable[[DomainConfig], Value | None]) -> Callable[[ObservedDomain], Value | None]:
@@ -86,9 +100,20 @@ ROWS: Final = (
     ),
     Row("machine", _config(_machine)),
     Row("cpu_mode", _config(_cpu_mode)),
+    Row("cpu", _config(say_cpu), ("cpu model", "cpu feature", "cpu topology", *TUNED)),
+    Row("numa", _config(say_numa), ("cpu numa",)),
+    Row("hugepages", _config(say_hugepages), ("memoryBacking hugepages",)),
+    Row("clock", _config(say_clock), ("clock",)),
+    Row("hyperv", _config(say_hyperv), ("features hyperv",)),
     Row("firmware", _config(lambda config: "uefi" if config.firmware == "efi" else None)),
-    Row("graphics", _config(_graphics), "graphics"),
-    Row("iothreads", _config(lambda config: config.iothreads), "iothreads"),
+    Row("secure_boot", _config(lambda config: config.secure_boot or None), ("firmware secure-boot", "loader secure")),
+    Row("boot", _config(say_boot), ("boot", "kernel", "initrd", "cmdline")),
+    Row("tpm", _config(say_tpm), ("tpm",)),
+    Row("on_reboot", _config(say_reboot), ("on_reboot",)),
+    Row("on_crash", _config(say_crash), ("on_crash",)),
+    Row("title", _config(say_title), ("title",)),
+    Row("graphics", _config(_graphics), ("graphics",)),
+    Row("iothreads", _config(lambda config: config.iothreads), ("iothreads",)),
     Row("serial_log", _config(lambda config: config.serial_log)),
     Row("description", _config(_description)),
     Row("autostart", lambda domain: True if domain.autostart else None),
@@ -128,15 +153,14 @@ def write_machine(machine: Machine, *, found: str, options: str, reserved: froze
 def unsaid(machine: Machine) -> list[str]:
     """What stays as it is on the host, in a few words each."""
     domain = machine.domain
-    said = frozenset(row.word for row in ROWS if row.word is not None and row.say(domain) is not None)
+    said = frozenset(word for row in ROWS if row.words and row.say(domain) is not None for word in row.words)
     said |= {word for device in write_devices(domain.config) for word in device.words}
     if "graphics" in said and domain.config.video in _VIDEOS:
         said |= {"video"}
-    cpu = domain.config.cpu_mode
-    words = unsaid_of_domain(domain.xml, said=said)
+    phrases = unsaid_of_domain(domain.xml, said=said)
     if domain.config.graphics is not None and "graphics" not in said:
-        words.append(f"graphics {domain.config.graphics.type}")
-    return [word for word in words if not (word == "cpu custom" and cpu is None)]
+        phrases.append(f"graphics {domain.config.graphics.type}")
+    return [phrase for phrase in phrases if not (phrase == "cpu model custom" and domain.config.cpu_mode is None)]
 
 
 def told_reservations(machine: Machine, *, reservations: dict[str, list[Reservation]]) -> list[Reservation]:
@@ -170,21 +194,10 @@ def _write_nic(nic: NicConfig, part: Part | None, *, vm: str, reserved: frozense
             ("mtu", nic.mtu),
             ("link", False if nic.link == "down" else None),
             ("queues", nic.queues if nic.model == "virtio" else None),
-            ("inbound", _bandwidth(nic.inbound)),
-            ("outbound", _bandwidth(nic.outbound)),
+            ("inbound", write_bandwidth(nic.inbound)),
+            ("outbound", write_bandwidth(nic.outbound)),
             ("filter", nic.filter),
             ("filter_parameters", dict(nic.filter_parameters) or None),
             ("portgroup", nic.portgroup),
         ),
     )
-
-
-def _bandwidth(limit: BandwidthSpec | None) -> Value | None:
-    if limit is None:
-        return None
-    average = size_of(limit.average * KIB)
-    if limit.peak is None and limit.burst is None:
-        return average
-    peak = None if limit.peak is None else size_of(limit.peak * KIB)
-    burst = None if limit.burst is None else size_of(limit.burst * KIB)
-    return Call("Bandwidth", (average,), (("peak", peak), ("burst", burst)))

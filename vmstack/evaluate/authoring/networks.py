@@ -6,12 +6,16 @@ from typing import Final, get_args
 
 from vmstack.errors import InputError
 from vmstack.evaluate.authoring.source import Call, Value
+from vmstack.evaluate.authoring.storage import size_of
 from vmstack.evaluate.native.devices import NicMode, NicModel
 from vmstack.evaluate.native.fields import check_host_name, check_interface, check_label
 from vmstack.evaluate.native.subnets import read_subnet
 from vmstack.model.configs import NetworkConfig, NicConfig, SubnetConfig
+from vmstack.model.hardware import BandwidthSpec
 from vmstack.model.observed import ObservedNetwork
+from vmstack.model.sizes import KIB
 from vmstack.model.specs import DnsForwarder, DnsSrv, Reservation
+from vmstack.model.traffic import PortGroup, Traffic
 
 _NIC_MODELS: Final = get_args(NicModel)
 _NIC_MODES: Final = get_args(NicMode)
@@ -131,12 +135,37 @@ def _services(config: NetworkConfig, *, told: frozenset[Reservation]) -> Iterabl
     yield "dns_hosts", hosts or None
     yield "dns_forwarders", [_forwarder(item) for item in config.dns_forwarders] or None
     yield "dns_srvs", [_srv(item) for item in config.dns_srvs] or None
+    texts: dict[str, Value] = {item.name: item.value for item in config.dns_txts}
+    yield "dns_txts", texts or None
     routes: dict[str, Value] = {item.cidr: item.gateway for item in config.routes}
     yield "routes", routes or None
     yield "dnsmasq_options", list(config.dnsmasq_options) or None
     yield "domain", config.domain
     yield "domain_local", False if config.domain is not None and not config.domain_local else None
     yield "mtu", config.mtu
+    yield from _traffic(config.bandwidth)
+    yield "port_groups", [_port_group(item) for item in config.port_groups if not item.more] or None
+
+
+def _traffic(limits: Traffic | None) -> Iterable[tuple[str, Value | None]]:
+    yield "inbound", None if limits is None else write_bandwidth(limits.inbound)
+    yield "outbound", None if limits is None else write_bandwidth(limits.outbound)
+
+
+def _port_group(item: PortGroup) -> Call:
+    return Call("PortGroup", (item.name,), (*_traffic(item.bandwidth), ("default", True if item.default else None)))
+
+
+def write_bandwidth(limit: BandwidthSpec | None) -> Value | None:
+    """The limits of one direction."""
+    if limit is None:
+        return None
+    average = size_of(limit.average * KIB)
+    if limit.peak is None and limit.burst is None:
+        return average
+    peak = None if limit.peak is None else size_of(limit.peak * KIB)
+    burst = None if limit.burst is None else size_of(limit.burst * KIB)
+    return Call("Bandwidth", (average,), (("peak", peak), ("burst", burst)))
 
 
 def _reservation(item: Reservation) -> Call:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from vmstack.evaluate.authoring.constants import factor
 from vmstack.evaluate.authoring.machines import told_reservations, unsaid, write_machine
 from vmstack.evaluate.authoring.networks import kept_reservations, write_network
 from vmstack.evaluate.authoring.source import Call, Code, comment, statement
@@ -20,9 +21,9 @@ from vmstack.model.specs import Reservation
 
 # What the program imports, as far as it uses it.
 _VOCABULARY: Final = (
-    "Balloon", "Bandwidth", "Cdrom", "Channel", "Console", "Disk", "DnsForwarder", "DnsSrv", "Filesystem", "Graphics",
-    "Host", "IoTune", "Network", "Nic", "Panic", "Passthrough", "Reservation", "Rng", "StoragePool", "VirtualMachine",
-    "Volume", "Vsock", "Watchdog",
+    "Balloon", "Bandwidth", "Boot", "Cdrom", "Channel", "Clock", "Console", "Cpu", "Disk", "DnsForwarder", "DnsSrv",
+    "Filesystem", "Graphics", "Host", "IoTune", "Network", "Nic", "NumaCell", "Panic", "Passthrough", "PortGroup",
+    "Reservation", "Rng", "StoragePool", "Tpm", "VirtualMachine", "Volume", "Vsock", "Watchdog",
 )  # fmt: skip
 _HOST: Final = "kvm"
 _FOUND: Final = "found"
@@ -140,7 +141,12 @@ def _told(found: Survey) -> set[Reservation]:
 def _write_machines(found: Survey, text: _Text) -> None:
     pools = {part.label: part.variable for part, _ in found.pools}
     reserved = frozenset(_told(found))
-    for machine in found.machines:
+    calls = [write_machine(machine, found=_FOUND, options=_OPTIONS, reserved=reserved) for machine in found.machines]
+    calls, constants = factor(calls)
+    text.blank()
+    for name, value in constants.items():
+        text.lines += statement(value, target=name)
+    for machine, call in zip(found.machines, calls, strict=True):
         text.blank()
         for _, part in machine.disks:
             if part is not None and not part.reference:
@@ -148,7 +154,6 @@ def _write_machines(found: Survey, text: _Text) -> None:
         stays = [*machine.apart, *unsaid(machine)]
         if stays:
             text.note(f"Stays as it is on the host: {'; '.join(stays)}.", hang="  ")
-        call = write_machine(machine, found=_FOUND, options=_OPTIONS, reserved=reserved)
         text.put(Key(Kind.VM, machine.name), call, label=machine.domain.name, taken=True)
 
 

@@ -26,7 +26,7 @@ class Call:
     named: tuple[tuple[str, "Value | None"], ...] = ()
 
 
-Value = Code | Call | str | int | bool | Sequence["Value"] | Mapping[str, "Value"]
+Value = Code | Call | str | int | bool | Sequence["Value"] | Mapping[str, "Value"] | Mapping[str | int, "Value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,11 @@ def quote(text: str) -> str:
     return f"{mark}{body}{mark}"
 
 
+def inline(value: Value) -> str:
+    """The expression in one line."""
+    return _inline(value)
+
+
 def _write(value: Value, *, before: str, after: str, indent: str) -> list[str]:
     """The lines of a value that stands between two texts of its line."""
     line = f"{indent}{before}{_inline(value)}{after}"
@@ -104,7 +109,7 @@ def _brackets(value: Value) -> Brackets | None:
             ]
             return Brackets(f"{function}(", tuple(items), ")")
         case Mapping():
-            return Brackets("{", tuple((f"{quote(name)}: ", item) for name, item in value.items()), "}")
+            return Brackets("{", tuple((f"{_inline(key)}: ", item) for key, item in value.items()), "}")
         case tuple():
             return Brackets("(", tuple(("", item) for item in value), ")", comma=len(value) == 1)
     return Brackets("[", tuple(("", item) for item in value), "]")

@@ -15,8 +15,11 @@ _PLAIN: Final = frozenset({
 })  # fmt: skip
 _PLAIN_DEVICES: Final = frozenset({"emulator", "disk", "interface", "controller", "graphics", "audio"})
 _PLAIN_FEATURES: Final = frozenset({"acpi", "apic", "pae", "vmport", "gic"})
-_PLAIN_NETWORK: Final = frozenset({"name", "uuid", "forward", "bridge", "mac", "mtu", "domain", "dns", "ip", "route"})
-_PLAIN_DNS: Final = frozenset({"forwarder", "srv", "host"})
+_PLAIN_NETWORK: Final = frozenset({
+    "name", "uuid", "forward", "bridge", "mac", "mtu", "domain", "dns", "ip", "route",
+    "bandwidth", "portgroup",
+})  # fmt: skip
+_PLAIN_DNS: Final = frozenset({"forwarder", "srv", "host", "txt"})
 _ENDS: Final = {"on_poweroff": "destroy", "on_reboot": "restart", "on_crash": "destroy"}
 # Consoles, input devices and such that every machine gets.
 _COMMON: Final = frozenset({
@@ -27,10 +30,12 @@ _Words = Callable[[Element], str | None]
 
 
 def unsaid_of_domain(xml: str, *, said: frozenset[str]) -> list[str]:
-    """What the XML of a domain has besides what the program can say; `said` are words of here, or the first of them,
-    that it does say."""
+    """What the XML of a domain has besides what the program says; `said` are phrases of here, or their beginnings, that
+    it does say."""
     root = parse_xml(xml, what="the XML of a domain", compact=True)
-    found = Counter(word for word in _domain(root) if word and not {word, word.partition(" ")[0]} & said)
+    found = Counter(
+        phrase for phrase in _domain(root) if phrase and not any(f"{phrase} ".startswith(f"{one} ") for one in said)
+    )
     return [f"{number} x {word}" if number > 1 else word for word, number in found.items()]
 
 
@@ -54,6 +59,8 @@ def _domain(root: Element) -> Iterator[str | None]:
             yield None if child.text == _ENDS[tag] else f"{tag} {child.text}"
         elif tag == "vcpu":
             yield f"vcpu cpuset {child.get('cpuset')}" if child.get("cpuset") else None
+        elif tag in ("cputune", "memoryBacking"):
+            yield from (f"{tag} {_tag(item)}" for item in child)
         elif tag == "pm":
             yield None  # virt-install writes the same for every guest
         elif tag not in _PLAIN:
@@ -103,7 +110,7 @@ def _cpu(root: Element) -> Iterator[str | None]:
     if cpu is None:
         return
     if cpu.get("mode", "custom") == "custom":
-        yield f"cpu {cpu.findtext('model') or 'custom'}"
+        yield f"cpu model {cpu.findtext('model') or 'custom'}"
     for tag in ("topology", "numa", "cache", "feature"):
         yield f"cpu {tag}" if cpu.find(tag) is not None else None
 

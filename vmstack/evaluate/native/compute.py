@@ -9,6 +9,7 @@ from vmstack.errors import InputError
 from vmstack.evaluate.native.base import validated
 from vmstack.evaluate.native.fields import (
     check_choice,
+    check_flag,
     check_host_path,
     check_int,
     check_label,
@@ -43,12 +44,12 @@ _CRASHES: Final[tuple[CrashAction, ...]] = (
     "destroy", "restart", "preserve", "coredump-destroy", "coredump-restart",
 )  # fmt: skip
 _REBOOTS: Final[tuple[RebootAction, ...]] = ("destroy", "restart")
-_TIMERS: Final = ("rtc", "pit", "hpet", "tsc", "kvmclock", "hypervclock", "platform", "armvtimer")
+TIMERS: Final = ("rtc", "pit", "hpet", "tsc", "kvmclock", "hypervclock", "platform", "armvtimer")
 _TICKS: Final = ("delay", "catchup", "merge", "discard")
-_BOOTS: Final = ("hd", "network", "cdrom", "fd")
-_TPM_MODELS: Final = ("tpm-tis", "tpm-crb", "tpm-spapr", "tpm-tis-device")
+BOOTS: Final = ("hd", "network", "cdrom", "fd")
+TPM_MODELS: Final = ("tpm-tis", "tpm-crb", "tpm-spapr", "tpm-tis-device")
 # https://libvirt.org/formatdomain.html#hypervisor-features; those that are a switch alone, or have one value that fits.
-_HYPERV: Final = (
+HYPERV: Final = (
     "relaxed", "vapic", "spinlocks", "vpindex", "runtime", "synic", "stimer", "reset", "frequencies",
     "reenlightenment", "tlbflush", "ipi", "evmcs", "avic",
 )  # fmt: skip
@@ -56,7 +57,8 @@ _HYPERV: Final = (
 _SHARES: Final = (2, 262_144)
 _QUOTA: Final = (1_000, 17_592_186_044_415)
 _PERIOD: Final = (1_000, 1_000_000)
-_MOST_PARTS: Final = 4096
+# The most that a q35 machine of QEMU 8.1 or later takes (MachineClass.max_cpus).
+MAX_VCPUS: Final = 4096
 
 
 class Cpu:
@@ -94,7 +96,7 @@ class Cpu:
             self.mode = check_choice(mode, field="mode", allowed=CPU_MODES)
         parts = {"sockets": sockets, "dies": dies, "cores": cores, "threads": threads}
         said = {
-            name: check_int(value, field=name, low=1, high=_MOST_PARTS)
+            name: check_int(value, field=name, low=1, high=MAX_VCPUS)
             for name, value in parts.items()
             if value is not None
         }
@@ -137,7 +139,7 @@ class Clock:
         self.offset = None if offset is None else check_choice(offset, field="offset", allowed=("utc", "localtime"))
         found = []
         for name, value in _items(timers, field="timers"):
-            kind = check_choice(name, field="timers", allowed=_TIMERS)
+            kind = check_choice(name, field="timers", allowed=TIMERS)
             if isinstance(value, bool):
                 found.append(TimerSpec(name=kind, present=value))
             else:
@@ -159,7 +161,7 @@ class Tpm:
         version: Literal["1.2", "2.0"] = "2.0",
     ) -> None:
         self.spec = TpmSpec(
-            model="" if model is None else check_choice(model, field="model", allowed=_TPM_MODELS),
+            model="" if model is None else check_choice(model, field="model", allowed=TPM_MODELS),
             version=check_choice(version, field="version", allowed=("1.2", "2.0")),
         )
 
@@ -179,7 +181,7 @@ class Boot:
         cmdline: str | None = None,
     ) -> None:
         self.devices = tuple(
-            check_choice(item, field="devices", allowed=_BOOTS) for item in check_list(devices, field="devices")
+            check_choice(item, field="devices", allowed=BOOTS) for item in check_list(devices, field="devices")
         )
         if len(set(self.devices)) != len(self.devices):
             raise InputError("devices: one is named twice")
@@ -219,7 +221,7 @@ def compute_spec(
         if pin.vcpu >= max_vcpus:
             raise InputError(f"cpu: it pins the vcpu {pin.vcpu}, and the last one is {max_vcpus - 1}")
     switches = tuple(
-        sorted({check_choice(item, field="hyperv", allowed=_HYPERV) for item in check_list(hyperv, field="hyperv")})
+        sorted({check_choice(item, field="hyperv", allowed=HYPERV) for item in check_list(hyperv, field="hyperv")})
     )
     return msgspec.structs.replace(
         ComputeSpec() if chosen is None else chosen.spec,
@@ -234,6 +236,39 @@ def compute_spec(
         on_reboot=None if on_reboot is None else check_choice(on_reboot, field="on_reboot", allowed=_REBOOTS),
         on_crash=None if on_crash is None else check_choice(on_crash, field="on_crash", allowed=_CRASHES),
     )
+
+
+def check_maximum(value: object, *, low: int) -> int:
+    """The maximum of vcpus, which is their number where nothing is said."""
+    return low if value is None else check_int(value, field="max_vcpus", low=low, high=MAX_VCPUS)
+
+
+def check_max_memory(value: object, *, low: int) -> int:
+    """The maximum of memory in bytes, which is the memory where nothing is said."""
+    if value is None:
+        return low
+    size = check_size(value, field="max_memory", multiple=KIB)
+    if size < low:
+        raise InputError(f"max_memory: {value} is less than memory")
+    return size
+
+
+def check_secure_boot(value: object, *, firmware: str) -> bool:
+    """Whether secure boot is asked for, of a firmware that has it."""
+    wanted = check_flag(value, field="secure_boot")
+    if wanted and firmware != "uefi":
+        raise InputError("secure_boot: only UEFI has it", resolution='say firmware="uefi", too')
+    return wanted
+
+
+def choose_mode(value: object, *, cpu: Cpu | None) -> AnyCpuMode | None:
+    """The mode of the processor, which may be said beside it or in it."""
+    own = None if cpu is None else check_type(cpu, Cpu, field="cpu").mode
+    if value is None:
+        return own
+    if own is not None:
+        raise InputError("cpu_mode: cpu has a mode or a model already", resolution="leave cpu_mode out")
+    return check_choice(value, field="cpu_mode", allowed=CPU_MODES)
 
 
 def boot_fields(*, boot: Boot | None, tpm: Tpm | None) -> dict[str, Any]:
@@ -260,7 +295,7 @@ def _features(value: object) -> tuple[CpuFeatureSpec, ...]:
 
 def _pins(value: object) -> tuple[PinSpec, ...]:
     return tuple(
-        PinSpec(vcpu=check_int(vcpu, field="pins", low=0, high=_MOST_PARTS), cpus=_cpus(cpus, field=f"pins[{vcpu}]"))
+        PinSpec(vcpu=check_int(vcpu, field="pins", low=0, high=MAX_VCPUS), cpus=_cpus(cpus, field=f"pins[{vcpu}]"))
         for vcpu, cpus in sorted(_items(value, field="pins"))
     )
 

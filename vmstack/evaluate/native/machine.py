@@ -11,7 +11,7 @@ from vmstack.evaluate.cloudinit.network import network_config
 from vmstack.evaluate.native.base import Native, validated
 from vmstack.evaluate.native.cloud_init import CloudInit, seed_cache
 from vmstack.evaluate.native.compute import (
-    CPU_MODES,
+    MAX_VCPUS,
     Boot,
     Clock,
     Cpu,
@@ -20,9 +20,14 @@ from vmstack.evaluate.native.compute import (
     RebootAction,
     Tpm,
     boot_fields,
+    check_max_memory,
+    check_maximum,
+    check_secure_boot,
+    choose_mode,
     compute_spec,
 )
-from vmstack.evaluate.native.devices import MAX_IOTHREADS, Cdrom, Disk, Graphics, Nic, read_root
+from vmstack.evaluate.native.devices import MAX_IOTHREADS, Cdrom, Disk, Graphics, Nic
+from vmstack.evaluate.native.drives import check_ide, check_threads, loaded, read_root
 from vmstack.evaluate.native.fields import (
     check_choice,
     check_flag,
@@ -57,9 +62,6 @@ CpuMode = Literal["host-passthrough", "host-model", "maximum"]
 
 _FIRMWARES: Final[tuple[Literal["bios", "uefi"], ...]] = ("bios", "uefi")
 _DOMAIN_TYPES: Final[tuple[Literal["kvm", "qemu"], ...]] = ("kvm", "qemu")
-# The most that a q35 machine of QEMU 8.1 or later takes (MachineClass.max_cpus).
-_MAX_VCPUS: Final = 4096
-_IDE_DRIVES: Final = 4
 # A guest boots, runs cloud-init and installs packages, perhaps without hardware virtualisation.
 _READY_SECONDS: Final = 600
 
@@ -137,7 +139,7 @@ class VirtualMachine(Native):
         wanted = check_list(networks, field="networks")
         self.host = _choose_host(host, pool=storage, networks=wanted, vm=self)
         self.label = self.name if label is None else check_label(label, field="label")
-        count = check_int(vcpus, field="vcpus", low=1, high=_MAX_VCPUS)
+        count = check_int(vcpus, field="vcpus", low=1, high=MAX_VCPUS)
         size = check_size(memory, field="memory", multiple=KIB)
         spec = VmSpec(
             name=self.name,
@@ -145,16 +147,16 @@ class VirtualMachine(Native):
             uuid=self.uuid,
             host=self.host.name,
             vcpus=count,
-            max_vcpus=_check_maximum(max_vcpus, low=count),
+            max_vcpus=check_maximum(max_vcpus, low=count),
             memory=size,
-            max_memory=_check_max_memory(max_memory, low=size),
+            max_memory=check_max_memory(max_memory, low=size),
             seed_policy=SeedPolicy(
                 check_choice(on_seed_change, field="on_seed_change", allowed=[str(item) for item in SeedPolicy])
             ),
             domain_type=None
             if domain_type is None
             else check_choice(domain_type, field="domain_type", allowed=_DOMAIN_TYPES),
-            cpu_mode=_cpu_mode(cpu_mode, cpu=cpu),
+            cpu_mode=choose_mode(cpu_mode, cpu=cpu),
             machine=None if machine is None else check_label(machine, field="machine"),
             firmware=check_choice(firmware, field="firmware", allowed=_FIRMWARES),
             graphics=None if graphics is None else check_type(graphics, Graphics, field="graphics").spec,
@@ -174,7 +176,7 @@ class VirtualMachine(Native):
                 numa=numa,
                 hugepages=hugepages,
                 hyperv=hyperv,
-                secure_boot=_check_secure_boot(secure_boot, firmware=firmware),
+                secure_boot=check_secure_boot(secure_boot, firmware=firmware),
                 title=title,
                 on_reboot=on_reboot,
                 on_crash=on_crash,
@@ -205,8 +207,8 @@ class VirtualMachine(Native):
                 "give the VM an image=..."
             )
         media = self._take_drives(drives, volumes=volumes, place=len(parts))
-        _check_threads(parts, iothreads=iothreads)
-        _check_ide((*parts, *drives), machine=spec.machine)
+        check_threads(parts, iothreads=iothreads)
+        check_ide((*parts, *drives), machine=spec.machine)
         display = graphics if isinstance(graphics, Graphics) else None
         if display is not None and display.password is None and display.spec.listen in ("0.0.0.0", "::"):  # noqa: S104
             self.recorder.warn(
@@ -250,7 +252,7 @@ class VirtualMachine(Native):
                 )
                 for part in parts
             )
-            + tuple(_loaded(drive, drive.volume) for drive in drives if drive.volume is not None),
+            + tuple(loaded(drive, drive.volume) for drive in drives if drive.volume is not None),
         )
         self.record(spec, needs=tuple(dict.fromkeys(needs)), wishes=wishes)
 
@@ -417,34 +419,6 @@ class VirtualMachine(Native):
         return self._nics[0].mac
 
 
-def _loaded(drive: Cdrom, volume: Volume) -> DiskSpec:
-    """A drive with a volume of the stack in it."""
-    return DiskSpec(name=drive.name, volume=volume.name, bus=drive.bus, device="cdrom", readonly=True, discard=False)
-
-
-def _check_ide(parts: Sequence[Disk | Cdrom], *, machine: str | None) -> None:
-    """Only the machines before q35 have an IDE bus, for two drives on each of two cables."""
-    drives = [part for part in parts if part.bus == "ide"]
-    if drives and (not (machine or "").startswith("pc") or (machine or "").startswith("pc-q35")):
-        raise InputError(
-            f"disks: {drives[0].name}: the machine {machine or 'q35'} has no IDE bus",
-            resolution='say bus="sata", or machine="pc"',
-        )
-    if len(drives) > _IDE_DRIVES:
-        raise InputError(
-            f"disks: {drives[_IDE_DRIVES].name}: an IDE bus has {_IDE_DRIVES} drives", resolution='say bus="sata"'
-        )
-
-
-def _check_threads(parts: Sequence[Disk], *, iothreads: int | None) -> None:
-    for part in parts:
-        if part.iothread is not None and part.iothread > (iothreads or 0):
-            raise InputError(
-                f"disks: {part.name}: there is no I/O thread {part.iothread}",
-                resolution=f"give the VM iothreads={part.iothread}, or the disk another one",
-            )
-
-
 def _choose_host(host: object, *, pool: StoragePool | None, networks: Sequence[object], vm: Native) -> Host:
     if host is None and pool is not None:
         return pool.host
@@ -454,37 +428,6 @@ def _choose_host(host: object, *, pool: StoragePool | None, networks: Sequence[o
         if isinstance(network, Network):
             return network.host
     return choose_host(host, recorder=vm.recorder)
-
-
-def _check_secure_boot(value: object, *, firmware: str) -> bool:
-    wanted = check_flag(value, field="secure_boot")
-    if wanted and firmware != "uefi":
-        raise InputError("secure_boot: only UEFI has it", resolution='say firmware="uefi", too')
-    return wanted
-
-
-def _cpu_mode(
-    value: object, *, cpu: Cpu | None
-) -> Literal["host-passthrough", "host-model", "maximum", "custom"] | None:
-    own = None if cpu is None else check_type(cpu, Cpu, field="cpu").mode
-    if value is None:
-        return own
-    if own is not None:
-        raise InputError("cpu_mode: cpu has a mode or a model already", resolution="leave cpu_mode out")
-    return check_choice(value, field="cpu_mode", allowed=CPU_MODES)
-
-
-def _check_maximum(value: object, *, low: int) -> int:
-    return low if value is None else check_int(value, field="max_vcpus", low=low, high=_MAX_VCPUS)
-
-
-def _check_max_memory(value: object, *, low: int) -> int:
-    if value is None:
-        return low
-    size = check_size(value, field="max_memory", multiple=KIB)
-    if size < low:
-        raise InputError(f"max_memory: {value} is less than memory")
-    return size
 
 
 def _read_wait(value: object, *, default: int | None) -> int | None:
