@@ -2,6 +2,7 @@
 
 import string
 import tempfile
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -78,6 +79,16 @@ VirtualMachine("all", label="$prefix-all", autostart=True, on_drift="report", **
 """
 
 
+@pytest.fixture(autouse=True)
+def _spare(bench: Bench) -> Iterator[None]:
+    """A file that is nobody's, where QEMU can read it."""
+    spare = Path(bench.values["folder"] + "-spare.raw")
+    spare.write_bytes(b"x" * 4096)
+    bench.values["spare"] = str(spare)
+    yield
+    spare.unlink()
+
+
 def test_each_kind_is_found_and_put_right(bench: Bench) -> None:
     room = Room(bench, PROGRAM)
     planned = room.plan()
@@ -139,10 +150,8 @@ class Room:
         self.bench = bench
         self._program = program
         self.folder = Path(tempfile.mkdtemp(dir=bench.folder))
-        spare = Path(bench.values["folder"] + "-spare.raw")
-        spare.write_bytes(b"x" * 4096)
         prefix = bench.values["subnet"].rsplit(".", 1)[1]
-        bench.values |= {"vcpus": "1", "net": f"10.216.{prefix}", "spare": str(spare)}
+        bench.values |= {"vcpus": "1", "net": f"10.216.{prefix}"}
         self.desired: DesiredGraph | None = None
 
     def plan(self) -> pipeline.Planned:
