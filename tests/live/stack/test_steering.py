@@ -8,7 +8,7 @@ from tests.live.stack.virsh import virsh
 from tests.live.stack.workbench import Stack, open_stack
 from vmstack.cli.main import main
 
-pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(300)]
 
 PROGRAM = """
 import pulumi

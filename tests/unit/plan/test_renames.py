@@ -210,3 +210,16 @@ def test_what_is_another_thing_is_no_rename() -> None:
     assert planned(fake, wanted).diagnostics == ()
     [found] = planned(fake, graph(network("new"))).diagnostics
     assert (str(found.key), "aliases=['old']" in found.text) == ("network.new", True)
+
+
+def test_a_rename_that_was_killed_half_way_goes_on() -> None:
+    fake = FakeHost()
+    converge(fake, full())
+    plan = planned(fake, renamed())
+    deliver(msgspec.structs.replace(plan, steps=()), fake)  # the ledger was written, and then it was killed
+    again = planned(fake, renamed())
+    assert {change.operation for change in again.changes} <= {Operation.UPDATE}
+    assert "vm.api" in changes(again)
+    deliver(again, fake)
+    assert [domain.uuid for domain in fake.domains()] == [UUID]
+    assert planned(fake, renamed()).empty
