@@ -284,6 +284,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "AwaitHealthy": ("set_domain_metadata",),
 }
 _OWN_SECRETS = {"define_secret", "undefine_secret"}
+_GOES_BY_ITSELF = {"DeleteVolume", "UndefineNetwork", "UndefineDomain"}
 
 
 def check_calls(plan: Plan, *, calls: list[object], files: frozenset[str]) -> None:
@@ -309,8 +310,8 @@ def check_calls(plan: Plan, *, calls: list[object], files: frozenset[str]) -> No
         effect = step.effect
         name = type(effect).__name__
         # A guest may be off already, a volume in a pool that could not be looked into may never have been there, and a
-        # network without a persistent definition goes when it stops.
-        if name in {"AwaitReady", "AwaitHealthy", "ShutdownDomain", "DeleteVolume", "UndefineNetwork"}:
+        # network or domain without a persistent definition goes when it stops.
+        if name in {"AwaitReady", "AwaitHealthy", "ShutdownDomain"} or name in _GOES_BY_ITSELF:
             continue
         if isinstance(effect, CreateVolume) and f"/var/lib/libvirt/{effect.pool}/{effect.volume}" in files:
             continue

@@ -37,10 +37,14 @@ def readiness_after(old: Stamp | None, *, spec: VmSpec, anew: bool) -> dict[str,
 
 
 def seed_waits_for_boot(target: DomainConfig, domain: ObservedDomain) -> bool:
-    """Whether the running guest still has another seed than it is to have, so that it cannot report for the new one."""
+    """Whether the running guest still has another seed than it is to have, so that it cannot report for the new one.
+
+    One that was plugged in without what cloud-init knows it by is for its next boot, too.
+    """
     if domain.live is None:
         return False
-    return _seed_path(target) != _seed_path(domain.live)
+    unmarked = target.smbios_serial is not None and domain.live.smbios_serial != target.smbios_serial
+    return unmarked or _seed_path(target) != _seed_path(domain.live)
 
 
 def _seed_path(config: DomainConfig) -> str | None:

@@ -34,6 +34,7 @@ from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.specs import VmSpec
 from vmstack.plan.adopted import adopted_of
+from vmstack.plan.catalog import base_key
 from vmstack.plan.changes.row import Case
 from vmstack.plan.context import Context
 from vmstack.plan.device_steps import changing_devices, coming_devices, leaving_devices
@@ -349,10 +350,22 @@ def _end(decision: MachineDecision, chain: _Chain, *, handovers: Handovers, cont
         chain.add("autostart", SetDomainAutostart(uuid=uuid, name=name, enabled=decision.autostart))
     if decision.starts:
         needs = handovers.before(decision, disks=decision.target.disks, nics=decision.target.nics)
-        chain.add("start", StartDomain(uuid=uuid, name=name), needs=needs)
+        below = tuple(_images_below(decision, context=context))
+        chain.add("start", StartDomain(uuid=uuid, name=name), needs=needs, after=below)
     if decision.awaits:
         _await(spec, chain, name=name, instance=decision.instance)
     context.draft.finish(decision.key, *chain.last)
+
+
+def _images_below(decision: MachineDecision, *, context: Context) -> Iterator[Key]:
+    """The base images below its disks, which may have to be made again though the disks are there."""
+    volumes = context.catalog.volumes
+    for disk in decision.spec.disks:
+        volume = volumes.get(disk.volume)
+        while volume is not None:
+            if volume.image is not None:
+                yield base_key(volume.image, pool=volume.pool)
+            volume = volumes.get(volume.base) if volume.base is not None else None
 
 
 def _await(spec: VmSpec, chain: _Chain, *, name: str, instance: str | None) -> None:
