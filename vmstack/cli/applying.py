@@ -179,6 +179,7 @@ class _Wave:
 
                 adoption = adopt_named(named, drivers, store=store, progress=ImageProgress(terminal))
                 if adoption is not None:
+                    raise_all(self.judge.judge_adoption(adoption, desired=desired).refusals)
                     taken = self._take_over(adoption, drivers, terminal, store=store)
                     if taken is None or not taken.complete:
                         return taken

@@ -212,8 +212,10 @@ def _check_steering(path: Path, saved: SavedPlan, *, policy: PlanPolicy, limits:
         ("--max-disruption", limits.disruption, saved.limits.disruption),
         ("--max-deletes", limits.deletes, saved.limits.deletes),
     )
+    # A limit of 0 is a limit, and equal to False.
     unsaid = (False, (), None, Selection())
-    others = [option for option, here, there in given if here not in unsaid and here != there]
+    said = [each for each in given if not any(each[1] is nothing or each[1] == nothing != 0 for nothing in unsaid)]
+    others = [option for option, here, there in said if here != there]
     if others:
         raise InputError(
             f"{path} was made with other values of {', '.join(others)}, or without, and cannot be changed",

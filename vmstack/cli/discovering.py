@@ -79,7 +79,10 @@ def generate(
     json: bool,
 ) -> int:
     """Write a project for what is nobody's on a host, and tell what it takes over and what not."""
-    there = [name for name in (_MANIFEST, MAIN, f"Pulumi.{stack or _STACK}.yaml") if (folder / name).exists()]
+    try:
+        there = [name for name in (_MANIFEST, MAIN, f"Pulumi.{stack or _STACK}.yaml") if (folder / name).exists()]
+    except OSError as error:
+        raise InputError(f"{folder}: it cannot be looked into: {error.strerror}") from error
     if there:
         raise InputError(
             f"{folder / there[0]} is there already", resolution="name another folder: nothing is overwritten"

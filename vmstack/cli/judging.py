@@ -14,6 +14,7 @@ from vmstack.plan.limits import NO_LIMITS, Limits, check_limits
 
 if TYPE_CHECKING:
     from vmstack.evaluate.program import Rules
+    from vmstack.plan.adoption import Adoption
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,9 @@ class Judge:
     _rules: "Rules | None" = field(default=None, init=False)
 
     def heed(self, rules: "Rules") -> None:
+        """Take in what an evaluation says. What an earlier one of the same command said counts on."""
+        if self._rules is not None:
+            rules = rules.joined(self._rules)
         self._rules = rules
 
     def judge(self, plan: Plan, *, desired: DesiredGraph, destroys: bool) -> Judgement:
@@ -57,6 +61,14 @@ class Judge:
             plan = msgspec.structs.replace(plan, diagnostics=(*plan.diagnostics, *verdict.warnings))
             refused = verdict.refusals
         return Judgement(plan=plan, refused=refused, beyond=check_limits(plan, limits=limits))
+
+    def judge_adoption(self, adoption: "Adoption", *, desired: DesiredGraph) -> Judgement:
+        """Judge a take-over, and the plan that would follow it: what is taken over is the stack's from then on."""
+        taking = self.judge(adoption.plan, desired=desired, destroys=False)
+        if adoption.after is None:
+            return taking
+        after = self.judge(adoption.after, desired=desired, destroys=False)
+        return Judgement(plan=taking.plan, refused=(*taking.refused, *after.refused), beyond=taking.beyond)
 
 
 def tell_refusals(judgement: Judgement, terminal: Terminal) -> None:

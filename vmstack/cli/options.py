@@ -99,7 +99,10 @@ def parse_names(pairs: list[str] | None) -> dict[str, str]:
 
 def is_plan_file(path: Path) -> bool:
     """Whether an argument that may be a stack's folder names a file. Pipes and devices are neither."""
-    return path.is_file()
+    try:
+        return path.is_file()
+    except OSError:  # whoever reads it says what is wrong with it
+        return False
 
 
 def folder_of(argument: Path | None, option: Path | None) -> Path:

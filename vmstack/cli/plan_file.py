@@ -41,10 +41,13 @@ class _Origin(msgspec.Struct):
 
 def check_destination(path: Path) -> None:
     """Raise `InputError` where no plan file can be written, before the work of planning."""
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no file", resolution="name a file to write the plan to: -o plan.vmp")
-    if not path.parent.is_dir():
-        raise InputError(f"the plan cannot be written to {path}: {path.parent} is no folder")
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is no file", resolution="name a file to write the plan to: -o plan.vmp")
+        if not path.parent.is_dir():
+            raise InputError(f"the plan cannot be written to {path}: {path.parent} is no folder")
+    except OSError as error:
+        raise InputError(f"the plan cannot be written to {path}: {error.strerror}") from error
 
 
 def write_plan_file(path: Path, saved: SavedPlan, *, seal: Seal) -> None:

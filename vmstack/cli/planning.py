@@ -130,7 +130,10 @@ def _show_plan(
                     )
                 if events is not None:
                     _stream_plan(adoption.plan, events)
-                return _show_adoption(adoption, desired, target, terminal, json=json, code=code)
+                judgement = judge.judge_adoption(adoption, desired=desired)
+                shown = _show_adoption(adoption, desired, target, terminal, json=json, code=code)
+                tell_refusals(judgement, terminal)
+                return EXIT_REFUSED if judgement.refused else shown
             planned = pipeline.plan_stack(
                 desired,
                 drivers,

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from vmstack.errors import InternalError, ProgramError
+from vmstack.evaluate.config.redaction import Redactor
 from vmstack.model.hooks import Hook
 
 # A function as the SDK wraps it: a serialised `ResourceHookRequest` in, a `ResourceHookResponse` out.
@@ -39,12 +40,17 @@ class Hooks:
         self._tolerant: set[str] = set()
         self._subjects: dict[str, Subject] = {}
         self._turn = threading.Lock()
+        self._redactor = Redactor(())
 
     def clear(self) -> None:
         """Forget everything: the program is evaluated anew."""
         self._functions.clear()
         self._tolerant.clear()
         self._subjects.clear()
+
+    def keep_secret(self, redactor: Redactor) -> None:
+        """What the functions say goes through this."""
+        self._redactor = redactor
 
     def offer(self, name: str, function: Function, *, tolerant: bool) -> None:
         """Note a function of the program; a `tolerant` one may fail."""
@@ -72,10 +78,11 @@ class Hooks:
             response = context.copy().run(_wait_for, call, _request(hook, subject))
         if not response.error:
             return ()
+        said = self._redactor.clean(response.error)
         if hook.tolerant:
-            return (f"the hook {hook.name!r} ({hook.event}) failed: {response.error}",)
+            return (f"the hook {hook.name!r} ({hook.event}) failed: {said}",)
         raise ProgramError(
-            f"the hook {hook.name!r} ({hook.event}) of {subject.name!r} failed: {response.error}",
+            f"the hook {hook.name!r} ({hook.event}) of {subject.name!r} failed: {said}",
             resolution="mend the function in the program, then run it again; hooks that ran are not run again unless "
             "something is done to their resource",
         )

@@ -6,6 +6,7 @@ in every plan, and specs without seeds, passwords and documents.
 
 import contextvars
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -188,6 +189,15 @@ def policy(rule: RuleT) -> RuleT:
         place = Place("?", 0) if code is None else Place(show_path(code.co_filename), code.co_firstlineno)
         recorder.policies.append(Policy(rule.__name__, rule, place))
     return rule
+
+
+def forget_modules(policies: Sequence[Policy]) -> None:
+    """Have the modules of policies run again by the next evaluation: Python runs those outside of the project once."""
+    for name in {policy.rule.__module__ for policy in policies} - {"__main__"}:
+        sys.modules.pop(name, None)
+        above, _, own = name.rpartition(".")
+        if above in sys.modules:
+            vars(sys.modules[above]).pop(own, None)
 
 
 def _run(policy: Policy, seen: PlanView, *, project: Project) -> VmstackError | None:

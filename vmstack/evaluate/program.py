@@ -1,12 +1,13 @@
 """Evaluating a stack program: a project folder in, a desired graph out, and no host touched."""
 
+import contextlib
 import contextvars
 import difflib
 import functools
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Final
@@ -21,7 +22,7 @@ from vmstack.evaluate.config.values import qualify
 from vmstack.evaluate.failures import check_wanted, explain_failure, place_failure
 from vmstack.evaluate.hooks import Hooks
 from vmstack.evaluate.isolation import PulumiWantedError, execute, isolated, tripwire
-from vmstack.evaluate.policies import NO_POLICIES, Policies
+from vmstack.evaluate.policies import NO_POLICIES, Policies, forget_modules
 from vmstack.evaluate.project import Project, read_project
 from vmstack.evaluate.recorder import Notice, Recorder
 from vmstack.evaluate.session import SESSION
@@ -37,6 +38,12 @@ class Rules:
 
     limits: Limits = NO_LIMITS
     policies: Policies = NO_POLICIES
+
+    def joined(self, earlier: "Rules") -> "Rules":
+        """These, and the policies of an earlier evaluation that this one did not meet again: none gets lost."""
+        known = {(one.name, one.place) for one in self.policies.rules}
+        lost = tuple(one for one in earlier.policies.rules if (one.name, one.place) not in known)
+        return replace(self, policies=replace(self.policies, rules=(*self.policies.rules, *lost)))
 
 
 Heed = Callable[[Rules], None]
@@ -69,6 +76,8 @@ def evaluate(
     origin = Path.cwd()
     project = read_project(folder, stack=stack, overrides=config, ask=ask)
     redactor = Redactor(project.hidden)
+    if hooks is not None:
+        hooks.keep_secret(redactor)
     try:
         recorder = functools.partial(
             Recorder,
@@ -96,10 +105,9 @@ def evaluate(
 def _evaluate(project: Project, *, recorder: Callable[..., Recorder], facts: Facts) -> _Said:
     """Pulumi takes longer to import than most programs to run, so it is set up only for those that import it."""
     if "pulumi" not in sys.modules and not _IMPORTS_PULUMI.search(project.main.read_bytes()):
-        try:
+        with contextlib.suppress(PulumiWantedError):
             return _attempt(project, recorder=recorder(), with_pulumi=False)
-        except PulumiWantedError:
-            pass  # a module of the program or a library imports it: start over, with the runtime
+        # A module of the program or a library imports it: start over, with the runtime.
     return _attempt(project, recorder=recorder(facts=facts), with_pulumi=True)
 
 
@@ -132,6 +140,7 @@ def _attempt(project: Project, *, recorder: Recorder, with_pulumi: bool) -> _Sai
         raise explain_failure(error, folder=project.main.parent, project=project.stack.project) from error
     finally:
         SESSION.reset(token)
+        forget_modules(recorder.policies)
 
 
 def _unread(config: Mapping[str, str], asked: Collection[str], *, project: str) -> Iterator[str]:

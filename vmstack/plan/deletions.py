@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from vmstack.errors import ConflictError
+from vmstack.errors import ConflictError, RefusedError
 from vmstack.model.effects import (
     DeleteVolume,
     PowerOffDomain,
@@ -88,6 +88,13 @@ class _Deletions:
             for need in self._context.order.get(key, ()):
                 dependants[need].append(step_id(key, "undefine", host=self._host))
         for key, domain in leaving.items():
+            if domain.stamp is not None and not domain.stamp.intact and not self._context.policy.destroy:
+                self._draft.errors.append(
+                    RefusedError(
+                        f"{key} would be deleted because its stamp says so, and that was changed outside vmstack",
+                        resolution=f"put the stamp right, or remove the domain {domain.name!r} by hand if it is to go",
+                    )
+                )
             if domain.stamp is not None:
                 check_loss(
                     key, protect=domain.stamp.protect, data=False, what="cannot be deleted", context=self._context

@@ -36,6 +36,8 @@ def find_differences(
 ) -> Search:
     """Compare with the persistent definition and, where the guest runs, with the live one, but for `ignored` fields."""
     live = (domain.live or domain.config) if domain.active else None
+    # What others gave to the running guest alone is theirs.
+    owned = domain.stamp.fields if domain.stamp is not None else ()
     found = list(differences(target, domain.config, nic_names=nic_names, live=live))
     if live is not None:
         known = {item.path for item in found}
@@ -44,6 +46,7 @@ def find_differences(
             for item in differences(target, live, nic_names=nic_names, live=live)
             if item.path not in known
             and not is_ignored(item.path, ignored=ignored)
+            and (item.after is not None or item.path in owned or item.case is Case.VCPUS_UP)
             and _fixable(item, target=target, live=live)
         ]
         found = _plug(found, target=target, live=live, ports=domain.free_ports or 0)

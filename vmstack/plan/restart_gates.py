@@ -3,7 +3,16 @@
 from collections.abc import Iterable
 
 from vmstack.errors import RefusedError
-from vmstack.model.effects import DeleteVolume, StopNetwork
+from vmstack.model.effects import (
+    AttachDevice,
+    DeleteVolume,
+    DetachDevice,
+    PlugNics,
+    PowerOffDomain,
+    ShutdownDomain,
+    StopNetwork,
+    UpdateDevice,
+)
 from vmstack.model.identity import Key, Kind
 from vmstack.model.plan import Disruption, Step
 from vmstack.plan.changes.row import Case
@@ -37,28 +46,52 @@ def check_deferred(machines: Iterable[MachineDecision], *, context: Context) -> 
 
 
 def check_taken(machines: Iterable[MachineDecision], steps: Iterable[Step], *, context: Context) -> None:
-    """Report what would be deleted or stopped under guests that go on running with it until their next start."""
+    """Report what would be deleted or stopped under guests of the stack that go on running with it."""
+    steps = tuple(steps)
+    _check_volumes(machines, steps, context=context)
+    let_go = {effect.uuid for step in steps if isinstance(effect := step.effect, ShutdownDomain | PowerOffDomain)}
+    moved = {
+        (effect.uuid, effect.device)
+        for step in steps
+        if isinstance(effect := step.effect, DetachDevice | UpdateDevice | AttachDevice)
+    }
+    plugged = {
+        (effect.uuid, mac) for step in steps if isinstance(effect := step.effect, PlugNics) for mac in effect.macs
+    }
+    for step in steps:
+        effect = step.effect
+        if not isinstance(effect, StopNetwork):
+            continue
+        index = context.indexes[step.host]
+        for name, domain in sorted(index.own_domains.items()):
+            on_it = [nic.mac for nic in (domain.live.nics if domain.live else ()) if nic.network == effect.name]
+            left = [mac for mac in on_it if not {(domain.uuid, mac)} & (moved | plugged)]
+            if left and domain.uuid not in let_go:
+                _refuse_taken(step.key, Key(Kind.VM, name), context=context)
+
+
+def _check_volumes(machines: Iterable[MachineDecision], steps: Iterable[Step], *, context: Context) -> None:
     volumes: dict[tuple[str, str], Key] = {}
-    networks: dict[tuple[str, str], Key] = {}
     for machine in machines:
         live = machine.observed.live if machine.observed is not None else None
         if live is None or all(item.case is not Case.DEFERRED for item in machine.differences):
             continue
         for disk in live.disks:
             volumes |= {(machine.host, path): machine.key for path in (disk.path, disk.backing_path) if path}
-        networks |= {(machine.host, nic.network): machine.key for nic in live.nics if nic.network}
-    for step in steps if volumes or networks else ():
-        effect, holder = step.effect, None
+    for step in steps if volumes else ():
+        effect = step.effect
         if isinstance(effect, DeleteVolume) and step.key.kind is not Kind.SEED:
             path = context.indexes[step.host].volume_path((effect.pool, effect.volume))
             holder = volumes.get((step.host, path or ""))
-        elif isinstance(effect, StopNetwork):
-            holder = networks.get((step.host, effect.name))
-        if holder is not None:
-            context.draft.errors.append(
-                RefusedError(
-                    f'{step.key} is taken from {holder}, which runs with it until its next start (restart="defer")',
-                    resolution=f'keep {step.key} in the program until {holder} was restarted, or say restart="now"',
-                    place=context.catalog.place(holder.kind, holder.name),
-                )
-            )
+            if holder is not None:
+                _refuse_taken(step.key, holder, context=context)
+
+
+def _refuse_taken(key: Key, holder: Key, *, context: Context) -> None:
+    context.draft.errors.append(
+        RefusedError(
+            f"{key} is taken from {holder}, which runs with it until its next start",
+            resolution=f'keep {key} in the program until {holder} was restarted (restart="now" has apply do that)',
+            place=context.catalog.place(holder.kind, holder.name),
+        )
+    )

@@ -16,6 +16,7 @@ from vmstack.plan.domain_diff import Difference
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_diff import Search
 from vmstack.plan.machine_state import state_of
+from vmstack.plan.pending import Pending
 
 # What is new in these is for the next start by design, whatever else happens.
 _NEXT_BOOT: Final = frozenset({"cloud_init", "ignition"})
@@ -32,11 +33,20 @@ def settle_restart(
     if spec.restarts.policy == "defer":
         return Search(tuple(_deferred(item, state=state_of(domain)) for item in search.found), search.waiting)
     due = tuple(
-        item for item in search.waiting if item.path not in _NEXT_BOOT and not is_ignored(item.path, ignored=ignored)
+        item
+        for item in search.waiting
+        if item.path not in _NEXT_BOOT and not is_ignored(item.path, ignored=ignored) and _is_ours(item, domain=domain)
     )
     found = (Difference(item.path, item.running, item.defined, Case.PENDING, item.device) for item in due)
     rest = tuple(item for item in search.waiting if item not in due)
     return Search(tuple(sorted((*search.found, *found), key=lambda item: item.path)), rest)
+
+
+def _is_ours(item: Pending, *, domain: ObservedDomain) -> bool:
+    """Whether to restart a guest for it. What it runs with and its definition lacks may be what others gave it."""
+    owned = domain.stamp.fields if domain.stamp is not None else ()
+    names = {item.path, f"disks[{item.device}]", f"nics[{item.device}]"}
+    return item.defined is not None or not names.isdisjoint(owned)
 
 
 def _deferred(item: Difference, *, state: VmState) -> Difference:

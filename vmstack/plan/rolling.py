@@ -62,6 +62,7 @@ def plan_rolls(
         return plan
     chart = _Chart(plan.steps)
     rolls: list[Roll] = []
+    taken: dict[str, str] = {}
     for group in groups:
         units = {machine.key: chart.between(chart.own(machine)) for machine in group.restarting}
         shared = _shared(units.values())
@@ -71,6 +72,11 @@ def plan_rolls(
         if shared is not None:
             _refuse_together(group, chart.steps[shared], context=context)
             continue
+        other = next((taken[id_] for unit in units.values() for id_ in unit if id_ in taken), None)
+        if other is not None:
+            _refuse_entangled(group, other=other, context=context)
+            continue
+        taken |= {id_: group.spec.name for unit in units.values() for id_ in unit}
         up_first = {id_ for machine in group.down for id_ in chart.own(machine)}
         ailing = {id_ for machine in group.restarting if not _is_well(machine) for id_ in units[machine.key]}
         for machine in group.restarting:
@@ -83,21 +89,35 @@ def plan_rolls(
 def _groups(machines: Iterable[MachineDecision], *, sizes: Mapping[str, int]) -> Iterator[_Group]:
     members: dict[str, list[MachineDecision]] = defaultdict(list)
     specs: dict[str, GroupSpec] = {}
+    fresh: Counter[str] = Counter()
     for machine in machines:
         group = machine.spec.restarts.group
         if group is not None and machine.observed is not None:
             members[group.name].append(machine)
             specs[group.name] = group
+        elif group is not None:
+            fresh[group.name] += 1
     for name, there in sorted(members.items()):
         staying = [machine for machine in there if not machine.stops]
         coming_up = [machine for machine in staying if machine.starts or machine.awaits]
         yield _Group(
             spec=specs[name],
-            allowed=specs[name].allows(sizes[name]),
+            allowed=specs[name].allows(max(1, sizes[name] - fresh[name])),  # those that are only made now serve nobody
             restarting=tuple(machine for machine in there if machine.stops and machine.starts),
             down=tuple(coming_up),
             lost=tuple(one for one in staying if one not in coming_up and _has_failed(one)),
         )
+
+
+def _refuse_entangled(group: _Group, *, other: str, context: Context) -> None:
+    context.draft.errors.append(
+        RefusedError(
+            f"guests of the groups {group.spec.name!r} and {other!r} restart, and some of the one while others of the "
+            "other are off, so that neither can be rolled by itself",
+            resolution="apply one group after the other (--target), or take out what makes them depend on each other",
+            place=context.catalog.place(Kind.VM, group.restarting[0].spec.name),
+        )
+    )
 
 
 def _is_well(machine: MachineDecision) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from lxml import etree
 
 from tests.fake import foreign
 from tests.fake.disk_images import qcow2
@@ -282,9 +283,17 @@ def _snapshot(fake: FakeHost, *, persistent: bool) -> None:
     """What an external snapshot of the running guest leaves behind, or a transient block copy."""
     domain = fake.machine.domains[UUID]
     assert domain.live_xml is not None
-    domain.live_xml = domain.live_xml.replace("web-0-root.qcow2", "web-0-root.snap1")
+    domain.live_xml = _repointed(domain.live_xml)
     if persistent:
-        domain.xml = domain.xml.replace("web-0-root.qcow2", "web-0-root.snap1")
+        domain.xml = _repointed(domain.xml)
+
+
+def _repointed(xml: str) -> str:
+    """The XML with another file as its first disk."""
+    root = etree.fromstring(xml)
+    for source in root.iterfind("devices/disk/source"):
+        source.set("file", source.get("file", "").replace("web-0-root.qcow2", "web-0-root.snap1"))
+    return etree.tostring(root, encoding="unicode")
 
 
 def _managed_save(fake: FakeHost) -> None:
