@@ -293,6 +293,7 @@ def test_options_may_repeat_what_the_file_says_and_nothing_else(stack, host, fil
         (("-c", "count=2", "--allow-data-loss"), "other values of --allow-data-loss, or without"),
         (("-c", "count=2", "--allow-empty"), "other values of --allow-empty, or without"),
         (("-c", "count=2", "--target", "vm.*", "--max-deletes", "1"), "--target and --exclude, --max-deletes"),
+        (("-c", "count=2", "--max-deletes", "0"), "other values of --max-deletes, or without"),
         (("-c", "count=2", "--connect", "qemu:///session"), "was made without --connect"),
     ):
         capsys.readouterr()

@@ -431,3 +431,50 @@ def test_what_is_left_out_is_not_taken_over_either(stack, host, capsys):
     assert run("apply", stack, "--yes", "--target", "network.one") == 0, capsys.readouterr().err
     stamped = {one.name: "shop/dev/network" in one.xml for one in host.networks()}
     assert stamped == {"one": True, "two": False}
+
+
+LIBRARY = """
+from vmstack import policy
+
+@policy
+def never(plan):
+    plan.refuse("nothing is ever made")
+"""
+
+
+@pytest.mark.parametrize(
+    "way", ["import rules_of_all", "from rules import of_all", "import helper_of_pulumi, rules_of_all"]
+)
+def test_policies_of_a_library_judge_every_plan(stack, host, tmp_path, capsys, monkeypatch, way):
+    """Python runs a module outside of the project once; its policies count each time that the program is evaluated."""
+    library = tmp_path / "library"
+    (library / "rules").mkdir(parents=True)
+    (library / "rules" / "__init__.py").write_text("")
+    (library / "rules" / "of_all.py").write_text(LIBRARY)
+    (library / "rules_of_all.py").write_text(LIBRARY)
+    (library / "helper_of_pulumi.py").write_text("import pulumi")
+    monkeypatch.syspath_prepend(str(library))
+    write(stack, way)
+    for _ in range(2):
+        assert run("apply", stack, "--yes") == 5
+        assert "policy never refuses the plan: nothing is ever made" in capsys.readouterr().err
+    assert host.changes == []
+
+
+def test_policies_judge_what_is_taken_over(stack, host, capsys):
+    host.define_network(
+        "<network><name>old</name><uuid>5e0c1b4e-0000-4000-8000-00000000000b</uuid><bridge name='virbr9'/>"
+        "<ip address='10.77.0.1' prefix='24'/></network>"
+    )
+    host.start_network("5e0c1b4e-0000-4000-8000-00000000000b")
+    calls = len(host.changes)
+    (stack / "__main__.py").write_text(
+        "import pulumi\nfrom vmstack import Host, Network, policy\nkvm = Host('kvm1', uri='qemu:///system')\n"
+        "Network('lan', cidr='10.77.0.0/24', mode='isolated', dhcp=False, label='old', host=kvm,\n"
+        "        opts=pulumi.ResourceOptions(import_='old'))\n"
+        "@policy\ndef never(plan):\n    plan.refuse('nothing is ever taken')\n"
+    )
+    assert run("plan", stack) == 5
+    assert run("apply", stack, "--yes") == 5
+    assert "policy never refuses the plan: nothing is ever taken" in capsys.readouterr().err
+    assert len(host.changes) == calls

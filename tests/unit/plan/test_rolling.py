@@ -202,6 +202,28 @@ def test_machines_of_a_group_that_need_each_other_cannot_be_rolled() -> None:
         plan(fake, chain(**BIG))
 
 
+def test_groups_that_are_off_within_each_other_are_refused() -> None:
+    def both(**changes: object) -> DesiredGraph:
+        first = [vm(name, restarts=RestartSpec(group=GroupSpec(name="db", limit=1)), **changes) for name in ("a", "b")]
+        second = [
+            vm(name, restarts=RestartSpec(group=GroupSpec(name="api", limit=1)), **changes) for name in ("c", "d")
+        ]
+        needs = {"vm.c": (Key(Kind.VM, "a"),), "vm.d": (Key(Kind.VM, "b"),)}
+        return graph(pool(), image(), *(root(f"{name}-root") for name in NAMES), *first, *second, needs=needs)
+
+    fake = applied(both())
+    with pytest.raises(RefusedError, match="neither can be rolled by itself"):
+        plan(fake, both(**BIG))
+
+
+def test_guests_that_are_only_made_now_serve_nobody() -> None:
+    """A share is one of the guests that are there: else a group that is doubled could be down as a whole."""
+    fake = applied(fleet(names=("a", "b"), restarts=care(percent=50)))
+    wanted = fleet(names=NAMES, restarts=care(percent=50), **BIG)
+    [roll] = plan(fake, wanted).rolls
+    assert roll.limit == 1
+
+
 def test_guest_that_is_off_comes_up_before_others_go_down() -> None:
     fake = applied(fleet())
     fake.power_off_domain(vm("c").uuid)
