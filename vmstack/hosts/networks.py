@@ -130,7 +130,8 @@ class NetworkCalls(Calls):
         try:
             return frozenset(port.UUIDString() for port in handle.listAllPorts(0))
         except libvirt.libvirtError as error:
-            if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:  # before libvirt 5.5
+            # Not known before libvirt 5.5, nor of a network that somebody stopped since it was listed.
+            if error.get_error_code() in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_OPERATION_INVALID):
                 return None
             raise
 
