@@ -96,4 +96,4 @@ def test_network_that_cannot_change_in_place_is_made_anew_and_says_so(stack: Sta
     stack.apply()
     stack.is_converged()
     assert virsh("net-uuid", stack.name("lan")) == uuid
-    assert dump("net", stack.name("lan")).count("lv2.test") == 2
+    assert dump("net", stack.name("lan")).count("<domain name='lv2.test'") == 2

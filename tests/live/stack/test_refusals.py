@@ -16,7 +16,7 @@ from tests.live.stack.workbench import Stack, open_stack
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(600)]
 
 PROGRAM = """
-from vmstack import Host, Network, StoragePool, VirtualMachine, Volume
+from vmstack import Clock, Host, Network, StoragePool, VirtualMachine, Volume
 
 Host("kvm", uri="qemu:///system")
 pool = StoragePool("pool", label="$prefix-pool", path="$folder")
@@ -111,18 +111,18 @@ def test_step_that_fails_stops_what_needs_it_and_nothing_else(stack: Stack) -> N
 
 
 def test_guest_whose_new_definition_is_refused_runs_on(stack: Stack) -> None:
-    """Only libvirt knows how many vcpus a machine type takes."""
+    """Only libvirt knows which timers its QEMU has."""
     stack.write(PROGRAM)
     stack.edit("running=False)", "vcpus=1, shutdown_timeout=1, power_off_after_timeout=True)")
     stack.apply()
     before = qemu_pid(stack.name("a"))
-    stack.edit("vcpus=1", "vcpus=4000")
+    stack.edit("vcpus=1", 'vcpus=1, clock=Clock(timers={"platform": True})')
     run = stack.apply(code=3)
     assert "vm.a (DefineDomain): cannot define domain" in run.err
     assert "__main__.py:" in run.err
     assert qemu_pid(stack.name("a")) == before
     assert "Guests that restart: vm.a" in stack.run("plan").out
-    stack.edit("vcpus=4000", "vcpus=1")
+    stack.edit(', clock=Clock(timers={"platform": True})', "")
     stack.is_converged()
 
 
