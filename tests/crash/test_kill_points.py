@@ -113,6 +113,8 @@ def test_killed_at_every_change(scenario: str, moment: str, clean_ends: dict[str
             world.check_data(data, plan)
             assert _settled(world.host.machine) == clean_ends[scenario], number
         else:
+            if number <= len(world.host.changes) + 1:
+                continue  # this call failed by itself, as starting a pool whose directory is missing does
             assert number > 5, "nothing was killed"
             return
 
