@@ -202,6 +202,11 @@ def _check_options(path: Path, saved: SavedPlan, *, target: Target) -> None:
         raise InputError(f"{path} was made {with_or_without} --connect", resolution="give the same options again")
 
 
+def _is_said(value: object) -> bool:
+    """Whether an option was given. A limit of 0 was, though it equals False."""
+    return value is not None and value is not False and value not in ((), Selection())
+
+
 def _check_steering(path: Path, saved: SavedPlan, *, policy: PlanPolicy, limits: Limits) -> None:
     """Each option that was given must be the file's; those that were not are as in the file."""
     given = (
@@ -212,10 +217,7 @@ def _check_steering(path: Path, saved: SavedPlan, *, policy: PlanPolicy, limits:
         ("--max-disruption", limits.disruption, saved.limits.disruption),
         ("--max-deletes", limits.deletes, saved.limits.deletes),
     )
-    # A limit of 0 is a limit, and equal to False.
-    unsaid = (False, (), None, Selection())
-    said = [each for each in given if not any(each[1] is nothing or each[1] == nothing != 0 for nothing in unsaid)]
-    others = [option for option, here, there in said if here != there]
+    others = [option for option, here, there in given if here != there and _is_said(here)]
     if others:
         raise InputError(
             f"{path} was made with other values of {', '.join(others)}, or without, and cannot be changed",

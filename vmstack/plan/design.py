@@ -15,7 +15,7 @@ from vmstack.model.identity import Key, Kind, StackId, derive_bridge, derive_uui
 from vmstack.model.observed import HostFacts
 from vmstack.model.readiness import AGENT_CHANNEL, READY_CHANNEL
 from vmstack.model.specs import DiskSpec, NetworkMode, NetworkSpec, PoolSpec, Reservation, VmSpec
-from vmstack.plan.seeds import SEED_SERIAL, seed_disk
+from vmstack.plan.seeds import seed_disk
 
 # cloud-init's ds-identify then finds the seed whatever it knows of the disk
 # (https://docs.cloud-init.io/en/latest/reference/datasources/nocloud.html#dmi-specific-kernel-command-line).
@@ -281,7 +281,3 @@ def _free_slot(bus: str, *, taken: set[str]) -> str:
     prefix = _PREFIXES.get(bus, "sd")
     names = (prefix + "".join(letters) for length in (1, 2) for letters in product(ascii_lowercase, repeat=length))
     return next(name for name in names if name not in taken)
-
-
-def is_seed(disk: DiskConfig) -> bool:
-    return disk.serial == SEED_SERIAL

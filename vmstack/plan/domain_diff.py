@@ -4,7 +4,7 @@ Only what the stack writes is compared. A field that it wrote before and no long
 never wrote is other people's, and kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -122,6 +122,12 @@ class Extra(NamedTuple):
 
     path: str
     what: str
+
+
+def is_written(path: str, *, device: str | None, owned: Iterable[str]) -> bool:
+    """Whether a stamp lists a field: it knows devices by serial and MAC, whatever the program calls them."""
+    _, _, field = path.partition("]")
+    return not {path, f"disks[{device}]{field}", f"nics[{device}]{field}"}.isdisjoint(owned)
 
 
 def written_fields(config: DomainConfig, *, arch: bool = False) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.plan.changes.row import Case
 from vmstack.plan.device_cases import can_hot_plug, can_hot_unplug, takes_port
-from vmstack.plan.domain_diff import Difference, differences, disk_path, nic_path, nic_place
+from vmstack.plan.domain_diff import Difference, differences, disk_path, is_written, nic_path, nic_place
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_state import boot_disk
 from vmstack.plan.pending import Pending, pending_restart
@@ -46,7 +46,7 @@ def find_differences(
             for item in differences(target, live, nic_names=nic_names, live=live)
             if item.path not in known
             and not is_ignored(item.path, ignored=ignored)
-            and (item.after is not None or item.path in owned or item.case is Case.VCPUS_UP)
+            and (item.after is not None or is_written(item.path, device=item.device, owned=owned))
             and _fixable(item, target=target, live=live)
         ]
         found = _plug(found, target=target, live=live, ports=domain.free_ports or 0)

@@ -255,7 +255,10 @@ def _update(
     last: str | None = None
     entry = index.entries[spec.label, ""]
     if definition.fields:
-        rebuilds = found.active and any(path == "permissions" for path, _, _ in definition.fields)
+        # Building another kind of pool could make a new one over what is there.
+        rebuilds = (
+            spec.type == "dir" and found.active and any(path == "permissions" for path, _, _ in definition.fields)
+        )
         define: AnyEffect = DefinePool(pool=spec.label, xml=definition.xml)
         if rebuilds:
             define = RebuildPool(pool=spec.label, xml=definition.xml)

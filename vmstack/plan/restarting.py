@@ -12,7 +12,7 @@ from vmstack.model.plan import Disruption
 from vmstack.model.specs import VmSpec
 from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.changes.table import disruption_of
-from vmstack.plan.domain_diff import Difference
+from vmstack.plan.domain_diff import Difference, is_written
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_diff import Search
 from vmstack.plan.machine_state import state_of
@@ -45,8 +45,7 @@ def settle_restart(
 def _is_ours(item: Pending, *, domain: ObservedDomain) -> bool:
     """Whether to restart a guest for it. What it runs with and its definition lacks may be what others gave it."""
     owned = domain.stamp.fields if domain.stamp is not None else ()
-    names = {item.path, f"disks[{item.device}]", f"nics[{item.device}]"}
-    return item.defined is not None or not names.isdisjoint(owned)
+    return item.defined is not None or is_written(item.path, device=item.device, owned=owned)
 
 
 def _deferred(item: Difference, *, state: VmState) -> Difference:

@@ -84,15 +84,6 @@ def _decode_map(struct: Any) -> Any:
     return decode_struct(struct)
 
 
-def encode_struct(values: Mapping[str, Any]) -> Any:
-    """The reverse of `decode_struct`; `None` members are left out, as the SDK does."""
-    struct = struct_pb2.Struct()
-    for name, value in values.items():
-        if value is not None:
-            encode_into(struct.fields[name], value)
-    return struct
-
-
 def encode_into(place: Any, value: Any) -> None:
     """Write one value into a protobuf `Value`."""
     if isinstance(value, bool):

@@ -289,27 +289,3 @@ class Graphics:
                     resolution="give a shorter one, so that nobody takes it for stronger than it is",
                 )
             self.password = password
-
-
-def read_root(disk: object, *, image: object, full_copy: object) -> Disk | None:
-    """Return the root disk: what `disk` says, or a clone of the image at its own size."""
-    if image is not None:
-        check_type(image, Image, field="image")
-    if isinstance(disk, Disk):
-        if image is not None and (disk.volume is not None or disk.image is not None):
-            raise InputError("disk: it has a volume or image of its own", resolution="leave out image=...")
-        if full_copy:
-            raise InputError("full_copy: the disk is given as a Disk", resolution="say it there")
-        return disk
-    if disk is None and image is None:
-        if full_copy:
-            raise InputError("full_copy: there is no image to copy")
-        return None
-    if disk is not None:
-        check_size(disk, field="disk")
-    root = Disk(
-        "root", size=disk if isinstance(disk, str) else None, full_copy=check_flag(full_copy, field="full_copy")
-    )
-    if image is None and disk is None:
-        return None
-    return root
