@@ -71,7 +71,7 @@ def test_volume_that_others_made_is_an_error_and_is_kept(stack: Stack) -> None:
         'StoragePool("pool", label="$prefix-pool", path="$folder")', f'StoragePool.existing("{neighbours.pool}")'
     )
     stack.edit('disk="1MiB",', 'disk="1MiB", disks=[Disk("more", size="2MiB", label="their.qcow2")],')
-    stack.edit("import Host,", "import Disk, Host,")
+    stack.edit("import Clock, Host,", "import Clock, Disk, Host,")
     before, dumps = stack.listed(), neighbours.dumps()
     run = stack.apply(code=1)
     assert "a volume 'their.qcow2' exists in pool" in run.err
@@ -153,7 +153,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with open_stack(tmp_path_factory.mktemp("refusals")) as stack:
         stack.write(PROGRAM)
         stack.edit("running=False)", 'running=False, disks=[Disk("data", size="2MiB")])\n' + GUARDED)
-        stack.edit("import Host,", "import Disk, Host,")
+        stack.edit("import Clock, Host,", "import Clock, Disk, Host,")
         stack.apply()
         yield stack
 
@@ -216,7 +216,7 @@ def test_volume_larger_than_its_pool_is_refused_before_anything_is_made(held: St
 def test_leave_is_enough_to_lose_data_and_then_everything(stack: Stack) -> None:
     stack.write(PROGRAM)
     stack.edit("running=False)", 'running=False, disks=[Disk("data", size="2MiB")])')
-    stack.edit("import Host,", "import Disk, Host,")
+    stack.edit("import Clock, Host,", "import Clock, Disk, Host,")
     stack.apply()
     stack.edit(', disks=[Disk("data", size="2MiB")]', "")
     stack.apply("--allow-data-loss")
