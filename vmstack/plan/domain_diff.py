@@ -162,18 +162,19 @@ def settle_target(
     Devices of the observed domain that are ignored stay; those that are somebody else's are not in the result (a
     patch keeps what it is not told to drop).
     """
-    scalars: dict[str, object] = {}
+    settled: dict[str, object] = {}
     for path, name in SCALARS.items():
         wanted, found = getattr(design, name), getattr(observed, name)
-        foreign = path in _OPTIONAL and wanted in _NOTHING and path not in owned
+        if wanted == found and (wanted is not None or path not in KINDS):
+            continue
+        foreign = wanted in _NOTHING and path in _OPTIONAL and path not in owned
         if wanted is None and path in KINDS:
             wanted = KINDS[path].usual  # what every machine has is not taken away
-        if foreign or is_ignored(path, ignored=ignored) or _equal(path, wanted, found):
-            scalars[name] = found
-        else:
-            scalars[name] = wanted
+        left = foreign or is_ignored(path, ignored=ignored) or _equal(path, wanted, found)
+        settled[name] = found if left else wanted
     for name in _KEYED:
-        scalars[name] = _settle_keyed(name, design, observed, owned=owned, ignored=ignored)
+        if getattr(design, name) != getattr(observed, name):
+            settled[name] = _settle_keyed(name, design, observed, owned=owned, ignored=ignored)
     disks = tuple(
         _settle_device(disk, found, owned=owned, ignored=ignored, at=f"disks[{disk.serial}]", shown=disk_path(disk))
         for disk, found in _pair_disks(design.disks, observed.disks)
@@ -188,7 +189,7 @@ def settle_target(
     )
     target = msgspec.structs.replace(
         design,
-        **scalars,
+        **settled,
         disks=disks,
         nics=nics,
         channels=_settle_channels(design, observed, owned=owned, ignored=ignored),
@@ -223,11 +224,13 @@ def differences(
         return
     for path, name in SCALARS.items():
         wanted, found = getattr(target, name), getattr(observed, name)
-        if not _equal(path, wanted, found):
+        if wanted != found and not _equal(path, wanted, found):
             case = _scalar_case(path, found, wanted, running=live or observed)
             device = path if path in HOT_PERIPHERALS else None
             yield Difference(path, _shown(path, found), _shown(path, wanted), case, device)
     for name in _KEYED:
+        if getattr(target, name) == getattr(observed, name):
+            continue
         wanted_items, found_items = keyed(target, name), keyed(observed, name)
         for key in sorted({*wanted_items, *found_items}):
             before, after = found_items.get(key), wanted_items.get(key)
@@ -333,6 +336,8 @@ def _settle_keyed(
         return tuple(found.values())
     kept = {key: item for key, item in found.items() if key not in wanted and f"{name}[{key}]" not in owned}
     merged = {**wanted, **kept}
+    if merged == found:
+        return tuple(found.values())  # in whatever order libvirt keeps them
     return tuple(item for _, item in sorted(merged.items(), key=lambda pair: place_of(pair[1])))
 
 
@@ -354,7 +359,7 @@ def _settle_device(
     wanted: DeviceT, found: DeviceT | None, *, owned: frozenset[str], ignored: frozenset[str], at: str, shown: str
 ) -> DeviceT:
     """The device to aim at: observed values where a field is ignored, or open and not ours."""
-    if found is None:
+    if found is None or wanted == found:
         return wanted
     a_disk = isinstance(wanted, DiskConfig)
     fields, optional = (_DISK_FIELDS, _OPTIONAL_DISK_FIELDS) if a_disk else (_NIC_FIELDS, _OPTIONAL_NIC_FIELDS)
