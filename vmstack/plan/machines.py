@@ -137,6 +137,11 @@ class MachineDecision:
         return (*(what for what, there in held if there), *moments)
 
     @property
+    def lingers(self) -> tuple[str, ...]:
+        """What the guest goes on running with, though its definition has lost it."""
+        return self.observed.lingering if self.observed is not None and not self.stops else ()
+
+    @property
     def starts(self) -> bool:
         """Whether the guest is started in this plan."""
         return self.move is PowerMove.START
@@ -292,7 +297,7 @@ def _decide_existing(
     known = adopted_of(found)
     for extra in extras:
         silent = policy_of_extra(extra.path, policies_of(key, context=context)) == "ignore"
-        if silent or (known is not None and extra.path in known.left):
+        if silent or extra.path in found.lingering or (known is not None and extra.path in known.left):
             continue
         context.draft.note(f"{extra.path} ({extra.what}) was added outside vmstack and is kept", key=key)
     plugs = find_plugs(found, networks=around.networks, host=spec.host, context=context)
