@@ -28,6 +28,7 @@ from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.machine_diff import Search, find_differences
 from vmstack.plan.machine_remarks import remark, remark_leases
 from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
+from vmstack.plan.moments import moments_of
 from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.passwords import mark_in, mark_of, password_difference
@@ -123,14 +124,17 @@ class MachineDecision:
     def loses(self) -> tuple[str, ...]:
         """What of the guest's own goes for good with a definition that is made anew."""
         found = self.observed
-        if found is None or not self.remade or not found.persistent:
+        if found is None or not self.remade:
             return ()
+        moments = moments_of(found)
+        if not found.persistent:
+            return moments
         held = (
             ("the variables of its UEFI", found.config.firmware == "efi"),
             ("the state of its TPM", found.config.tpm),
             ("its saved state", found.has_managed_save),
         )
-        return tuple(what for what, there in held if there)
+        return (*(what for what, there in held if there), *moments)
 
     @property
     def starts(self) -> bool:

@@ -100,7 +100,9 @@ def make_plan(
     plan_renames(renames, context=context)
     if chosen is not None:
         describe_selection(chosen, context=context)
-    made = made_by_host(decided.machines.values(), networks=networks.values(), context=context, observed=observed)
+    made = made_by_host(
+        decided.machines.values(), networks=networks.values(), context=context, observed=observed, renames=renames
+    )
     hooks = {resource.key: resource.options.hooks for resource in desired.resources if resource.options.hooks}
     plan = with_hooks(_close(context, desired, observed, kept=kept, made=made), hooks=hooks)
     check_taken(machines.values(), plan.steps, context=context)
