@@ -93,7 +93,7 @@ class Recorder:
         self.seeds: SeedCache | None = None
         self.policies: list[Policy] = []
         self.asked: set[str] = set()
-        self.hooks = hooks or Hooks()
+        self.hooks = Hooks() if hooks is None else hooks
         self.hooks.clear()
         self._noted: list[VmstackError] = []
         self._notice = notice
