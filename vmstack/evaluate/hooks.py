@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from vmstack.errors import InternalError, ProgramError
+from vmstack.errors import InputError, InternalError, ProgramError
 from vmstack.evaluate.config.redaction import Redactor
 from vmstack.evaluate.isolation import Surroundings
 from vmstack.evaluate.session import SESSION
@@ -110,5 +110,22 @@ def _wait_for(call: Function, request: bytes) -> Any:
     async def wait() -> Any:
         return await call(request)
 
-    SESSION.set(None)  # the evaluation is over: a resource that is made now is refused
+    _end_evaluation()
     return asyncio.run(wait())
+
+
+def _end_evaluation() -> None:
+    """Have resources refused where the running code makes them: nobody would see them any more."""
+    from pulumi.runtime import rpc_manager, settings
+
+    class Ended(rpc_manager.RPCManager):
+        def do_rpc(self, name: str, rpc_function: Any) -> Any:
+            if "resource" in name:
+                raise InputError(
+                    "a resource was made outside a stack program: in a hook, which runs after it",
+                    resolution="make it in the program; a hook may only look at what was made",
+                )
+            return super().do_rpc(name, rpc_function)
+
+    SESSION.set(None)
+    settings.SETTINGS.rpc_manager = Ended()  # type: ignore[no-untyped-call] # the SDK's own

@@ -165,9 +165,16 @@ def test_hooks_run_where_the_program_runs_and_with_what_is_its_own(stack, host):
     assert not {"settings", "extra"} & set(sys.modules)
 
 
-def test_a_hook_makes_no_resources(stack, host, capsys):  # noqa: F811
+@pytest.mark.parametrize(
+    "made",
+    [
+        "    import vmstack\n    vmstack.Host('late', uri='qemu:///session')\n",
+        "    libvirt.Volume('late', size=1, opts=pulumi.ResourceOptions(provider=kvm))\n",
+        "    pulumi.ComponentResource('unit:C', 'late')\n",
+    ],
+)
+def test_a_hook_makes_no_resources(stack, host, capsys, made):  # noqa: F811
     program = AT_HOME.replace("import settings\n", "", 1).replace('settings.seen.append("program")\n', "")
-    made = "    import vmstack\n    vmstack.Host('late', uri='qemu:///session')\n"
     write_stack(stack, program.replace("    import extra, settings\n", made))
     assert run("apply", stack, "--yes") == 3
     assert "was made outside a stack program" in capsys.readouterr().err
