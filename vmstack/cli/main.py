@@ -1,10 +1,13 @@
 """The command `vmstack`: what can be typed. What each command does lives beside, and is loaded only when it runs."""
 
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from vmstack.cli.collector import leave_to_the_end, relax_collector
 from vmstack.cli.config_commands import config_app
@@ -353,10 +356,16 @@ add_side_commands(app)
 _UsageError = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 
 
+@cache
+def _command() -> Callable[..., object]:
+    """The commands as click knows them: many signatures are read for it, once for all calls in a process."""
+    return get_command(app)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line and return its exit code; every failure is told on stderr."""
     try:
-        code = app(args=arguments, prog_name="vmstack", standalone_mode=False)
+        code = _command()(args=arguments, prog_name="vmstack", standalone_mode=False)
     except VmstackError as error:
         return report_failure(error, open_terminal())
     except (KeyboardInterrupt, typer.Abort):
