@@ -11,7 +11,7 @@ from typing import Any
 
 from vmstack.errors import InputError, InternalError, ProgramError
 from vmstack.evaluate.config.redaction import Redactor
-from vmstack.evaluate.isolation import Surroundings
+from vmstack.evaluate.isolation import Habitat
 from vmstack.evaluate.session import SESSION
 from vmstack.model.hooks import Hook
 
@@ -39,7 +39,7 @@ class Hooks:
         self._functions: dict[str, tuple[Function, contextvars.Context]] = {}
         self._tolerant: set[str] = set()
         self._subjects: dict[str, Subject] = {}
-        self._surroundings: Surroundings | None = None
+        self._habitat: Habitat | None = None
         self._redactor = Redactor(())
 
     @property
@@ -51,11 +51,11 @@ class Hooks:
         self._functions.clear()
         self._tolerant.clear()
         self._subjects.clear()
-        self._surroundings = None
+        self._habitat = None
 
-    def belong(self, surroundings: Surroundings, *, redactor: Redactor) -> None:
-        """The functions run in these surroundings, and what they say goes through the redactor."""
-        self._surroundings, self._redactor = surroundings, redactor
+    def belong(self, habitat: Habitat, *, redactor: Redactor) -> None:
+        """The functions run in this habitat, and what they say goes through the redactor."""
+        self._habitat, self._redactor = habitat, redactor
 
     def offer(self, name: str, function: Function, *, tolerant: bool) -> None:
         """Note a function of the program; a `tolerant` one may fail."""
@@ -76,10 +76,10 @@ class Hooks:
     def run(self, hook: Hook) -> tuple[str, ...]:
         """Call the function and wait for it. Returns notes; raises `ProgramError` when it fails and may not."""
         function, subject = self._functions.get(hook.name), self._subjects.get(hook.urn)
-        if function is None or subject is None or self._surroundings is None:
+        if function is None or subject is None or self._habitat is None:
             raise InternalError(f"the plan runs the hook {hook.name!r}, and the program that has it was not evaluated")
         call, context = function
-        with self._surroundings.entered():
+        with self._habitat.entered():
             response = context.copy().run(_wait_for, call, _request(hook, subject))
         if not response.error:
             return ()

@@ -40,7 +40,7 @@ class _Tripwire(MetaPathFinder):
         return None
 
 
-class Surroundings:
+class Habitat:
     """The process as one program sees it, which is entered to run it, and again for what it leaves behind to be run.
 
     It imports from the folder of `main` first and of `libraries` last, stands in that folder, and has its own copies

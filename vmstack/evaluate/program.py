@@ -21,7 +21,7 @@ from vmstack.evaluate.config.secrets import Ask
 from vmstack.evaluate.config.values import qualify
 from vmstack.evaluate.failures import check_wanted, explain_failure, place_failure
 from vmstack.evaluate.hooks import Hooks
-from vmstack.evaluate.isolation import PulumiWantedError, Surroundings, execute, tripwire
+from vmstack.evaluate.isolation import Habitat, PulumiWantedError, execute, tripwire
 from vmstack.evaluate.policies import NO_POLICIES, Policies, forget_modules
 from vmstack.evaluate.project import Project, read_project
 from vmstack.evaluate.recorder import Notice, Recorder
@@ -47,7 +47,7 @@ class Rules:
 
 
 Heed = Callable[[Rules], None]
-_Said = tuple[DesiredGraph, Recorder, Surroundings]
+_Said = tuple[DesiredGraph, Recorder, Habitat]
 _NO_FACTS: Final = Facts()
 _NO_CONFIG: Final[Mapping[str, str]] = MappingProxyType({})
 _IMPORTS_PULUMI: Final = re.compile(rb"^\s*(?:import|from)\s+pulumi\b", re.MULTILINE)
@@ -88,15 +88,15 @@ def evaluate(
         )
         limits = limits_of(project.config)
         scene = contextvars.copy_context()
-        graph, said, surroundings = scene.run(_evaluate, project, recorder=recorder, facts=facts)
+        graph, said, habitat = scene.run(_evaluate, project, recorder=recorder, facts=facts)
         check_graph(graph)
     except VmstackError as error:
         redactor.clean_error(error)
         raise
     if hooks is not None:
-        hooks.belong(surroundings, redactor=redactor)
+        hooks.belong(habitat, redactor=redactor)
     if heed is not None:
-        heed(Rules(limits=limits, policies=Policies(tuple(said.policies), project, scene, surroundings)))
+        heed(Rules(limits=limits, policies=Policies(tuple(said.policies), project, scene, habitat)))
     idle = _unread(config, said.asked, project=project.stack.project)
     warnings = tuple(map(redactor.clean, (*project.notes, *idle, *graph.warnings)))
     return graph if warnings == graph.warnings else msgspec.structs.replace(graph, warnings=warnings)
@@ -113,13 +113,13 @@ def _evaluate(project: Project, *, recorder: Callable[..., Recorder], facts: Fac
 
 def _attempt(project: Project, *, recorder: Recorder, with_pulumi: bool) -> _Said:
     token = SESSION.set(recorder)
-    surroundings = Surroundings(project.main, libraries=project.libraries)
+    habitat = Habitat(project.main, libraries=project.libraries)
     try:
-        with surroundings.entered():
+        with habitat.entered():
             graph = _run(project, recorder=recorder, with_pulumi=with_pulumi)
         if not recorder.policies and recorder.hooks.empty:
-            surroundings.forget_modules()  # so that one evaluation does not outlive itself
-        return graph, recorder, surroundings
+            habitat.forget_modules()  # so that one evaluation does not outlive itself
+        return graph, recorder, habitat
     except (PulumiWantedError, KeyboardInterrupt):
         raise
     except VmstackError as error:
@@ -148,7 +148,7 @@ def _run(project: Project, *, recorder: Recorder, with_pulumi: bool) -> DesiredG
 
     run = run_program(project, recorder=recorder)
     check_wanted(recorder)
-    return recorder.graph(outputs=run.outputs, lineages=run.lineages)
+    return recorder.graph(outputs=run.outputs, lineages=run.lineages, waiting=run.waiting)
 
 
 def _unread(config: Mapping[str, str], asked: Collection[str], *, project: str) -> Iterator[str]:
