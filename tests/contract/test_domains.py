@@ -198,6 +198,21 @@ def test_running_domain_outlives_its_definition_until_it_stops(site: Site) -> No
         site.driver.domain(uuid)
 
 
+def test_snapshots_are_counted_and_go_only_when_that_is_said(site: Site) -> None:
+    uuid = site.domain()
+    assert (site.driver.domain(uuid).snapshots, site.driver.domain(uuid).checkpoints) == (0, 0)
+    site.snapshot(uuid)
+    assert site.driver.domain(uuid).snapshots == 1
+    assert {domain.uuid: domain.snapshots for domain in site.driver.domains()}[uuid] == 1
+    with pytest.raises(HostError, match="1 snapshots"):
+        site.driver.undefine_domain(uuid)
+    site.domain(vcpus=(2, 2))  # a definition written anew keeps them
+    assert site.driver.domain(uuid).snapshots == 1
+    site.driver.undefine_domain(uuid, moments=True)
+    assert site.domain() == uuid
+    assert site.driver.domain(uuid).snapshots == 0
+
+
 def test_redefinition_of_a_running_domain_waits_for_its_next_start(site: Site) -> None:
     uuid = site.domain(start=True)
     site.domain(vcpus=(3, 4))

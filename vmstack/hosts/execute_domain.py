@@ -83,7 +83,7 @@ class DomainEffects:
                 f"domain {effect.name} runs, so it cannot be undefined", resolution="make a new plan; it was started"
             )
         try:
-            self._patience.insist(lambda: self._driver.undefine_domain(effect.uuid))
+            self._patience.insist(lambda: self._driver.undefine_domain(effect.uuid, moments=effect.moments))
         except NotFoundError:
             return
 

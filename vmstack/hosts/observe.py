@@ -165,6 +165,8 @@ def observed_domain(
         live=None if live is None else read_domain(live),
         stamp=stamp,
         has_managed_save=record.has_managed_save,
+        snapshots=record.snapshots,
+        checkpoints=record.checkpoints,
         free_ports=None if live is None else count_free_ports(live),
         unplugged=() if live is None else unplugged_nics(live, ports=ports),
         xml=record.xml if ours else "",

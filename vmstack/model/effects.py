@@ -368,10 +368,14 @@ class StampNetwork(Effect, frozen=True, kw_only=True):
 
 
 class UndefineDomain(Effect, frozen=True, kw_only=True):
-    """Undefine the domain with its NVRAM, managed-save image and metadata of snapshots and checkpoints."""
+    """Undefine the domain with its NVRAM and managed-save image.
+
+    `moments`: with the metadata of its snapshots and checkpoints, too. Otherwise a domain that has some is refused.
+    """
 
     uuid: str
     name: str
+    moments: bool = False
 
 
 class AwaitReady(Effect, frozen=True, kw_only=True):

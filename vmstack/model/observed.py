@@ -42,6 +42,7 @@ class ObservedDomain(Data, frozen=True, kw_only=True):
     the PCIe ports of the running guest that could take a device. A foreign domain carries its config too: its MACs
     and disk paths matter to others. `unplugged` are the MACs of NICs of the running guest that lead nowhere: their
     network was stopped under them and started again, which takes their taps off its bridge and puts none back.
+    `snapshots` and `checkpoints` are how many libvirt keeps of it, beside its definition.
     """
 
     uuid: str
@@ -54,6 +55,8 @@ class ObservedDomain(Data, frozen=True, kw_only=True):
     live: DomainConfig | None = None
     stamp: Stamp | None = None
     has_managed_save: bool = False
+    snapshots: int = 0
+    checkpoints: int = 0
     free_ports: int | None = None
     unplugged: tuple[str, ...] = ()
     xml: str = ""

@@ -32,6 +32,7 @@ from vmstack.model.effects import (
 )
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
+from vmstack.model.plan import Expectation
 from vmstack.model.specs import VmSpec
 from vmstack.plan.adopted import adopted_of
 from vmstack.plan.catalog import base_key
@@ -41,7 +42,9 @@ from vmstack.plan.device_steps import changing_devices, coming_devices, leaving_
 from vmstack.plan.draft import freed, step_id
 from vmstack.plan.handovers import Handovers
 from vmstack.plan.machine_changes import describe_machine
-from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
+from vmstack.plan.machine_decision import MachineDecision, Mode, PowerMove
+from vmstack.plan.machine_wish import Surroundings
+from vmstack.plan.moments import moments_of
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.passwords import PATH, mark_in, unmarked
 from vmstack.plan.stamps import is_stamped_so
@@ -95,7 +98,8 @@ def plan_stops(decisions: Mapping[str, MachineDecision], *, around: Surroundings
         )
         if found.state == "crashed" or _loses_everything(decision, around=around):
             effect = PowerOffDomain(uuid=found.uuid, name=found.name)
-        draft.step(key, "stop", effect, host=host, needs=needs, after=after)
+        guards = [draft.expect_moments(host, found)] if decision.remade else []
+        draft.step(key, "stop", effect, host=host, needs=needs, after=after, guards=guards)
 
 
 def _prepared(decision: MachineDecision, *, around: Surroundings) -> Iterator[Key]:
@@ -165,6 +169,7 @@ class _Chain:
         *,
         after: tuple[Key, ...] = (),
         needs: tuple[str, ...] = (),
+        guards: tuple[Expectation, ...] = (),
     ) -> str:
         decision = self._decision
         id_ = self._draft.step(
@@ -174,10 +179,15 @@ class _Chain:
             host=decision.host,
             needs=(*self.last, *needs),
             after=(*self._after, *after),
+            guards=guards,
         )
         self.last = (id_,)
         self._after = ()  # what comes later waits through the first step
         return id_
+
+    def expect_moments(self, found: ObservedDomain) -> Expectation:
+        """Expect that no other snapshots go with the definition than the plan knows of."""
+        return self._draft.expect_moments(self._decision.host, found)
 
     def carry_password(self, mark: str) -> None:
         """Have the plan carry the password that a step sets."""
@@ -237,7 +247,9 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
     if name != found.name and found.persistent:
         chain.add("rename", RenameDomain(uuid=found.uuid, name=found.name, new_name=name), after=after)
     if decision.remade and found.persistent:
-        chain.add("undefine", UndefineDomain(uuid=found.uuid, name=name))
+        moments = bool(moments_of(found))
+        guard = chain.expect_moments(found)
+        chain.add("undefine", UndefineDomain(uuid=found.uuid, name=name, moments=moments), guards=(guard,))
     xml = _write(decision, found, name=name)
     chain.add("define", _definition(decision, uuid=decision.spec.uuid, name=name, xml=xml), after=after)
 
