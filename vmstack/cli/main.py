@@ -41,7 +41,7 @@ from vmstack.cli.options import (
     target_of,
 )
 from vmstack.cli.side_commands import add_side_commands
-from vmstack.cli.terminal import open_terminal
+from vmstack.cli.terminal import open_terminal, separate_output
 from vmstack.errors import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED, VmstackError
 
 app = typer.Typer(
@@ -393,6 +393,7 @@ def _forget_output() -> int:
 def run() -> None:
     """The entry point of the installed command."""
     relax_collector()
+    separate_output()
     code = main()
     try:
         sys.stdout.flush()

@@ -10,7 +10,7 @@ import msgspec
 from vmstack.errors import GuestError, HostError, NotFoundError
 from vmstack.hosts.attempts import Patience
 from vmstack.hosts.driver import DomainRecord, Driver
-from vmstack.hosts.health import await_healthy
+from vmstack.hosts.health import Workplace, await_healthy
 from vmstack.hosts.leases import await_lease
 from vmstack.hosts.readiness import GuestFailedError, GuestNotReadyError, await_ready
 from vmstack.model.effects import (
@@ -148,10 +148,10 @@ class DomainEffects:
         if effect.conclusive:
             self._record_outcome(effect.uuid, ready="ok", report=None)
 
-    def await_healthy(self, effect: AwaitHealthy) -> None:
+    def await_healthy(self, effect: AwaitHealthy, *, workplace: Workplace) -> None:
         """Wait for the health check to pass and record the outcome in the stamp: ok, or still pending."""
         try:
-            await_healthy(self._driver, effect, clock=self._clock)
+            await_healthy(self._driver, effect, workplace=workplace, clock=self._clock)
         except GuestError as error:
             self._record_outcome(effect.uuid, ready="pending", report=error.brief)
             raise

@@ -42,7 +42,8 @@ from vmstack.plan.device_steps import changing_devices, coming_devices, leaving_
 from vmstack.plan.draft import freed, step_id
 from vmstack.plan.handovers import Handovers
 from vmstack.plan.machine_changes import describe_machine
-from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
+from vmstack.plan.machine_decision import MachineDecision, Mode, PowerMove
+from vmstack.plan.machine_wish import Surroundings
 from vmstack.plan.moments import moments_of
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.passwords import PATH, mark_in, unmarked

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from vmstack.model.observed import Observed
 from vmstack.plan.context import Context
-from vmstack.plan.machines import MachineDecision
+from vmstack.plan.machine_decision import MachineDecision
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.renames import Renames
 

@@ -29,8 +29,10 @@ from vmstack.plan.hooks import with_hooks
 from vmstack.plan.host_limits import check_limits
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import index_host
+from vmstack.plan.machine_decision import MachineDecision
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
-from vmstack.plan.machines import MachineDecision, Surroundings, decide_machines
+from vmstack.plan.machine_wish import Surroundings
+from vmstack.plan.machines import decide_machines
 from vmstack.plan.made import made_by_host
 from vmstack.plan.network_steps import plan_networks
 from vmstack.plan.networks import NetworkFate, decide_networks

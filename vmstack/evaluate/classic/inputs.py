@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from vmstack.errors import InputError, VmstackError
 from vmstack.evaluate.classic.schema import Field, Schema
+from vmstack.evaluate.engine.inputs import NotKnownError
 from vmstack.evaluate.engine.registration import Registration
 from vmstack.evaluate.engine.values import Secret, Unknown, reveal
 
@@ -24,17 +25,6 @@ _TYPES: Final[dict[str, type]] = {
 _NAMES: Final = {"text": "a text", "reference": "a text", "number": "a whole number", "flag": "True or False",
                  "texts": "a list of texts", "maps": "a list of objects", "block": "an object",
                  "blocks": "a list of objects"}  # fmt: skip
-
-
-class NotKnownError(InputError):
-    """An input whose value is not known yet: `path` names it."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            f"{path}: the value is not known before apply",
-            resolution="use a value that the program knows, such as an address that it gives itself",
-        )
-        self.path = path
 
 
 @contextmanager
