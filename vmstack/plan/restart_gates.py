@@ -15,6 +15,7 @@ from vmstack.model.effects import (
 )
 from vmstack.model.identity import Key, Kind
 from vmstack.model.plan import Disruption, Step
+from vmstack.plan.cables import is_plugged
 from vmstack.plan.changes.row import Case
 from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
@@ -63,8 +64,9 @@ def check_taken(machines: Iterable[MachineDecision], steps: Iterable[Step], *, c
         if not isinstance(effect, StopNetwork):
             continue
         index = context.indexes[step.host]
+        network = index.networks[effect.uuid]
         for name, domain in sorted(index.own_domains.items()):
-            on_it = [nic.mac for nic in (domain.live.nics if domain.live else ()) if nic.network == effect.name]
+            on_it = [nic.mac for nic in (domain.live.nics if domain.live else ()) if is_plugged(nic, network)]
             left = [mac for mac in on_it if not {(domain.uuid, mac)} & (moved | plugged)]
             if left and domain.uuid not in let_go:
                 _refuse_taken(step.key, Key(Kind.VM, name), context=context)
