@@ -102,6 +102,11 @@ class MachineDecision:
         return (*(what for what, there in held if there), *moments)
 
     @property
+    def lingers(self) -> tuple[str, ...]:
+        """What the guest goes on running with, though its definition has lost it."""
+        return self.observed.lingering if self.observed is not None and not self.stops else ()
+
+    @property
     def starts(self) -> bool:
         """Whether the guest is started in this plan."""
         return self.move is PowerMove.START
