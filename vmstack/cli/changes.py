@@ -154,9 +154,10 @@ def _render_output_changes(plan: Plan, terminal: Terminal) -> Iterator[str]:
     if lines:
         yield "Changes to outputs:"
         yield from lines
-    else:
+        yield ""
+    elif after or not plan.changes:
         yield "The outputs do not change, and are stored again: not every host holds them as they are."
-    yield ""
+        yield ""
 
 
 def _show_output(output: Output | StoredOutput) -> str:
