@@ -75,6 +75,9 @@ def _complete_top(root: etree._Element, machine: Machine) -> None:
     memory = size_of(root.find("memory"), default_unit="KiB")
     if not memory:
         raise HostError("XML error: memory size must be given")
+    # libvirt goes by the NUMA cells, where there are some.
+    cells = [int(cell.get("memory", "0")) << 10 for cell in root.iterfind("cpu/numa/cell[@unit='KiB']")]
+    memory = sum(cells) or memory
     current = size_of(root.find("currentMemory"), default_unit="KiB") or memory
     for tag, size in (("memory", memory), ("currentMemory", min(current, memory))):
         set_kib(root, tag, -(-size // 1024))

@@ -51,6 +51,7 @@ from vmstack.plan.seed_plan import decide_ignitions, decide_seeds, plan_seeds, r
 from vmstack.plan.selection import Chosen, choose, describe_selection
 from vmstack.plan.settling import settle
 from vmstack.plan.space import check_space
+from vmstack.plan.unheeded import check_cells, check_port_groups
 from vmstack.plan.volume_fate import Fate, VolumeFate
 from vmstack.plan.volume_steps import plan_volumes
 from vmstack.plan.volumes import decide_volumes
@@ -75,6 +76,8 @@ def make_plan(
     check_limits(machines.values(), context=context)
     check_files(machines.values(), context=context)
     check_refused(machines.values(), context=context)
+    check_cells(machines.values(), context=context)
+    check_port_groups(decided.around.networks, context=context)
     check_saved_states(machines.values(), volumes=volumes, context=context)
     check_replacements(volumes, context=context)
     check_remade(machines.values(), context=context)

@@ -26,6 +26,7 @@ from vmstack.model.hardware import (
 )
 from vmstack.model.plan import Disruption, Plan
 from vmstack.model.specs import DiskSpec, NicSpec, Power
+from vmstack.model.traffic import PortGroup
 from vmstack.plan.codec import encode_plan
 from vmstack.plan.planner import make_plan
 from vmstack.xmlio.domain import read_domain
@@ -49,7 +50,7 @@ def machine(**changes: Any) -> DesiredGraph:
             own[name] = value
     return graph(
         *small()[:3],
-        network(),
+        network(port_groups=(PortGroup(name="blue"),)),
         network("wan", subnets=()),
         vm(disks=(parts["disk"],), nics=(parts["nic"],), hardware=parts["hardware"], **own),
     )
