@@ -19,6 +19,12 @@ def volume(name: str, *, capacity: int = 1 << 20, form: str = "qcow2", backing: 
     return text(root)
 
 
+def snapshot(domain_xml: str) -> str:
+    """The record of a snapshot of a domain that is off."""
+    root = E.domainsnapshot(E.name("before"), E.state("shutoff"), E.creationTime("1"), etree.fromstring(domain_xml))
+    return text(root)
+
+
 def network(
     name: str,
     uuid: str,

@@ -198,6 +198,21 @@ def test_running_domain_outlives_its_definition_until_it_stops(site: Site) -> No
         site.driver.domain(uuid)
 
 
+def test_snapshots_are_counted_and_go_only_when_that_is_said(site: Site) -> None:
+    uuid = site.domain()
+    assert (site.driver.domain(uuid).snapshots, site.driver.domain(uuid).checkpoints) == (0, 0)
+    site.snapshot(uuid)
+    assert site.driver.domain(uuid).snapshots == 1
+    assert {domain.uuid: domain.snapshots for domain in site.driver.domains()}[uuid] == 1
+    with pytest.raises(HostError, match="1 snapshots"):
+        site.driver.undefine_domain(uuid)
+    site.domain(vcpus=(2, 2))  # a definition written anew keeps them
+    assert site.driver.domain(uuid).snapshots == 1
+    site.driver.undefine_domain(uuid, moments=True)
+    assert site.domain() == uuid
+    assert site.driver.domain(uuid).snapshots == 0
+
+
 def test_redefinition_of_a_running_domain_waits_for_its_next_start(site: Site) -> None:
     uuid = site.domain(start=True)
     site.domain(vcpus=(3, 4))
@@ -249,6 +264,11 @@ def test_metadata_of_ours_is_replaced_and_others_stays(site: Site) -> None:
             assert found is not None
             assert found.digest == digest
             assert OTHER in xml
+    stamp = '<stamp path="a/b/vm/d" digest="3"/>'
+    site.driver.set_domain_metadata(uuid, xml=stamp, namespace=NAMESPACE, live=True, config=False)
+    record = site.driver.domain(uuid)
+    found = [read_stamp(record.xml), read_stamp(record.live_xml or "")]
+    assert [None if one is None else one.digest for one in found] == ["2", "3"]
     site.driver.set_domain_metadata(uuid, xml=None, namespace=NAMESPACE, live=True)
     site.driver.set_domain_metadata(uuid, xml=None, namespace=NAMESPACE, live=True)
     record = site.driver.domain(uuid)

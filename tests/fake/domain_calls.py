@@ -266,20 +266,25 @@ class DomainCalls(Wire):
         self._edit(domain, changed, live=live, config=config)
 
     @mutates
-    def set_domain_metadata(self, uuid: str, *, xml: str | None, namespace: str, live: bool) -> None:
+    def set_domain_metadata(
+        self, uuid: str, *, xml: str | None, namespace: str, live: bool, config: bool = True
+    ) -> None:
         domain = self._editable(uuid, live=live)
         self._edit(
             domain,
             lambda definition: replace_metadata(definition, root="domain", xml=xml, namespace=namespace),
             live=live,
-            config=True,
+            config=config,
         )
 
     @mutates
-    def undefine_domain(self, uuid: str) -> None:
+    def undefine_domain(self, uuid: str, *, moments: bool = False) -> None:
         domain = self.find_domain(uuid)
         if not domain.persistent:
             raise HostError("Requested operation is not valid: cannot undefine transient domain")
+        for count, what in ((domain.snapshots, "snapshots"), (domain.checkpoints, "checkpoints")):
+            if count and domain.live_xml is None and not moments:
+                raise HostError(f"Requested operation is not valid: cannot delete inactive domain with {count} {what}")
         domain.managed_save = False
         if domain.live_xml is None:
             self.machine.forget(domain)
@@ -390,6 +395,8 @@ class DomainCalls(Wire):
             persistent=domain.persistent,
             autostart=domain.autostart,
             has_managed_save=domain.managed_save,
+            snapshots=domain.snapshots,
+            checkpoints=domain.checkpoints,
             xml=_without_passwords(domain.xml),
             live_xml=None if domain.live_xml is None else _without_passwords(domain.live_xml),
         )

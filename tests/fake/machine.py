@@ -126,6 +126,8 @@ class Domain:
     persistent: bool = True
     autostart: bool = False
     managed_save: bool = False
+    snapshots: int = 0
+    checkpoints: int = 0
     boot: int = 0
     stopping: int | None = None
     leaving: list[tuple[str, str]] = field(default_factory=list)
@@ -238,6 +240,7 @@ class Machine:
                 state[f"network {network.name}"] = f"{flags} {network.xml} {network.live_xml}"
             for domain in self.domains.values():
                 flags = f"{domain.state} {domain.persistent} {domain.autostart} {domain.boot} {domain.managed_save}"
+                flags += f" {domain.snapshots} {domain.checkpoints}"
                 state[f"domain {domain.name}"] = f"{flags} {domain.xml} {domain.live_xml}"
             for secret in self.secrets.values():
                 state[f"secret {secret.usage}"] = f"{secret.uuid} {secret.description}"

@@ -27,6 +27,7 @@ from vmstack.errors import ErrorGroup, ExistsError, InternalError, VmstackError
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.execute import EffectResult, Supply, execute
 from vmstack.hosts.expectations import Guards
+from vmstack.hosts.health import Workplace
 from vmstack.model.base import Data
 from vmstack.model.effects import WATCHING, CopyVolume, CreateVolume, StartPool
 from vmstack.model.identity import Key
@@ -94,6 +95,7 @@ class Execution:
         self._journals = journals
         self._guards = guards
         self._supply = supply
+        self._workplace = Workplace.here()
         self._listener = listener
         self._interruption = interruption
         self._inbox: SimpleQueue[_Message] = SimpleQueue()
@@ -222,7 +224,8 @@ class Execution:
         try:
             self._guards.check(step)
             report = self._reporter(step)
-            result = execute(step.effect, self._drivers[step.host], supply=self._supply, report=report)
+            driver = self._drivers[step.host]
+            result = execute(step.effect, driver, supply=self._supply, report=report, workplace=self._workplace)
         except VmstackError as error:
             _name_object(error, step)
             failure = self._disown(step, error) if isinstance(error, ExistsError) else error

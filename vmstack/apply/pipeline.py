@@ -193,8 +193,10 @@ def find_stack_drift(
     observed = observe_stack(desired, drivers, lookout=lookout)
     if seen is not None:
         seen(observed)
-    placed = settle(place(desired, observed), observed)
-    images = resolve_images(placed, observed, store=store, need_files=False, progress=progress)
+    placed = place(desired, observed)
+    named = rename(observed, find_renames(placed, observed), desired=placed)
+    placed = settle(placed, named)
+    images = resolve_images(placed, named, store=store, need_files=False, progress=progress)
     return find_drift(placed, observed, images=images)
 
 

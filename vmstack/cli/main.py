@@ -1,10 +1,13 @@
 """The command `vmstack`: what can be typed. What each command does lives beside, and is loaded only when it runs."""
 
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from vmstack.cli.collector import leave_to_the_end, relax_collector
 from vmstack.cli.config_commands import config_app
@@ -38,7 +41,7 @@ from vmstack.cli.options import (
     target_of,
 )
 from vmstack.cli.side_commands import add_side_commands
-from vmstack.cli.terminal import open_terminal
+from vmstack.cli.terminal import open_terminal, separate_output
 from vmstack.errors import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED, VmstackError
 
 app = typer.Typer(
@@ -128,7 +131,8 @@ def apply(
     lock_timeout: LockTimeout = 0.0,
 ) -> int:
     """Make the hosts what the stack program says, or do exactly what a saved plan says."""
-    from vmstack.cli.applying import Consent, apply_stack
+    from vmstack.cli.applying import apply_stack
+    from vmstack.cli.consent import Consent
     from vmstack.plan.policy import PlanPolicy
 
     policy = PlanPolicy(
@@ -139,7 +143,8 @@ def apply(
     )
     limits = limits_of(max_disruption, max_deletes)
     if folder is not None and is_plan_file(folder):
-        from vmstack.cli.approving import apply_saved, open_approval
+        from vmstack.cli.applying import apply_saved
+        from vmstack.cli.approving import open_approval
 
         where = target_of(elsewhere or Path(), stack, config, connect)
         return apply_saved(
@@ -183,7 +188,8 @@ def destroy(
     lock_timeout: LockTimeout = 0.0,
 ) -> int:
     """Remove all that the stack holds on its hosts."""
-    from vmstack.cli.applying import Consent, apply_stack
+    from vmstack.cli.applying import apply_stack
+    from vmstack.cli.consent import Consent
     from vmstack.plan.policy import PlanPolicy
 
     return apply_stack(
@@ -353,10 +359,16 @@ add_side_commands(app)
 _UsageError = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 
 
+@cache
+def _command() -> Callable[..., object]:
+    """The commands as click knows them: many signatures are read for it, once for all calls in a process."""
+    return get_command(app)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line and return its exit code; every failure is told on stderr."""
     try:
-        code = app(args=arguments, prog_name="vmstack", standalone_mode=False)
+        code = _command()(args=arguments, prog_name="vmstack", standalone_mode=False)
     except VmstackError as error:
         return report_failure(error, open_terminal())
     except (KeyboardInterrupt, typer.Abort):
@@ -384,6 +396,7 @@ def _forget_output() -> int:
 def run() -> None:
     """The entry point of the installed command."""
     relax_collector()
+    separate_output()
     code = main()
     try:
         sys.stdout.flush()

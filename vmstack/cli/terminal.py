@@ -72,6 +72,22 @@ def open_terminal(*, no_color: bool = False) -> Terminal:
     )
 
 
+def separate_output() -> None:
+    """Have `sys.stdout` write by a descriptor of its own. For whole processes, not for libraries.
+
+    While a stack program or a hook of it runs, that of the process leads to stderr, for the sake of its child
+    processes (`evaluate/isolation.py`), and what other threads say must still come to stdout.
+    """
+    before = sys.stdout
+    try:
+        descriptor = os.dup(before.fileno())
+    except (AttributeError, OSError):  # stdout is closed
+        return
+    before.flush()
+    buffering = 1 if before.isatty() else -1
+    sys.stdout = os.fdopen(descriptor, "w", buffering, encoding=before.encoding, errors=before.errors)
+
+
 def _paint(text: str, styles: tuple[str, ...]) -> str:
     codes = ";".join(str(_CODES[style]) for style in styles)
     return f"\x1b[{codes}m{text}\x1b[0m" if codes and text else text

@@ -4,16 +4,15 @@ They outlive the evaluation that made them: `apply` calls them between its steps
 """
 
 import asyncio
-import contextlib
 import contextvars
 import dataclasses
-import sys
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from vmstack.errors import InternalError, ProgramError
+from vmstack.errors import InputError, InternalError, ProgramError
 from vmstack.evaluate.config.redaction import Redactor
+from vmstack.evaluate.isolation import Habitat
+from vmstack.evaluate.session import SESSION
 from vmstack.model.hooks import Hook
 
 # A function as the SDK wraps it: a serialised `ResourceHookRequest` in, a `ResourceHookResponse` out.
@@ -33,24 +32,30 @@ class Subject:
 
 
 class Hooks:
-    """The hooks of the last evaluation. `run` may be called from any thread; the functions run one at a time."""
+    """The hooks of the last evaluation. `run` may be called from any thread; the functions run one at a time, each as a
+    part of the program that it is from."""
 
     def __init__(self) -> None:
         self._functions: dict[str, tuple[Function, contextvars.Context]] = {}
         self._tolerant: set[str] = set()
         self._subjects: dict[str, Subject] = {}
-        self._turn = threading.Lock()
+        self._habitat: Habitat | None = None
         self._redactor = Redactor(())
+
+    @property
+    def empty(self) -> bool:
+        return not self._functions
 
     def clear(self) -> None:
         """Forget everything: the program is evaluated anew."""
         self._functions.clear()
         self._tolerant.clear()
         self._subjects.clear()
+        self._habitat = None
 
-    def keep_secret(self, redactor: Redactor) -> None:
-        """What the functions say goes through this."""
-        self._redactor = redactor
+    def belong(self, habitat: Habitat, *, redactor: Redactor) -> None:
+        """The functions run in this habitat, and what they say goes through the redactor."""
+        self._habitat, self._redactor = habitat, redactor
 
     def offer(self, name: str, function: Function, *, tolerant: bool) -> None:
         """Note a function of the program; a `tolerant` one may fail."""
@@ -71,10 +76,10 @@ class Hooks:
     def run(self, hook: Hook) -> tuple[str, ...]:
         """Call the function and wait for it. Returns notes; raises `ProgramError` when it fails and may not."""
         function, subject = self._functions.get(hook.name), self._subjects.get(hook.urn)
-        if function is None or subject is None:
+        if function is None or subject is None or self._habitat is None:
             raise InternalError(f"the plan runs the hook {hook.name!r}, and the program that has it was not evaluated")
         call, context = function
-        with self._turn, contextlib.redirect_stdout(sys.stderr):  # stdout belongs to vmstack's own answer
+        with self._habitat.entered():
             response = context.copy().run(_wait_for, call, _request(hook, subject))
         if not response.error:
             return ()
@@ -105,4 +110,22 @@ def _wait_for(call: Function, request: bytes) -> Any:
     async def wait() -> Any:
         return await call(request)
 
+    _end_evaluation()
     return asyncio.run(wait())
+
+
+def _end_evaluation() -> None:
+    """Have resources refused where the running code makes them: nobody would see them any more."""
+    from pulumi.runtime import rpc_manager, settings
+
+    class Ended(rpc_manager.RPCManager):
+        def do_rpc(self, name: str, rpc_function: Any) -> Any:
+            if "resource" in name:
+                raise InputError(
+                    "a resource was made outside a stack program: in a hook, which runs after it",
+                    resolution="make it in the program; a hook may only look at what was made",
+                )
+            return super().do_rpc(name, rpc_function)
+
+    SESSION.set(None)
+    settings.SETTINGS.rpc_manager = Ended()  # type: ignore[no-untyped-call] # the SDK's own

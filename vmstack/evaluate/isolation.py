@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from vmstack.errors import InputError
 
 # Working directory, sys.path and sys.modules belong to the process: one program at a time.
 _TURN: Final = threading.RLock()
+_STDOUT: Final = 1
+_STDERR: Final = 2
 
 
 class PulumiWantedError(BaseException):
@@ -38,39 +40,71 @@ class _Tripwire(MetaPathFinder):
         return None
 
 
-@contextlib.contextmanager
-def isolated(folder: Path, *, main: Path, libraries: Sequence[Path] = ()) -> Iterator[None]:
-    """Make the process look like one that runs `main`, and put everything back afterwards.
+class Habitat:
+    """The process as one program sees it, which is entered to run it, and again for what it leaves behind to be run.
 
-    The program stands in `folder` and imports from there first; what it imports from there is forgotten, so that the
-    next evaluation runs it again. `libraries` are searched last. What it prints goes to stderr: stdout belongs to
-    vmstack's own answer.
+    It imports from the folder of `main` first and of `libraries` last, stands in that folder, and has its own copies
+    of its modules. Entered again, it finds modules, search path and environment as it left them.
     """
-    with _TURN, contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(contextlib.chdir(folder))
-        except OSError as error:
-            raise InputError(f"{folder} cannot be entered: {error.strerror}") from None
-        stack.callback(_restore_list, sys.path, list(sys.path))
-        stack.callback(_restore_list, sys.argv, list(sys.argv))
-        stack.callback(_restore_environment, dict(os.environ))
-        stack.callback(setattr, sys, "dont_write_bytecode", sys.dont_write_bytecode)
-        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
-        own = _own_names(main.parent)
-        hidden = {name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] in own}
-        known = set(sys.modules)
-        stack.callback(_restore_modules, hidden, known=known, folder=folder)
-        for name in hidden:
-            del sys.modules[name]
-        # Libraries import `__main__`; without one they would find, and run, the program's file.
-        sys.modules["__main__"] = types.ModuleType("__main__")
-        # An edit within the same second would otherwise find the stale compiled file.
-        sys.dont_write_bytecode = True
-        importlib.invalidate_caches()
-        sys.path.insert(0, str(main.parent))
-        sys.path.extend(map(str, libraries))
-        sys.argv[:] = [str(main)]
-        yield
+
+    def __init__(self, main: Path, *, libraries: Sequence[Path] = ()) -> None:
+        self._main = main
+        self._libraries = libraries
+        self._modules: dict[str, types.ModuleType] = {}
+        self._path: list[str] | None = None
+        self._environment: dict[str, str] | None = None
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Make the process look so, and put everything back afterwards. Others wait for their turn meanwhile.
+
+        What is printed goes to stderr, that of child processes too: stdout belongs to vmstack's own answer.
+        """
+        folder = self._main.parent
+        with _TURN, contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(contextlib.chdir(folder))
+            except OSError as error:
+                raise InputError(f"{folder} cannot be entered: {error.strerror}") from None
+            stack.enter_context(_silenced())
+            stack.callback(_restore_list, sys.path, list(sys.path))
+            stack.callback(_restore_list, sys.argv, list(sys.argv))
+            stack.callback(_restore_environment, dict(os.environ))
+            stack.callback(setattr, sys, "dont_write_bytecode", sys.dont_write_bytecode)
+            own = _own_names(folder) | set(self._modules)
+            hidden = {name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] in own}
+            stack.callback(self._leave, hidden, known=set(sys.modules))
+            for name in hidden:
+                del sys.modules[name]
+            # Libraries import `__main__`; without one they would find, and run, the program's file.
+            sys.modules["__main__"] = types.ModuleType("__main__")
+            sys.modules.update(self._modules)
+            # An edit within the same second would otherwise find the stale compiled file.
+            sys.dont_write_bytecode = True
+            importlib.invalidate_caches()
+            sys.path[:] = self._path or [str(folder), *sys.path, *map(str, self._libraries)]
+            if self._environment is not None:
+                _restore_environment(self._environment)
+            sys.argv[:] = [str(self._main)]
+            yield
+
+    def forget_modules(self) -> None:
+        """Let go of all that the program's modules hold: nothing of it is going to be run again."""
+        self._modules.clear()
+
+    def _leave(self, hidden: dict[str, types.ModuleType], *, known: set[str]) -> None:
+        """Take the program's modules out of the process, and keep them with its search path and environment."""
+        self._path, self._environment = list(sys.path), dict(os.environ)
+        prefix = str(self._main.parent) + os.sep
+        for name in set(sys.modules) - known | set(hidden) | set(self._modules):
+            module = sys.modules.get(name)
+            file = getattr(module, "__file__", None) or ""
+            # A namespace package has no file, only places.
+            places = [file] if file else [str(place) for place in getattr(module, "__path__", ())]
+            inside = any(place.startswith(prefix) and "site-packages" not in place for place in places)
+            if module is not None and (inside or name in hidden or name in self._modules):
+                self._modules[name] = sys.modules.pop(name)
+        sys.modules.update(hidden)
 
 
 def execute(main: Path) -> types.ModuleType:
@@ -113,13 +147,35 @@ def _restore_environment(before: dict[str, str]) -> None:
         os.environ.update(before)
 
 
-def _restore_modules(hidden: dict[str, types.ModuleType], *, known: set[str], folder: Path) -> None:
-    prefix = str(folder) + os.sep
-    for name in set(sys.modules) - known | set(hidden):
-        module = sys.modules.get(name)
-        file = getattr(module, "__file__", None) or ""
-        # A namespace package has no file, only places.
-        places = [file] if file else [str(place) for place in getattr(module, "__path__", ())]
-        if name in hidden or any(place.startswith(prefix) and "site-packages" not in place for place in places):
-            sys.modules.pop(name, None)
-    sys.modules.update(hidden)
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Have what is printed go to stderr, here and in the child processes that are begun meanwhile.
+
+    Thread-safe as long as others write by a descriptor of their own (`cli/terminal.py`).
+    """
+    printed = sys.__stdout__  # some print past `sys.stdout`
+    with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # which is closed: there is nothing to keep clean
+            own = os.dup(_STDOUT)
+            stack.callback(os.close, own)
+            _flush(printed)
+            _divert(_STDOUT)
+            stack.callback(os.dup2, own, _STDOUT)
+            stack.callback(_flush, printed)
+        yield
+
+
+def _divert(descriptor: int) -> None:
+    """Have a descriptor write to stderr, or nowhere where that is closed."""
+    try:
+        os.dup2(_STDERR, descriptor)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+
+
+def _flush(stream: TextIO | None) -> None:
+    with contextlib.suppress(OSError, ValueError):  # closed, or a pipe that nobody reads any more
+        if stream is not None:
+            stream.flush()

@@ -17,7 +17,7 @@ import msgspec
 from vmstack.errors import InputError, Place, ProgramError, RefusedError, VmstackError
 from vmstack.evaluate.config.redaction import Redactor
 from vmstack.evaluate.failures import explain_failure, place_failure
-from vmstack.evaluate.isolation import isolated
+from vmstack.evaluate.isolation import Habitat
 from vmstack.evaluate.places import show_path
 from vmstack.evaluate.project import Project
 from vmstack.evaluate.session import SESSION
@@ -132,10 +132,11 @@ class Policies:
     rules: Sequence[Policy] = ()
     project: Project | None = None
     context: contextvars.Context | None = None
+    habitat: Habitat | None = None
 
     def judge(self, plan: Plan, *, desired: DesiredGraph, destroys: bool) -> Verdict:
         """Run all policies on a plan. Raises `ProgramError` where one fails: that is never a pass."""
-        if self.project is None or self.context is None or not self.rules:
+        if self.project is None or self.context is None or self.habitat is None or not self.rules:
             return Verdict()
         seen = PlanView(
             stack=str(plan.stack),
@@ -148,7 +149,7 @@ class Policies:
         refusals: list[RefusedError] = []
         for policy in self.rules:
             seen.said.clear()
-            failure = self.context.run(_run, policy, seen, project=self.project)
+            failure = self.context.run(_run, policy, seen, project=self.project, habitat=self.habitat)
             if failure is not None:
                 redactor.clean_error(failure)
                 raise failure
@@ -200,11 +201,11 @@ def forget_modules(policies: Sequence[Policy]) -> None:
             vars(sys.modules[above]).pop(own, None)
 
 
-def _run(policy: Policy, seen: PlanView, *, project: Project) -> VmstackError | None:
+def _run(policy: Policy, seen: PlanView, *, project: Project, habitat: Habitat) -> VmstackError | None:
     """Run one policy as a part of its program; return how it failed, if it did."""
     folder = project.main.parent
     try:
-        with isolated(folder, main=project.main, libraries=project.libraries):
+        with habitat.entered():
             answer: object = policy.rule(seen)  # type: ignore[func-returns-value] # what it must not, and still may
     except KeyboardInterrupt:
         raise

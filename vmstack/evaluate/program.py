@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -21,7 +21,7 @@ from vmstack.evaluate.config.secrets import Ask
 from vmstack.evaluate.config.values import qualify
 from vmstack.evaluate.failures import check_wanted, explain_failure, place_failure
 from vmstack.evaluate.hooks import Hooks
-from vmstack.evaluate.isolation import PulumiWantedError, execute, isolated, tripwire
+from vmstack.evaluate.isolation import Habitat, PulumiWantedError, execute, tripwire
 from vmstack.evaluate.policies import NO_POLICIES, Policies, forget_modules
 from vmstack.evaluate.project import Project, read_project
 from vmstack.evaluate.recorder import Notice, Recorder
@@ -47,7 +47,7 @@ class Rules:
 
 
 Heed = Callable[[Rules], None]
-_Said = tuple[DesiredGraph, Recorder]
+_Said = tuple[DesiredGraph, Recorder, Habitat]
 _NO_FACTS: Final = Facts()
 _NO_CONFIG: Final[Mapping[str, str]] = MappingProxyType({})
 _IMPORTS_PULUMI: Final = re.compile(rb"^\s*(?:import|from)\s+pulumi\b", re.MULTILINE)
@@ -76,8 +76,6 @@ def evaluate(
     origin = Path.cwd()
     project = read_project(folder, stack=stack, overrides=config, ask=ask)
     redactor = Redactor(project.hidden)
-    if hooks is not None:
-        hooks.keep_secret(redactor)
     try:
         recorder = functools.partial(
             Recorder,
@@ -90,13 +88,15 @@ def evaluate(
         )
         limits = limits_of(project.config)
         scene = contextvars.copy_context()
-        graph, said = scene.run(_evaluate, project, recorder=recorder, facts=facts)
+        graph, said, habitat = scene.run(_evaluate, project, recorder=recorder, facts=facts)
         check_graph(graph)
     except VmstackError as error:
         redactor.clean_error(error)
         raise
+    if hooks is not None:
+        hooks.belong(habitat, redactor=redactor)
     if heed is not None:
-        heed(Rules(limits=limits, policies=Policies(tuple(said.policies), project, scene)))
+        heed(Rules(limits=limits, policies=Policies(tuple(said.policies), project, scene, habitat)))
     idle = _unread(config, said.asked, project=project.stack.project)
     warnings = tuple(map(redactor.clean, (*project.notes, *idle, *graph.warnings)))
     return graph if warnings == graph.warnings else msgspec.structs.replace(graph, warnings=warnings)
@@ -113,20 +113,13 @@ def _evaluate(project: Project, *, recorder: Callable[..., Recorder], facts: Fac
 
 def _attempt(project: Project, *, recorder: Recorder, with_pulumi: bool) -> _Said:
     token = SESSION.set(recorder)
+    habitat = Habitat(project.main, libraries=project.libraries)
     try:
-        with isolated(project.main.parent, main=project.main, libraries=project.libraries):
-            if not with_pulumi:
-                with tripwire():
-                    module = execute(project.main)
-                graph = recorder.graph(outputs={}, lineages={})
-                if not recorder.policies:
-                    _let_go(module)
-                return graph, recorder
-            from vmstack.evaluate.engine.runtime import run_program
-
-            run = run_program(project, recorder=recorder)
-            check_wanted(recorder)
-            return recorder.graph(outputs=run.outputs, lineages=run.lineages), recorder
+        with habitat.entered():
+            graph = _run(project, recorder=recorder, with_pulumi=with_pulumi)
+        if not recorder.policies and recorder.hooks.empty:
+            habitat.forget_modules()  # so that one evaluation does not outlive itself
+        return graph, recorder, habitat
     except (PulumiWantedError, KeyboardInterrupt):
         raise
     except VmstackError as error:
@@ -143,6 +136,21 @@ def _attempt(project: Project, *, recorder: Recorder, with_pulumi: bool) -> _Sai
         forget_modules(recorder.policies)
 
 
+def _run(project: Project, *, recorder: Recorder, with_pulumi: bool) -> DesiredGraph:
+    if not with_pulumi:
+        with tripwire():
+            module = execute(project.main)
+        graph = recorder.graph(outputs={}, lineages={})
+        if not recorder.policies:
+            module.__dict__.clear()  # functions and their globals hold each other, and all of the evaluation
+        return graph
+    from vmstack.evaluate.engine.runtime import run_program
+
+    run = run_program(project, recorder=recorder)
+    check_wanted(recorder)
+    return recorder.graph(outputs=run.outputs, lineages=run.lineages, waiting=run.waiting)
+
+
 def _unread(config: Mapping[str, str], asked: Collection[str], *, project: str) -> Iterator[str]:
     """Warnings of what the command line sets for the program and the program does not ask for."""
     own = f"{project}:"
@@ -153,8 +161,3 @@ def _unread(config: Mapping[str, str], asked: Collection[str], *, project: str) 
             close = difflib.get_close_matches(key.removeprefix(own), known, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             yield f"-c {given} has no effect: the program does not read it{hint}"
-
-
-def _let_go(module: ModuleType) -> None:
-    """Drop what the program's globals hold, so that one evaluation does not outlive itself."""
-    module.__dict__.clear()

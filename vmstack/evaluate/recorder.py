@@ -1,7 +1,7 @@
 """What one evaluation has said so far, and how that becomes a graph."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -9,6 +9,7 @@ import msgspec
 
 from vmstack.errors import ConflictError, Place, VmstackError, raise_all
 from vmstack.evaluate.hooks import Hooks
+from vmstack.evaluate.places import find_place
 from vmstack.model.facts import Answer, Facts, Gap, Question
 from vmstack.model.graph import DesiredGraph, Options, Output, Resource
 from vmstack.model.identity import Key, StackId
@@ -93,8 +94,10 @@ class Recorder:
         self.seeds: SeedCache | None = None
         self.policies: list[Policy] = []
         self.asked: set[str] = set()
-        self.hooks = hooks or Hooks()
+        self.hooks = Hooks() if hooks is None else hooks
         self.hooks.clear()
+        self._waiting: dict[Key, object] = {}
+        self._unfinished: dict[int, object] = {}
         self._noted: list[VmstackError] = []
         self._notice = notice
         self._noticed: set[str] = set()
@@ -107,8 +110,8 @@ class Recorder:
     def check_free(self, key: Key) -> None:
         """Raise `ConflictError` when a resource of this key is recorded already."""
         other = self.entries.get(key)
-        if other is not None:
-            first = f" (first at {other.place})" if other.place else ""
+        if other is not None or key in self._waiting:
+            first = f" (first at {other.place})" if other is not None and other.place else ""
             raise ConflictError(
                 f"{key} is defined twice{first}",
                 resolution="give one of them another name; VMs also make volumes named <vm>-<disk>",
@@ -157,6 +160,23 @@ class Recorder:
         """Note where the program used what is not known."""
         self.gaps[gap] = None
 
+    def defer(self, thing: object, *, key: Key | None = None, what: str = "", parent: object = None) -> None:
+        """Note that something of the vocabulary waits for an input that is not known yet; a resource with its key, what
+        that input is, and what it is part of."""
+        self._unfinished[id(thing)] = thing
+        if key is not None:
+            self._waiting[key] = parent
+            self.leave_gap(Gap(what=f"{key}: {what}", hides=True, place=find_place(), key=key))
+
+    def waits(self, thing: object) -> bool:
+        """Whether it waits (`defer`)."""
+        return bool(self._unfinished) and id(thing) in self._unfinished
+
+    @property
+    def waiting(self) -> Collection[Key]:
+        """The native resources that wait."""
+        return self._waiting.keys()
+
     @property
     def questions(self) -> tuple[Question, ...]:
         """What was asked, sorted."""
@@ -173,22 +193,23 @@ class Recorder:
 
     def components(self) -> list[object]:
         """Return the component objects that resources named as parents or dependencies."""
-        found = {
-            id(item): item
-            for entry in self.entries.values()
-            for item in (entry.wishes.parent, *entry.wishes.after)
-            if item is not None and not isinstance(item, Key)
-        }
+        named = [item for entry in self.entries.values() for item in (entry.wishes.parent, *entry.wishes.after)]
+        named += self._waiting.values()
+        found = {id(item): item for item in named if item is not None and not isinstance(item, Key)}
         return list(found.values())
 
-    def graph(self, *, outputs: Mapping[str, Output], lineages: Mapping[int, Lineage]) -> DesiredGraph:
-        """Return everything recorded, sorted. `lineages` tells of each component (by `id()`) what is above it.
+    def graph(
+        self, *, outputs: Mapping[str, Output], lineages: Mapping[int, Lineage], waiting: Collection[int] = ()
+    ) -> DesiredGraph:
+        """Return everything recorded but for what waits, sorted. `lineages` tells of each component (`id()`) what is
+        above it; `waiting` are those that wait for what is not known yet, or something in them does.
 
         Raises the noted errors: a graph that lacks what failed would delete it.
         """
         for error in self._noted:
             error.details += ("the program caught this error and went on",)
         raise_all(self._noted)
+        self._leave_out(lineages, waiting=waiting)
         parents = {key: self._lineage(key, lineages=lineages) for key in self.entries}
         members: dict[int, list[Key]] = {}
         for key, lineage in parents.items():
@@ -220,9 +241,29 @@ class Recorder:
             questions=self.questions if self.gaps else (),
         )
 
+    def _leave_out(self, lineages: Mapping[int, Lineage], *, waiting: Collection[int]) -> None:
+        """Take out what depends on something that waits: it waits, too."""
+        keys, ids = set(self._waiting), set(waiting)
+        for parent in self._waiting.values():
+            ids.update(self._above(parent, lineages=lineages).ids)
+        found = bool(keys or ids)
+        while found:
+            found = False
+            for key, entry in list(self.entries.items()):
+                named = (*entry.needs, *entry.wishes.after)
+                if any(item in keys if isinstance(item, Key) else id(item) in ids for item in named):
+                    found = True
+                    keys.add(key)
+                    ids.update(self._lineage(key, lineages=lineages).ids)
+                    del self.entries[key]
+                    what = f"{key}: it waits for what it depends on"
+                    self.leave_gap(Gap(what=what, hides=True, place=entry.place, key=key))
+
     def _lineage(self, key: Key, *, lineages: Mapping[int, Lineage]) -> Lineage:
+        return self._above(self.entries[key].wishes.parent, lineages=lineages)
+
+    def _above(self, parent: object, *, lineages: Mapping[int, Lineage]) -> Lineage:
         names: tuple[str, ...] = ()
-        parent = self.entries[key].wishes.parent
         while isinstance(parent, Key):
             names = (parent.name, *names)
             parent = self.entries[parent].wishes.parent

@@ -35,12 +35,12 @@ _LISTINGS: Final = (
     libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT,
     libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART,
     libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE,
+    libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT,
+    libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT,
 )
-_UNDEFINE: Final = (
-    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+_UNDEFINE: Final = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+_UNDEFINE_MOMENTS: Final = (
+    libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
 )
 # How often a waiting caller looks by itself: events may be lost with a daemon's restart, and some have none.
 _LOOK_WITH_EVENTS: Final = 2.0
@@ -52,7 +52,7 @@ class DomainCalls(Calls):
 
     def domains(self) -> list[DomainRecord]:
         listings = self._link.together(*(partial(self._list_domains, flags) for flags in _LISTINGS))
-        running, shutoff, paused, persistent, autostart, saved = (
+        running, shutoff, paused, persistent, autostart, saved, snapped, checked = (
             frozenset(handle.UUID() for handle in listing) for listing in listings[1:]
         )
 
@@ -71,6 +71,8 @@ class DomainCalls(Calls):
                     persistent=key in persistent,
                     autostart=key in autostart,
                     has_managed_save=key in saved,
+                    snapshots=handle.snapshotNum() if key in snapped else 0,
+                    checkpoints=len(handle.listAllCheckpoints()) if key in checked else 0,
                 )
 
         return self._link.each(read, listings[0])
@@ -84,6 +86,8 @@ class DomainCalls(Calls):
                 persistent=bool(handle.isPersistent()),
                 autostart=bool(handle.autostart()),
                 has_managed_save=bool(handle.hasManagedSaveImage(0)),
+                snapshots=handle.snapshotNum(),
+                checkpoints=len(handle.listAllCheckpoints()),
             )
 
     def define_domain(self, xml: str, *, validate: bool = False) -> None:
@@ -193,8 +197,10 @@ class DomainCalls(Calls):
         flags = libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES
         self._on_domain("resize a disk of domain", uuid, lambda handle: handle.blockResize(path, capacity, flags))
 
-    def set_domain_metadata(self, uuid: str, *, xml: str | None, namespace: str, live: bool) -> None:
-        kind, flags = libvirt.VIR_DOMAIN_METADATA_ELEMENT, affect(live=live, config=True)
+    def set_domain_metadata(
+        self, uuid: str, *, xml: str | None, namespace: str, live: bool, config: bool = True
+    ) -> None:
+        kind, flags = libvirt.VIR_DOMAIN_METADATA_ELEMENT, affect(live=live, config=config)
         prefix = PREFIX if xml is not None else None
         try:
             self._on_domain(
@@ -206,8 +212,9 @@ class DomainCalls(Calls):
             if xml is not None:
                 raise
 
-    def undefine_domain(self, uuid: str) -> None:
-        self._on_domain("undefine domain", uuid, lambda handle: handle.undefineFlags(_UNDEFINE))
+    def undefine_domain(self, uuid: str, *, moments: bool = False) -> None:
+        flags = _UNDEFINE | (_UNDEFINE_MOMENTS if moments else 0)
+        self._on_domain("undefine domain", uuid, lambda handle: handle.undefineFlags(flags))
 
     def wait_for_domain(
         self, uuid: str, *, until: Callable[[DomainRecord | None], bool], timeout: float
@@ -260,7 +267,14 @@ def _state(handle: Any) -> State:
 
 
 def _domain_record(
-    handle: Any, *, state: State, persistent: bool, autostart: bool, has_managed_save: bool
+    handle: Any,
+    *,
+    state: State,
+    persistent: bool,
+    autostart: bool,
+    has_managed_save: bool,
+    snapshots: int,
+    checkpoints: int,
 ) -> DomainRecord:
     """Read the definitions; a guest that stopped since its state was read is off in the whole record."""
     live_xml = None if state == "shutoff" else handle.XMLDesc(0)
@@ -275,4 +289,6 @@ def _domain_record(
         has_managed_save=has_managed_save,
         xml=handle.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE),
         live_xml=live_xml,
+        snapshots=snapshots,
+        checkpoints=checkpoints,
     )

@@ -20,7 +20,10 @@ State = Literal["running", "paused", "shutoff", "crashed", "pmsuspended", "other
 
 
 class DomainRecord(Data, frozen=True, kw_only=True):
-    """A domain as libvirt gives it. `xml` is the persistent definition; `live_xml` is there while it is active."""
+    """A domain as libvirt gives it. `xml` is the persistent definition; `live_xml` is there while it is active.
+
+    `snapshots` and `checkpoints` are how many libvirt keeps of it.
+    """
 
     uuid: str
     name: str
@@ -30,6 +33,8 @@ class DomainRecord(Data, frozen=True, kw_only=True):
     has_managed_save: bool
     xml: str
     live_xml: str | None
+    snapshots: int = 0
+    checkpoints: int = 0
 
 
 class NetworkRecord(Data, frozen=True, kw_only=True):
@@ -217,8 +222,15 @@ class Driver(Protocol):
         """A `HostError` for a thread that is not there, or that serves a disk."""
 
     def resize_disk(self, uuid: str, path: str, *, capacity: int) -> None: ...
-    def set_domain_metadata(self, uuid: str, *, xml: str | None, namespace: str, live: bool) -> None: ...
-    def undefine_domain(self, uuid: str) -> None: ...
+    def set_domain_metadata(
+        self, uuid: str, *, xml: str | None, namespace: str, live: bool, config: bool = True
+    ) -> None: ...
+    def undefine_domain(self, uuid: str, *, moments: bool = False) -> None:
+        """Undefine it, with its NVRAM and managed-save image.
+
+        A `HostError` for one that is off and has snapshots or checkpoints, unless their metadata go too (`moments`).
+        """
+
     def wait_for_domain(
         self, uuid: str, *, until: Callable[[DomainRecord | None], bool], timeout: float
     ) -> DomainRecord | None:

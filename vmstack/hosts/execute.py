@@ -13,6 +13,7 @@ from vmstack.hosts.execute_device import DeviceEffects
 from vmstack.hosts.execute_domain import DomainEffects
 from vmstack.hosts.execute_network import NetworkEffects
 from vmstack.hosts.execute_storage import StorageEffects
+from vmstack.hosts.health import Workplace
 from vmstack.model import effects
 from vmstack.model.base import Data
 from vmstack.model.effects import AnyEffect
@@ -50,9 +51,15 @@ class EffectResult(Data, frozen=True, kw_only=True):
 
 
 def execute(
-    effect: AnyEffect, driver: Driver, *, supply: Supply, report: Report, patience: Patience | None = None
+    effect: AnyEffect,
+    driver: Driver,
+    *,
+    supply: Supply,
+    report: Report,
+    patience: Patience | None = None,
+    workplace: Workplace | None = None,
 ) -> EffectResult:
-    """Do one effect. `report` is told (what, done, total) of long transfers, in bytes.
+    """Do one effect. `report` is told (what, done, total) of long transfers, in bytes; commands run in `workplace`.
 
     Raises what the driver raises, `GuestError` for a guest that does not do its part, and `HostError` where the host
     is not as the effect needs it.
@@ -159,7 +166,7 @@ def execute(
         case effects.AwaitLease():
             domain.await_lease(effect)
         case effects.AwaitHealthy():
-            domain.await_healthy(effect)
+            domain.await_healthy(effect, workplace=workplace or Workplace.here())
         case effects.RunHook():
             return EffectResult(notes=supply.run_hook(effect.hook))
         case _ as unreachable:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from vmstack.errors import GuestError, HostError, NotFoundError
 from vmstack.hosts.attempts import Patience
 from vmstack.hosts.driver import DomainRecord, Driver
-from vmstack.hosts.health import await_healthy
+from vmstack.hosts.health import Workplace, await_healthy
 from vmstack.hosts.leases import await_lease
 from vmstack.hosts.readiness import GuestFailedError, GuestNotReadyError, await_ready
 from vmstack.model.effects import (
@@ -83,7 +84,7 @@ class DomainEffects:
                 f"domain {effect.name} runs, so it cannot be undefined", resolution="make a new plan; it was started"
             )
         try:
-            self._patience.insist(lambda: self._driver.undefine_domain(effect.uuid))
+            self._patience.insist(lambda: self._driver.undefine_domain(effect.uuid, moments=effect.moments))
         except NotFoundError:
             return
 
@@ -104,7 +105,8 @@ class DomainEffects:
         return ()
 
     def stamp(self, effect: StampDomain) -> None:
-        self._put_stamp(effect.uuid, effect.stamp_xml, live=effect.live)
+        live_xml = effect.live_xml if effect.live_xml is not None else effect.stamp_xml
+        self._put_stamp(effect.uuid, effect.stamp_xml, live=effect.live, live_xml=live_xml)
 
     def await_ready(self, effect: AwaitReady) -> tuple[GuestReport, tuple[str, ...]]:
         """Wait for the guest and record the outcome in the stamp: ok, failed, or still pending after a timeout."""
@@ -146,10 +148,10 @@ class DomainEffects:
         if effect.conclusive:
             self._record_outcome(effect.uuid, ready="ok", report=None)
 
-    def await_healthy(self, effect: AwaitHealthy) -> None:
+    def await_healthy(self, effect: AwaitHealthy, *, workplace: Workplace) -> None:
         """Wait for the health check to pass and record the outcome in the stamp: ok, or still pending."""
         try:
-            await_healthy(self._driver, effect, clock=self._clock)
+            await_healthy(self._driver, effect, workplace=workplace, clock=self._clock)
         except GuestError as error:
             self._record_outcome(effect.uuid, ready="pending", report=error.brief)
             raise
@@ -161,11 +163,19 @@ class DomainEffects:
         if record is None or stamp is None:
             return
         changed = msgspec.structs.replace(stamp, ready=ready, report=report)
-        if changed != stamp:
-            self._put_stamp(uuid, write_stamp(changed), live=record.live_xml is not None)
+        if changed == stamp:
+            return
+        running = None if record.live_xml is None else read_stamp(record.live_xml)
+        # The running guest's own lists what it was started with, where that is more.
+        noted = changed if running is None else msgspec.structs.replace(running, ready=ready, report=report)
+        self._put_stamp(uuid, write_stamp(changed), live=record.live_xml is not None, live_xml=write_stamp(noted))
 
-    def _put_stamp(self, uuid: str, xml: str | None, *, live: bool) -> None:
-        self._patience.insist(lambda: self._driver.set_domain_metadata(uuid, xml=xml, namespace=NAMESPACE, live=live))
+    def _put_stamp(self, uuid: str, xml: str | None, *, live: bool, live_xml: str | None) -> None:
+        put = partial(self._driver.set_domain_metadata, uuid, namespace=NAMESPACE)
+        if live and live_xml != xml:
+            self._patience.insist(lambda: put(xml=live_xml, live=True, config=False))
+            live = False
+        self._patience.insist(lambda: put(xml=xml, live=live))
 
     def _give_up_asking(self, effect: ShutdownDomain) -> None:
         if effect.power_off:

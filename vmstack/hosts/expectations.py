@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from vmstack.errors import NotFoundError, StalePlanError, VmstackError, raise_all
-from vmstack.hosts.driver import Driver
+from vmstack.hosts.driver import DomainRecord, Driver
 from vmstack.hosts.fingerprints import network_fingerprint, pool_fingerprint, volume_fingerprint
 from vmstack.hosts.ledger import HostLedger
 from vmstack.hosts.usage import UsageReader
@@ -15,6 +15,7 @@ from vmstack.model.effects import StopNetwork
 from vmstack.model.identity import StackId
 from vmstack.model.plan import Expectation, Step
 from vmstack.plan.digest import digest_of_ledger
+from vmstack.plan.moments import moments_mark
 from vmstack.xmlio.fingerprint import domain_fingerprint
 
 # From so many on, reading all objects in bulk is faster than reading these one by one.
@@ -107,7 +108,7 @@ def _moved_on(driver: Driver, expectations: list[Expectation], *, usage: UsageRe
             ledger = HostLedger(driver, usage.stack).read()
             if digest_of_ledger(ledger) != expectation.fingerprint:
                 moved.append(f"{expectation.host}: the ledger of stack {usage.stack} has changed")
-    return moved
+    return [*moved, *_moments(driver, [expectation for expectation in expectations if expectation.object == "moments"])]
 
 
 def _word(expectation: Expectation, *, now: str | None) -> str:
@@ -116,10 +117,24 @@ def _word(expectation: Expectation, *, now: str | None) -> str:
     return "has appeared" if expectation.fingerprint is None else "has changed"
 
 
+def _moments(driver: Driver, expectations: list[Expectation]) -> list[str]:
+    """The domains that have other snapshots or checkpoints; one that is gone has none to lose."""
+    found = {record.uuid: moments_mark(record) for record in _records(driver, [one.id for one in expectations])}
+    return [
+        f"{one.host}: {found[one.id]} would go with domain {one.name}, and the plan was made for {one.fingerprint}"
+        for one in expectations
+        if found.get(one.id, one.fingerprint) != one.fingerprint
+    ]
+
+
 def _domains(driver: Driver, ids: list[str]) -> dict[str, str]:
+    return {record.uuid: domain_fingerprint(record) for record in _records(driver, ids)}
+
+
+def _records(driver: Driver, ids: list[str]) -> list[DomainRecord]:
     wanted = set(ids)
     records = driver.domains() if len(ids) > _BULK else _each(driver.domain, ids)
-    return {record.uuid: domain_fingerprint(record) for record in records if record.uuid in wanted}
+    return [record for record in records if record.uuid in wanted]
 
 
 def _networks(driver: Driver, ids: list[str]) -> dict[str, str]:

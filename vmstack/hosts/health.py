@@ -5,9 +5,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import IO, Final
+from dataclasses import dataclass
+from typing import IO, Final, Self
 
 from vmstack.errors import GuestError, NotFoundError
 from vmstack.hosts.driver import Driver
@@ -21,10 +22,24 @@ _TAIL: Final = 2000
 _SHOWN: Final = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where commands run. It is noted early: while a hook of the program runs, the process itself is elsewhere."""
+
+    folder: str
+    environment: Mapping[str, str]
+
+    @classmethod
+    def here(cls) -> Self:
+        """Where the process is now."""
+        return cls(os.getcwd(), dict(os.environ))  # noqa: PTH109 - a plain text for a system call
+
+
 def await_healthy(
     driver: Driver,
     effect: AwaitHealthy,
     *,
+    workplace: Workplace,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -32,7 +47,7 @@ def await_healthy(
     `GuestError` at once for a command that cannot be run here. The guest is left as it is."""
     deadline = clock() + effect.timeout
     while True:
-        seen = _try(effect, left=max(1.0, deadline - clock()))
+        seen = _try(effect, workplace=workplace, left=max(1.0, deadline - clock()))
         if seen is None:
             return
         if not _is_active(driver, effect.uuid):
@@ -51,17 +66,17 @@ def await_healthy(
         sleep(min(effect.interval, left))
 
 
-def _try(effect: AwaitHealthy, *, left: float) -> str | None:
+def _try(effect: AwaitHealthy, *, workplace: Workplace, left: float) -> str | None:
     """Check once. Returns what is wrong."""
-    wrong = _run(effect, timeout=left) if effect.command else None
+    wrong = _run(effect, workplace=workplace, timeout=left) if effect.command else None
     if wrong is None and effect.port is not None:
         wrong = _connect(effect.address or "", effect.port, timeout=min(left, _CONNECT_SECONDS))
     return wrong
 
 
-def _run(effect: AwaitHealthy, *, timeout: float) -> str | None:
+def _run(effect: AwaitHealthy, *, workplace: Workplace, timeout: float) -> str | None:
     program = effect.command[0]
-    environment = {**os.environ, "VMSTACK_VM": effect.name, "VMSTACK_ADDRESS": effect.address or ""}
+    environment = {**workplace.environment, "VMSTACK_VM": effect.name, "VMSTACK_ADDRESS": effect.address or ""}
     # A file and no pipe: a child that the command leaves behind may keep it open as long as it likes.
     with tempfile.TemporaryFile() as output:
         try:
@@ -70,6 +85,7 @@ def _run(effect: AwaitHealthy, *, timeout: float) -> str | None:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                cwd=workplace.folder,
                 env=environment,
                 timeout=timeout,
                 check=False,

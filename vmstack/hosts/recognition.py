@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from vmstack.model.identity import Key, Kind, StackId, derive_uuid
+from vmstack.model.identity import Key, StackId, derive_uuid, parse_address
 from vmstack.model.ownership import Ledger, Stamp
 
 _NOTHING_MADE: Final[Mapping[str, int]] = {}
@@ -36,5 +36,4 @@ class Recognition:
     @cached_property
     def _keys(self) -> dict[str, Key]:
         """What the stack made, by the UUIDs that it derived; derived only once some stamp is amiss."""
-        keys = (Key(Kind(kind), name) for kind, _, name in (address.partition(".") for address in self._made))
-        return {derive_uuid(self._stack, key): key for key in keys}
+        return {derive_uuid(self._stack, key): key for key in map(parse_address, self._made)}

@@ -350,12 +350,16 @@ class ResizeDisk(Effect, frozen=True, kw_only=True):
 
 
 class StampDomain(Effect, frozen=True, kw_only=True):
-    """Replace our stamp in the domain's metadata, persistent and live; `None` removes it. The rest is untouched."""
+    """Replace our stamp in the domain's metadata, persistent and live; `None` removes it. The rest is untouched.
+
+    `live_xml` is the stamp of the running guest where that has to list more, as it waits for a restart.
+    """
 
     uuid: str
     name: str
     stamp_xml: str | None
     live: bool
+    live_xml: str | None = None
 
 
 class StampNetwork(Effect, frozen=True, kw_only=True):
@@ -368,10 +372,14 @@ class StampNetwork(Effect, frozen=True, kw_only=True):
 
 
 class UndefineDomain(Effect, frozen=True, kw_only=True):
-    """Undefine the domain with its NVRAM, managed-save image and metadata of snapshots and checkpoints."""
+    """Undefine the domain with its NVRAM and managed-save image.
+
+    `moments`: with the metadata of its snapshots and checkpoints, too. Otherwise a domain that has some is refused.
+    """
 
     uuid: str
     name: str
+    moments: bool = False
 
 
 class AwaitReady(Effect, frozen=True, kw_only=True):

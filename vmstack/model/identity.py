@@ -34,6 +34,12 @@ class Key(NamedTuple):
         return f"{self.kind.value}.{self.name}"
 
 
+def parse_address(address: str) -> Key:
+    """The key of an address; what `str()` of a key gives."""
+    kind, _, name = address.partition(".")
+    return Key(Kind(kind), name)
+
+
 class StackId(NamedTuple):
     """A project and one of its stacks."""
 

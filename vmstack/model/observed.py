@@ -42,6 +42,8 @@ class ObservedDomain(Data, frozen=True, kw_only=True):
     the PCIe ports of the running guest that could take a device. A foreign domain carries its config too: its MACs
     and disk paths matter to others. `unplugged` are the MACs of NICs of the running guest that lead nowhere: their
     network was stopped under them and started again, which takes their taps off its bridge and puts none back.
+    `lingering` are the fields that the stamp of the running guest lists and that of its definition does not: where the
+    guest has them still, they are the stack's still. `snapshots` and `checkpoints` are how many libvirt keeps of it.
     """
 
     uuid: str
@@ -54,8 +56,11 @@ class ObservedDomain(Data, frozen=True, kw_only=True):
     live: DomainConfig | None = None
     stamp: Stamp | None = None
     has_managed_save: bool = False
+    snapshots: int = 0
+    checkpoints: int = 0
     free_ports: int | None = None
     unplugged: tuple[str, ...] = ()
+    lingering: tuple[str, ...] = ()
     xml: str = ""
     live_xml: str | None = None
 

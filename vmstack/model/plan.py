@@ -87,11 +87,12 @@ class Expectation(Data, frozen=True, kw_only=True):
     `unused` (`id` is `pool/volume`, `name` the file's path, no fingerprint): no ledger of another stack lists the
     volume, no volume of the pool that is not this stack's is backed by it, and no domain but this stack's has it as
     a disk or backing file; of a base image, whose clones go first, nothing at all has it any more.
+    `moments` (`id` is a domain's UUID): which snapshots and checkpoints go with it; a domain that is gone has none.
     `ledger` (`id` is empty): the digest of the entries that this stack's ledger holds, `None` for no ledger.
     """
 
     host: str
-    object: Literal["domain", "network", "pool", "volume", "unused", "ledger"]
+    object: Literal["domain", "network", "pool", "volume", "unused", "moments", "ledger"]
     id: str
     name: str
     fingerprint: str | None

@@ -6,7 +6,7 @@ from vmstack.errors import InputError
 from vmstack.model.identity import Kind
 from vmstack.model.sizes import KIB, format_size
 from vmstack.plan.context import Context
-from vmstack.plan.machines import MachineDecision, Mode
+from vmstack.plan.machine_decision import MachineDecision, Mode
 
 
 def check_capacity(machines: Iterable[MachineDecision], *, context: Context) -> None:

@@ -17,11 +17,13 @@ from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain, ObservedNetwork
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
+from vmstack.plan.changes.table import worst
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed, step_id
 from vmstack.plan.gates import check_loss
 from vmstack.plan.held import hold_all
 from vmstack.plan.index import HostIndex, Slot, entry_key, is_ready
+from vmstack.plan.moments import moments_of
 from vmstack.plan.remains import Remains, Wanted, divide, find_remains, has_nic_on, keeps_file
 from vmstack.plan.retained import forget_retained
 
@@ -95,24 +97,38 @@ class _Deletions:
                         resolution=f"put the stamp right, or remove the domain {domain.name!r} by hand if it is to go",
                     )
                 )
-            if domain.stamp is not None:
-                check_loss(
-                    key, protect=domain.stamp.protect, data=False, what="cannot be deleted", context=self._context
-                )
+            kept = " and ".join(moments_of(domain))
+            check_loss(
+                key,
+                protect=domain.stamp is not None and domain.stamp.protect,
+                data=bool(kept),
+                what=f"cannot be deleted: {kept} would go with it" if kept else "cannot be deleted",
+                context=self._context,
+            )
             self._draft.expect(self._host, domain)
+            guard = self._draft.expect_moments(self._host, domain)
             needs: tuple[str, ...] = tuple(dependants.get(key, ()))
             if domain.active:
                 effect = PowerOffDomain(uuid=domain.uuid, name=domain.name)
-                needs = (self._draft.step(key, "power-off", effect, host=self._host, needs=needs),)
-            undefine = UndefineDomain(uuid=domain.uuid, name=domain.name)
-            id_ = self._draft.step(key, "undefine", undefine, host=self._host, needs=needs)
+                needs = (self._draft.step(key, "power-off", effect, host=self._host, needs=needs, guards=[guard]),)
+            undefine = UndefineDomain(uuid=domain.uuid, name=domain.name, moments=bool(kept))
+            id_ = self._draft.step(key, "undefine", undefine, host=self._host, needs=needs, guards=[guard])
             self._draft.finish(freed(Kind.VM, domain.name, host=self._host), id_)
             self._draft.change(
                 key,
                 host=self._host,
                 operation=Operation.DELETE,
-                reasons=[self._reason(), *(["The guest is powered off."] if domain.active else [])],
-                disruption=Disruption.STOP if domain.active else Disruption.NONE,
+                reasons=[
+                    self._reason(),
+                    *(["The guest is powered off."] if domain.active else []),
+                    *([f"With it goes for good: {kept}."] if kept else []),
+                ],
+                disruption=worst(
+                    (
+                        Disruption.STOP if domain.active else Disruption.NONE,
+                        Disruption.DATA_LOSS if kept else Disruption.NONE,
+                    )
+                ),
             )
 
     def _delete_network(self, key: Key, network: ObservedNetwork) -> None:

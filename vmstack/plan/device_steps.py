@@ -10,7 +10,7 @@ from vmstack.model.observed import ObservedDomain
 from vmstack.plan.adopted import adopted_of, real_disk
 from vmstack.plan.changes.row import Case
 from vmstack.plan.handovers import Handovers
-from vmstack.plan.machines import MachineDecision
+from vmstack.plan.machine_decision import MachineDecision
 from vmstack.plan.parts import keyed
 from vmstack.xmlio.console import write_channel
 from vmstack.xmlio.domain import rewrite_disk, rewrite_nic, write_disk, write_nic

@@ -26,6 +26,7 @@ from vmstack.model.plan import (
     Step,
 )
 from vmstack.plan.changes.table import worst
+from vmstack.plan.moments import moments_mark
 from vmstack.xmlio.fingerprint import domain_fingerprint
 
 
@@ -180,6 +181,13 @@ class Draft:
         unused = Expectation(host=host, object="unused", id=id_, name=path or id_, fingerprint=None)
         self._expectations[host, "unused", id_] = unused
         return unused
+
+    def expect_moments(self, host: str, domain: ObservedDomain) -> Expectation:
+        """Expect that no other snapshots go with a domain; return that, to guard the steps that make it go."""
+        mark = moments_mark(domain)
+        found = Expectation(host=host, object="moments", id=domain.uuid, name=domain.name, fingerprint=mark)
+        self._expectations[host, "moments", domain.uuid] = found
+        return found
 
     def expect_ledger(self, host: str, *, name: str, digest: str | None) -> None:
         """Expect the stack's ledger to list what it listed: entries are restated by what it said."""

@@ -23,6 +23,7 @@ from vmstack.plan.machine_drift import Found, find_machine_drift
 from vmstack.plan.network_drift import find_network_drift
 from vmstack.plan.planner import make_plan, open_context
 from vmstack.plan.policy import PlanPolicy
+from vmstack.plan.renames import find_renames, rename
 from vmstack.plan.stamps import BY_HAND
 from vmstack.plan.storage_drift import find_storage_drift
 
@@ -42,9 +43,11 @@ _HAVE_FIELDS: Final = frozenset(
 def find_drift(desired: DesiredGraph, observed: Observed, *, images: Mapping[str, ImageFacts]) -> DriftReport:
     """Find what others changed since the last apply. Pure; nothing that the program changed is in it.
 
-    `desired` is placed and settled. A plan that is refused is no error here: the report says so.
+    `desired` is placed and settled. A plan that is refused is no error here: the report says so. What the program has
+    under another name by an alias is told of by that.
     """
-    context = open_context(desired, observed, policy=_STRICT, images=images)
+    named = rename(observed, find_renames(desired, observed), desired=desired)
+    context = open_context(desired, named, policy=_STRICT, images=images)
     plan, refusals = _try_to_plan(desired, observed, images=images)
     changes = None if plan is None else {(change.host, change.key): change for change in plan.changes}
     items: list[Drift] = []

@@ -10,7 +10,7 @@ from vmstack.plan.changes.row import Outcome, VmState
 from vmstack.plan.changes.table import row_of
 from vmstack.plan.context import Context
 from vmstack.plan.domain_diff import disk_path
-from vmstack.plan.machines import MachineDecision
+from vmstack.plan.machine_decision import MachineDecision
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.seeds import SEED_SERIAL
 from vmstack.plan.volume_fate import Fate, VolumeFate

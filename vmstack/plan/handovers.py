@@ -9,7 +9,7 @@ from vmstack.model.observed import ObservedDomain
 from vmstack.plan.context import Context
 from vmstack.plan.draft import step_id
 from vmstack.plan.index import stamped_name
-from vmstack.plan.machines import MachineDecision
+from vmstack.plan.machine_decision import MachineDecision
 
 
 @dataclass(frozen=True, slots=True)

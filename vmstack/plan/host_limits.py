@@ -13,7 +13,7 @@ from vmstack.model.configs import DomainConfig
 from vmstack.model.identity import Kind
 from vmstack.model.observed import HostFacts
 from vmstack.plan.context import Context
-from vmstack.plan.machines import MachineDecision, Mode
+from vmstack.plan.machine_decision import MachineDecision, Mode
 
 _FIELDS: Final = frozenset({
     "vcpus", "max_vcpus", "machine", "arch", "domain_type", "cpu_mode", "cpu_model", "hyperv", "firmware",

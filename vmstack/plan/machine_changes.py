@@ -12,7 +12,7 @@ from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
 from vmstack.plan.domain_diff import Difference, disk_path, hardware_fields
-from vmstack.plan.machines import MachineDecision, Mode, PowerMove
+from vmstack.plan.machine_decision import MachineDecision, Mode, PowerMove
 from vmstack.plan.seeds import SEED_SERIAL
 
 _KIB: Final = 1024

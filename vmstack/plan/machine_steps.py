@@ -32,6 +32,7 @@ from vmstack.model.effects import (
 )
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
+from vmstack.model.plan import Expectation
 from vmstack.model.specs import VmSpec
 from vmstack.plan.adopted import adopted_of
 from vmstack.plan.catalog import base_key
@@ -41,7 +42,9 @@ from vmstack.plan.device_steps import changing_devices, coming_devices, leaving_
 from vmstack.plan.draft import freed, step_id
 from vmstack.plan.handovers import Handovers
 from vmstack.plan.machine_changes import describe_machine
-from vmstack.plan.machines import MachineDecision, Mode, PowerMove, Surroundings
+from vmstack.plan.machine_decision import MachineDecision, Mode, PowerMove
+from vmstack.plan.machine_wish import Surroundings
+from vmstack.plan.moments import moments_of
 from vmstack.plan.networks import NetworkDecision
 from vmstack.plan.passwords import PATH, mark_in, unmarked
 from vmstack.plan.stamps import is_stamped_so
@@ -95,7 +98,8 @@ def plan_stops(decisions: Mapping[str, MachineDecision], *, around: Surroundings
         )
         if found.state == "crashed" or _loses_everything(decision, around=around):
             effect = PowerOffDomain(uuid=found.uuid, name=found.name)
-        draft.step(key, "stop", effect, host=host, needs=needs, after=after)
+        guards = [draft.expect_moments(host, found)] if decision.remade else []
+        draft.step(key, "stop", effect, host=host, needs=needs, after=after, guards=guards)
 
 
 def _prepared(decision: MachineDecision, *, around: Surroundings) -> Iterator[Key]:
@@ -165,6 +169,7 @@ class _Chain:
         *,
         after: tuple[Key, ...] = (),
         needs: tuple[str, ...] = (),
+        guards: tuple[Expectation, ...] = (),
     ) -> str:
         decision = self._decision
         id_ = self._draft.step(
@@ -174,10 +179,15 @@ class _Chain:
             host=decision.host,
             needs=(*self.last, *needs),
             after=(*self._after, *after),
+            guards=guards,
         )
         self.last = (id_,)
         self._after = ()  # what comes later waits through the first step
         return id_
+
+    def expect_moments(self, found: ObservedDomain) -> Expectation:
+        """Expect that no other snapshots go with the definition than the plan knows of."""
+        return self._draft.expect_moments(self._decision.host, found)
 
     def carry_password(self, mark: str) -> None:
         """Have the plan carry the password that a step sets."""
@@ -226,8 +236,7 @@ def _change(decision: MachineDecision, *, releases: Releases, handovers: Handove
         releases[decision.host, decision.key] = chain.last[-1]
     if not stamped and not is_stamped_so(found.stamp, decision.stamp):
         live = found.active and not decision.stops
-        stamp = StampDomain(uuid=found.uuid, name=found.name, stamp_xml=write_stamp(decision.stamp), live=live)
-        chain.add("stamp", stamp)
+        chain.add("stamp", _stamp(decision, uuid=found.uuid, name=found.name, live=live))
     _end(decision, chain, handovers=handovers, context=context)
 
 
@@ -237,7 +246,9 @@ def _define(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> 
     if name != found.name and found.persistent:
         chain.add("rename", RenameDomain(uuid=found.uuid, name=found.name, new_name=name), after=after)
     if decision.remade and found.persistent:
-        chain.add("undefine", UndefineDomain(uuid=found.uuid, name=name))
+        moments = bool(moments_of(found))
+        guard = chain.expect_moments(found)
+        chain.add("undefine", UndefineDomain(uuid=found.uuid, name=name, moments=moments), guards=(guard,))
     xml = _write(decision, found, name=name)
     chain.add("define", _definition(decision, uuid=decision.spec.uuid, name=name, xml=xml), after=after)
 
@@ -264,8 +275,16 @@ def _set_password(decision: MachineDecision, chain: _Chain, *, live: bool) -> No
     chain.add("password", SetPassword(uuid=decision.spec.uuid, name=name, password=mark, live=live))
     if not live:
         running = decision.observed is not None and decision.observed.active and not decision.stops
-        xml = write_stamp(decision.stamp)
-        chain.add("stamp", StampDomain(uuid=decision.spec.uuid, name=name, stamp_xml=xml, live=running))
+        chain.add("stamp", _stamp(decision, uuid=decision.spec.uuid, name=name, live=running))
+
+
+def _stamp(decision: MachineDecision, *, uuid: str, name: str, live: bool) -> StampDomain:
+    """The effect that stamps the VM. A running guest that waits for a restart keeps the list of what it has."""
+    xml, kept = write_stamp(decision.stamp), None
+    if live and decision.lingers:
+        fields = tuple(sorted({*decision.stamp.fields, *decision.lingers}))
+        kept = write_stamp(msgspec.structs.replace(decision.stamp, fields=fields))
+    return StampDomain(uuid=uuid, name=name, stamp_xml=xml, live=live, live_xml=kept)
 
 
 def _rename(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:

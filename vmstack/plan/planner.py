@@ -29,8 +29,10 @@ from vmstack.plan.hooks import with_hooks
 from vmstack.plan.host_limits import check_limits
 from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import index_host
+from vmstack.plan.machine_decision import MachineDecision
 from vmstack.plan.machine_steps import plan_machines, plan_stops, stops_by_network
-from vmstack.plan.machines import MachineDecision, Surroundings, decide_machines
+from vmstack.plan.machine_wish import Surroundings
+from vmstack.plan.machines import decide_machines
 from vmstack.plan.made import made_by_host
 from vmstack.plan.network_steps import plan_networks
 from vmstack.plan.networks import NetworkFate, decide_networks
@@ -100,7 +102,9 @@ def make_plan(
     plan_renames(renames, context=context)
     if chosen is not None:
         describe_selection(chosen, context=context)
-    made = made_by_host(decided.machines.values(), networks=networks.values(), context=context, observed=observed)
+    made = made_by_host(
+        decided.machines.values(), networks=networks.values(), context=context, observed=observed, renames=renames
+    )
     hooks = {resource.key: resource.options.hooks for resource in desired.resources if resource.options.hooks}
     plan = with_hooks(_close(context, desired, observed, kept=kept, made=made), hooks=hooks)
     check_taken(machines.values(), plan.steps, context=context)

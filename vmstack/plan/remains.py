@@ -9,8 +9,8 @@ from vmstack.model.ownership import LedgerEntry
 from vmstack.plan.base_plan import Base
 from vmstack.plan.context import Context
 from vmstack.plan.index import HostIndex, Slot, entry_key, files_of, stamped_name
+from vmstack.plan.machine_decision import MachineDecision
 from vmstack.plan.machine_steps import Releases
-from vmstack.plan.machines import MachineDecision
 from vmstack.plan.neighbours import leaves
 from vmstack.plan.seed_plan import SeedDecision
 from vmstack.plan.volume_fate import VolumeFate

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from vmstack.model.graph import DesiredGraph
-from vmstack.model.identity import Key, Kind, StackId, derive_mac
+from vmstack.model.identity import Key, Kind, StackId, derive_mac, parse_address
 from vmstack.model.observed import HostSnapshot, Observed, ObservedDomain, ObservedNetwork, ObservedPool
 from vmstack.model.ownership import Adopted, LedgerEntry, Stamp
 from vmstack.model.plan import Disruption, FieldChange, Operation
@@ -25,11 +25,14 @@ def find_renames(desired: DesiredGraph, observed: Observed) -> dict[Key, Key]:
     if not resources:
         return {}
     held = {key for snapshot in observed.hosts.values() for key in _held(snapshot, stack=desired.stack)}
+    # What others removed is missed under the name that the program has for it now.
+    made = {key for snapshot in observed.hosts.values() for key in _made(snapshot)}
     wanted = {resource.key for resource in desired.resources}
     renames: dict[Key, Key] = {}
     for key, resource in resources.items():
         olds = [Key(key.kind, name) for name in resource.options.aliases]
-        old = next((old for old in olds if old in held and old not in wanted and old not in renames), None)
+        free = [old for old in olds if old not in wanted and old not in renames]
+        old = next((old for known in (held, made) for old in free if old in known), None)
         if old is not None and key not in held:
             renames[old] = key
     return renames
@@ -81,6 +84,10 @@ def _held(snapshot: HostSnapshot, *, stack: StackId) -> Iterator[Key]:
     yield from map(entry_key, snapshot.ledger.entries if snapshot.ledger else ())
 
 
+def _made(snapshot: HostSnapshot) -> Iterator[Key]:
+    yield from map(parse_address, snapshot.ledger.made if snapshot.ledger else ())
+
+
 def _rename(snapshot: HostSnapshot, renames: Renames, *, stack: StackId, specs: Mapping[Key, Spec]) -> HostSnapshot:
     pools = {pool.name: pool for pool in snapshot.pools}
     ledger = snapshot.ledger
@@ -91,10 +98,17 @@ def _rename(snapshot: HostSnapshot, renames: Renames, *, stack: StackId, specs: 
         ledger=None
         if ledger is None
         else msgspec.structs.replace(
-            ledger, entries=tuple(_rename_entry(entry, renames, pools=pools) for entry in ledger.entries)
+            ledger,
+            entries=tuple(_rename_entry(entry, renames, pools=pools) for entry in ledger.entries),
+            made={_rename_address(address, renames): generation for address, generation in ledger.made.items()},
         ),
         held=snapshot.held or ledger,
     )
+
+
+def _rename_address(address: str, renames: Renames) -> str:
+    key = parse_address(address)
+    return str(renames.get(key, key))
 
 
 def _new_key(thing: ObservedDomain | ObservedNetwork, renames: Renames, *, stack: StackId, kind: Kind) -> Key | None:

@@ -18,7 +18,7 @@ from vmstack.model.plan import Disruption, Step
 from vmstack.plan.changes.row import Case
 from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
-from vmstack.plan.machines import MachineDecision
+from vmstack.plan.machine_decision import MachineDecision
 
 
 def check_deferred(machines: Iterable[MachineDecision], *, context: Context) -> None:

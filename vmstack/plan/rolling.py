@@ -18,7 +18,7 @@ from vmstack.model.plan import Plan, Roll, Step
 from vmstack.model.specs import GroupSpec, Power, VmSpec
 from vmstack.plan.context import Context
 from vmstack.plan.draft import in_order
-from vmstack.plan.machines import MachineDecision
+from vmstack.plan.machine_decision import MachineDecision
 
 
 @dataclass(frozen=True, slots=True)

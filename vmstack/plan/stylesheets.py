@@ -1,10 +1,15 @@
-"""A program's stylesheets over what is designed: the document that they make, and whether a host holds it."""
+"""Networks, pools and volumes under a stylesheet: the document that it makes, and whether a host holds it.
+
+What the stylesheet says in a field that vmstack knows is that field's, and changes as gently as it can; only the rest
+of the document is compared as such. Domains are written whole instead: see `plan/styling.py`.
+"""
 
 from collections.abc import Callable
 from copy import deepcopy
 from typing import NamedTuple
 
-from vmstack.xmlio.remainder import digest_of_remainder, find_missing
+from vmstack.xmlio.overlay import find_missing
+from vmstack.xmlio.remainder import digest_of_remainder
 from vmstack.xmlio.safe import Element, drop_children
 from vmstack.xmlio.stylesheet import transform
 

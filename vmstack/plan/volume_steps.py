@@ -22,8 +22,8 @@ from vmstack.plan.changes.row import Case, Noun, VmState
 from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
 from vmstack.plan.entries import pending, resumes
+from vmstack.plan.machine_decision import MachineDecision
 from vmstack.plan.machine_steps import stop_step
-from vmstack.plan.machines import MachineDecision
 from vmstack.plan.volume_fate import Fate, VolumeFate
 from vmstack.xmlio.volume import write_volume
 

@@ -67,6 +67,14 @@ def compare(plain: str, styled: str, *, held: str | None) -> Overlay:
     return Overlay(digest=digest.hexdigest()[:12], missing=missing)
 
 
+def find_missing(wanted: Element, held: Element) -> str | None:
+    """The path of the first thing in `wanted` that `held` does not say; `None` when it says it all.
+
+    What only `held` says is not looked at: libvirt adds to every document.
+    """
+    return next((fact.path for fact, _ in _missing(None, wanted, held, at=f"/{_short(str(wanted.tag))}")), None)
+
+
 def _changes(before: Element, after: Element, *, at: str) -> Iterator[tuple[str, str]]:
     """What was added (+) and taken away (-), in an order that depends on the documents alone."""
     for name in sorted({*before.attrib, *after.attrib}):
@@ -103,7 +111,8 @@ def _missing(before: Element | None, after: Element, found: Element, *, at: str)
     # Each element of the host's stands for one of the document's.
     free = list(found.iterchildren(etree.Element))
     pairs, _ = _pair(before, after) if before is not None else ([(child, None) for child in _elements(after)], [])
-    for child, old in pairs:
+    # Those that say most choose first, so that none of them finds its place taken by one that fits anything.
+    for child, old in sorted(pairs, key=lambda pair: _says_less(pair[0])):
         if old is not None and canonicalise(old) == canonicalise(child):
             continue
         where = f"{at}/{_short(str(child.tag))}"
@@ -122,6 +131,11 @@ def _best(old: Element | None, child: Element, free: list[Element]) -> Element |
     if key is not None:
         same = [element for element in same if _key(element) == key]
     return min(same, key=lambda element: len(list(_missing(None, child, element, at=""))), default=None)
+
+
+def _says_less(element: Element) -> int:
+    """A key that sorts what says most to the front."""
+    return -sum(1 + len(item.attrib) for item in element.iter(etree.Element))
 
 
 def _pair(before: Element, after: Element) -> tuple[list[tuple[Element, Element | None]], list[Element]]:

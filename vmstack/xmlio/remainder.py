@@ -1,9 +1,6 @@
-"""What a document says besides the fields that vmstack knows: its digest, and whether a host still holds it."""
+"""What a document says besides the fields that vmstack knows, and its digest."""
 
 import hashlib
-from collections.abc import Iterator
-
-from lxml import etree
 
 from vmstack.xmlio.canonical import canonicalise
 from vmstack.xmlio.safe import Element, drop_attributes, drop_children, parse_xml
@@ -61,50 +58,6 @@ def volume_remainder(xml: str) -> Element:
 def digest_of_remainder(root: Element) -> str:
     """SHA-256 (hex, shortened) of a remainder: layout, comments and the order of attributes do not count."""
     return hashlib.sha256(canonicalise(root).encode()).hexdigest()[:_DIGITS]
-
-
-def find_missing(wanted: Element, held: Element) -> str | None:
-    """The path of the first thing in `wanted` that `held` does not say; `None` when it says it all.
-
-    What only `held` says is not looked at: libvirt adds to every document.
-    """
-    return next(_missing(wanted, held, at=f"/{_name(wanted)}"), None)
-
-
-def _missing(wanted: Element, held: Element, *, at: str) -> Iterator[str]:
-    for name, value in wanted.attrib.items():
-        if not _same(str(value), held.get(name)):
-            yield f"{at}/@{name!s}"
-    if (wanted.text or "").strip() and not _same(wanted.text or "", held.text):
-        yield at
-    left = list(held)
-    # Those that say most choose first, so that none of them finds its place taken by one that fits anything.
-    for child in sorted(wanted.iterchildren(etree.Element), key=_says_less):
-        path = f"{at}/{_name(child)}"
-        fit = next((item for item in left if item.tag == child.tag and not any(_missing(child, item, at=path))), None)
-        if fit is None:
-            alike = [item for item in left if item.tag == child.tag]
-            # Of a single one it can be said what of it is missing.
-            yield next(_missing(child, alike[0], at=path), path) if len(alike) == 1 else path
-        else:
-            left.remove(fit)
-
-
-def _says_less(element: Element) -> int:
-    """A key that sorts what says most to the front."""
-    return -sum(1 + len(item.attrib) for item in element.iter(etree.Element))
-
-
-def _same(wanted: str, held: str | None) -> bool:
-    """libvirt writes addresses and numbers its own way."""
-    one, other = wanted.strip().lower(), (held or "").strip().lower()
-    if one == other:
-        return True
-    return one.isdecimal() and other.isdecimal() and int(one) == int(other)
-
-
-def _name(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
 
 
 def _remove(element: Element) -> None:

@@ -1,8 +1,13 @@
 """One change as data: a field, the arguments before and after, and the class that each state of the guest is to see."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
+
+import pytest
+
+# So many guests at once: more would only wait for each other.
+TOGETHER = 24
 
 State = Literal["running", "paused", "stopped", "saved"]
 
@@ -44,18 +49,14 @@ class Trial:
         return f"{self.name}: {self.change.field} of a {self.state} guest"
 
 
-@dataclass
-class Names:
-    """Gives trials their names."""
-
-    prefix: str
-    number: int = field(default=0)
-
-    def trials(self, changes: tuple[Change, ...]) -> Iterator[Trial]:
-        for change in changes:
-            for state in change.expect:
-                self.number += 1
-                yield Trial(f"{self.prefix}{self.number}", change, state)
+def batches(kind: str, changes: tuple[Change, ...]) -> list[object]:
+    """A trial for each change and state of a guest, as many at a time as run well together."""
+    pairs = [(change, state) for change in changes for state in change.expect]
+    trials = [Trial(f"{kind[0]}{number}", *pair) for number, pair in enumerate(pairs, 1)]
+    return [
+        pytest.param(trials[start : start + TOGETHER], id=f"{kind}-{start // TOGETHER + 1}")
+        for start in range(0, len(trials), TOGETHER)
+    ]
 
 
 def live(*, saved: str = "next-boot") -> dict[State, str]:

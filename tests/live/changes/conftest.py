@@ -1,4 +1,4 @@
-"""The change rows on the real daemon, in this process, on guests without a system."""
+"""Changes by programs and by virsh on the real daemon, in this process, on guests without a system."""
 
 import os
 import shutil

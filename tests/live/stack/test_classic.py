@@ -62,6 +62,7 @@ def test_a_classic_program_comes_changes_and_goes(stack: Stack, probe: str) -> N
 LEASES = """
 import pulumi
 import pulumi_libvirt as libvirt
+from vmstack import Host, VirtualMachine
 
 kvm = libvirt.Provider("kvm", uri="qemu:///system")
 on = pulumi.ResourceOptions(provider=kvm)
@@ -76,6 +77,7 @@ first = libvirt.Domain(
 )
 ip = first.network_interfaces[0].addresses[0]
 second = libvirt.Domain("second", name="$prefix-second", running=False, description=ip, opts=on)
+third = VirtualMachine("third", label="$prefix-third", host=Host("here"), running=False, description=ip)
 cores = libvirt.get_node_info(opts=pulumi.InvokeOptions(provider=kvm)).cpu_cores_total
 pulumi.export("ip", ip)
 pulumi.export("machine", first.machine)
@@ -92,7 +94,8 @@ def test_what_hangs_on_a_lease_comes_in_a_second_wave(stack: Stack, probe: str) 
     address = stack.run("output", "ip", "--raw").out
     assert address.startswith(stack.subnet)
     assert address in virsh("domifaddr", stack.name("first"))
-    assert f"<description>{address}</description>" in dump("domain", stack.name("second"))
+    for name in ("second", "third"):
+        assert f"<description>{address}</description>" in dump("domain", stack.name(name))
     assert stack.run("output", "machine", "--raw").out == "q35"
     stack.is_converged()
 

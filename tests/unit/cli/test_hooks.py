@@ -1,11 +1,17 @@
 """Functions of a program that run around what is done to its resources."""
 
 import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 
 import pytest
 
 from tests.unit.cli.test_commands import run, stack, write_stack  # noqa: F401 - a fixture
 
+ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import pulumi
 import pulumi_libvirt as libvirt
@@ -115,3 +121,115 @@ def test_what_leaves_the_program_takes_its_hooks_with_it(stack, told):  # noqa: 
     program.write_text(program.read_text().partition("libvirt.Volume(")[0])
     assert run("apply", stack, "--yes", "--allow-data-loss") == 0
     assert read() == []
+
+
+AT_HOME = """
+import os, subprocess, sys
+import pulumi
+import pulumi_libvirt as libvirt
+import settings
+
+os.environ["PLACE"] = "here"
+sys.path.append("lib")
+settings.seen.append("program")
+
+def look(args):
+    import extra, settings
+    settings.seen.append(args.name)
+    with open("log", "a") as log:
+        print(settings.seen, extra.word, open("data.txt").read(), os.environ["PLACE"], sys.argv, file=log)
+
+hook = pulumi.ResourceHook("look", look)
+hooks = pulumi.ResourceHookBinding(before_create=[hook], after_create=[hook])
+kvm = libvirt.Provider("kvm", uri="qemu:///system")
+libvirt.Pool(
+    "pool", name="pool", type="dir", path="/pools/p", opts=pulumi.ResourceOptions(provider=kvm, hooks=hooks)
+)
+"""
+
+
+def test_hooks_run_where_the_program_runs_and_with_what_is_its_own(stack, host):  # noqa: F811
+    before = Path.cwd(), dict(os.environ), list(sys.path), set(sys.modules)
+    home = stack / "src"
+    (home / "lib").mkdir(parents=True)
+    (stack / "Pulumi.yaml").write_text("name: shop\nruntime: python\nmain: src\n")
+    (home / "__main__.py").write_text(AT_HOME)
+    (home / "settings.py").write_text("seen = []\n")
+    (home / "lib" / "extra.py").write_text("word = 'late'\n")
+    (home / "data.txt").write_text("text")
+    assert run("apply", stack, "--yes") == 0
+    first, second = (home / "log").read_text().splitlines()
+    rest = f"late text here ['{home}/__main__.py']"
+    assert (first, second) == (f"['program', 'pool'] {rest}", f"['program', 'pool', 'pool'] {rest}")
+    assert (Path.cwd(), dict(os.environ), list(sys.path)) == before[:3]
+    assert not {"settings", "extra"} & set(sys.modules)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "    import vmstack\n    vmstack.Host('late', uri='qemu:///session')\n",
+        "    libvirt.Volume('late', size=1, opts=pulumi.ResourceOptions(provider=kvm))\n",
+        "    pulumi.ComponentResource('unit:C', 'late')\n",
+    ],
+)
+def test_a_hook_makes_no_resources(stack, host, capsys, made):  # noqa: F811
+    program = AT_HOME.replace("import settings\n", "", 1).replace('settings.seen.append("program")\n', "")
+    write_stack(stack, program.replace("    import extra, settings\n", made))
+    assert run("apply", stack, "--yes") == 3
+    assert "was made outside a stack program" in capsys.readouterr().err
+
+
+NOISY = """
+import os, subprocess, sys
+from vmstack import policy
+
+def shout(word):
+    subprocess.run(["echo", "child of " + word], check=True)
+    os.write(1, b"descriptor of " + word.encode() + b"\\n")
+    print("print of", word)
+    print("past of", word, file=sys.__stdout__)
+
+shout("program")
+
+@policy
+def strict(plan):
+    shout("policy")
+"""
+
+
+def test_what_children_of_the_program_print_is_no_answer_of_vmstack(stack, tmp_path):  # noqa: F811
+    body = PROGRAM % {"log": tmp_path / "log", "size": 1, "fails": "", "tolerant": False}
+    write_stack(stack, NOISY + body.replace('print("from a hook")', "shout(args.name)"))
+    script = f"""
+        import sys
+        from tests.fake.host import FakeHost
+        from vmstack.apply import pipeline
+        from vmstack.cli.main import run
+        host = FakeHost()
+        pipeline.connect = lambda spec, *, readonly, at_once=1: host.connect(faults=host.faults)
+        sys.argv[1:] = ["apply", {str(stack)!r}, "--yes", "--json"]
+        run()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (lines[0]["type"], lines[-1]["type"]) == ("version", "outputs")
+    assert sum(line["type"] == "apply_complete" for line in lines) == 2
+    said = done.stderr.splitlines()
+    for who in ("program", "policy", "disk"):
+        for how in ("child", "descriptor", "print", "past"):
+            assert f"{how} of {who}" in said
+
+
+@pytest.mark.parametrize("end", ["", "raise ValueError('enough')", "sys.exit(3)", "raise KeyboardInterrupt"])
+def test_stdout_is_vmstacks_again_however_the_program_ends(stack, capfd, end):  # noqa: F811
+    write_stack(stack, f"import os, sys\nimport vmstack\nos.write(1, b'noise\\n')\n{end}\n")
+    run("validate", stack)
+    os.write(1, b"answer\n")
+    captured = capfd.readouterr()
+    assert "noise" not in captured.out
+    assert "noise" in captured.err
+    assert captured.out.endswith("answer\n")

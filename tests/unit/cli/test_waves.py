@@ -286,3 +286,78 @@ def test_the_guest_agent_tells_where_no_dhcp_of_libvirts_does(folder, host, caps
     assert run("apply", folder, "--yes") == 0
     assert names(host) == ["first", "second"]
     is_converged(folder, capsys)
+
+
+NATIVE = (
+    PROGRAM
+    + """
+from vmstack import CloudInit, Disk, Host, Image, Network, Nic, StoragePool, VirtualMachine, Volume
+kvm = Host("native", uri="qemu:///system")
+store = StoragePool("store", path="/pools/store", host=kvm)
+net = Network("net", cidr="10.30.0.0/24", mode="isolated", host=kvm)
+ahead = VirtualMachine("ahead", pool=store, disk="1GiB", networks=[net.at(9)])
+"""
+)
+
+
+def test_native_resources_wait_too(folder, host, capsys):
+    write(folder, NATIVE + """
+note = pulumi.Output.concat("near ", ip)
+vm = VirtualMachine("vm", pool=store, disk=Disk("root", size="1GiB"), networks=[net.at(10)], description=note)
+after = VirtualMachine("after", pool=store, disk="1GiB", opts=pulumi.ResourceOptions(depends_on=[vm]))
+seeded = VirtualMachine("seeded", pool=store, disk="1GiB", wait=False, networks=[Nic(net, mac="52:54:00:00:00:09")],
+                        cloud_init=CloudInit(write_files=[{"path": "/etc/peer", "content": ip}]))
+late = Network("late", cidr="10.31.0.0/24", mode="isolated", domain=ip.apply(lambda one: "lan"), host=kvm)
+guest = VirtualMachine("guest", pool=store, disk="1GiB", networks=[late.at(5)])
+classic = libvirt.Domain("classic", name="classic", opts=pulumi.ResourceOptions(provider=on.provider, depends_on=[vm]))
+second = libvirt.Domain("second", name="second", description=ip, opts=on)
+behind = VirtualMachine("behind", pool=store, disk="1GiB", opts=pulumi.ResourceOptions(depends_on=[second]))
+group = pulumi.ComponentResource("unit:Group", "group")
+VirtualMachine("inner", pool=store, disk="1GiB", description=ip, opts=pulumi.ResourceOptions(parent=group))
+last = VirtualMachine("last", pool=store, disk="1GiB", opts=pulumi.ResourceOptions(depends_on=[group]))
+pulumi.export("ip", vm.ip)
+pulumi.export("path", after.disks["root"].path)
+pulumi.export("url", pulumi.Output.concat("http://", guest.ip))
+""")  # fmt: skip
+    waiting = ["after", "behind", "classic", "guest", "inner", "last", "second", "seeded", "vm"]
+    assert run("plan", folder) == 0
+    out = capsys.readouterr().out
+    assert "  # vm.ahead will be created" in out
+    assert not [name for name in waiting if f"# vm.{name} will be created" in out]
+    assert "vm.vm: description   # " in out
+    assert "vm.after: opts: depends_on   # " in out
+    assert "vm.behind: it waits for what it depends on   # " in out
+    assert "the output 'url'" in out
+    assert run("apply", folder, "--yes") == 0
+    assert names(host) == sorted([*waiting, "ahead", "first"])
+    assert run("output", "-C", folder, "--raw", "url") == 0
+    assert capsys.readouterr().out.endswith("http://10.31.0.5")
+    is_converged(folder, capsys)
+
+    # Of what is there already, and is not known to be wanted any more, nothing is taken.
+    host.machine.default_guest = Guest(lease_after=None)
+    host.power_off_domain(next(record for record in host.domains() if record.name == "first").uuid)
+    assert run("plan", folder, "--json") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert [(change["address"], change["actions"]) for change in plan["changes"]] == [("vm.first", ["update"])]
+    assert plan["outputs"]["url"]["value"] == "http://10.31.0.5"
+    assert run("destroy", folder, "--yes", "--allow-data-loss") == 0
+    assert names(host) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("Host('inner', uri=ip)", "host.inner: uri: the value is not known before apply"),
+        ("VirtualMachine(ip, pool=store)", "name: the value is not known before apply"),
+        ("vm = VirtualMachine('vm', pool=store, description=ip)\nf'http://{vm.ip}'", "vm.vm: its ip is not known"),
+        ("vm = VirtualMachine('vm', pool=store, description=ip)\nVirtualMachine('vm', pool=store)", "vm.vm is defined"),
+        ("vm = VirtualMachine('vm', pool=store, description=ip)\nvm.address", "has no attribute 'address'"),
+    ],
+)
+def test_what_cannot_wait_is_refused_with_its_line(folder, host, capsys, body, said):
+    write(folder, NATIVE + body + "\n")
+    assert run("plan", folder) == 1
+    err = capsys.readouterr().err
+    assert said in err
+    assert f"__main__.py:{(NATIVE + body).count(chr(10)) + 1}\n" in err

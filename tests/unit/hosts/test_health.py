@@ -10,7 +10,7 @@ import pytest
 from tests.fake.host import FakeHost
 from vmstack.errors import GuestError
 from vmstack.hosts.execute import execute
-from vmstack.hosts.health import await_healthy
+from vmstack.hosts.health import Workplace, await_healthy
 from vmstack.hosts.readiness import GuestNotReadyError
 from vmstack.model.effects import AwaitHealthy
 from vmstack.model.ownership import Stamp
@@ -54,7 +54,7 @@ def python(code: str) -> tuple[str, ...]:
 
 def wait(host: FakeHost, effect: AwaitHealthy) -> Clock:
     clock = Clock()
-    await_healthy(host, effect, clock=clock, sleep=clock.sleep)
+    await_healthy(host, effect, workplace=Workplace.here(), clock=clock, sleep=clock.sleep)
     return clock
 
 

@@ -17,6 +17,7 @@ from tests.unit.plan.builders import (
     pool,
     root,
     seed,
+    small,
     vm,
 )  # fmt: skip
 from tests.unit.plan.scenarios import UUID, converge, deliver, full
@@ -26,6 +27,7 @@ from vmstack.model.graph import DesiredGraph, Options
 from vmstack.model.identity import Key, Kind, derive_mac, derive_uuid
 from vmstack.model.plan import Disruption, Operation, Plan
 from vmstack.model.specs import DiskSpec, NicSpec
+from vmstack.plan.drift import find_drift
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy, Selection
 from vmstack.xmlio.stamp import read_stamp
@@ -223,3 +225,54 @@ def test_a_rename_that_was_killed_half_way_goes_on() -> None:
     deliver(again, fake)
     assert [domain.uuid for domain in fake.domains()] == [UUID]
     assert planned(fake, renamed()).empty
+
+
+def made(fake: FakeHost) -> set[str]:
+    ledger = HostLedger(fake, STACK).read()
+    return set() if ledger is None else set(ledger.made)
+
+
+def drift(fake: FakeHost, wanted: DesiredGraph) -> list[str]:
+    report = find_drift(wanted, look(fake, wanted), images=IMAGES)
+    assert not report.unknown
+    return [f"{item.key} {item.kind} {item.path}: {item.was} -> {item.now}" for item in report.items]
+
+
+def test_a_new_name_in_the_program_is_no_drift() -> None:
+    fake = FakeHost()
+    converge(fake, full())
+    assert drift(fake, renamed()) == []
+    fake.set_vcpus(UUID, 2, live=True, config=True)
+    assert drift(fake, renamed()) == ["vm.api field vcpus: 1 -> 2"]
+
+
+def test_what_is_gone_is_missed_under_its_new_name() -> None:
+    fake = FakeHost()
+    converge(fake, full())
+    fake.delete_volume("web", "web-0-data.qcow2")
+    fake.power_off_domain(UUID)
+    fake.undefine_domain(UUID)
+    assert drift(fake, renamed()) == [
+        "vm.api missing domain: web-0 -> None",
+        "volume.api-data missing volume: web-0-data.qcow2 -> None",
+    ]
+
+
+@pytest.mark.parametrize("target", ["vm.api", "network.lan", ""])
+def test_the_ledger_lists_what_was_made_by_the_name_that_it_has_now(target: str) -> None:
+    fake = FakeHost()
+    converge(fake, full())
+    deliver(planned(fake, renamed(), *filter(None, [target])), fake)
+    assert made(fake) == {"network.lan", "vm.web-0" if target == "network.lan" else "vm.api"}
+
+
+@pytest.mark.parametrize("kind", ["vm", "network"])
+def test_the_ledger_does_not_list_what_a_partial_apply_deletes(kind: str) -> None:
+    fake = FakeHost()
+    wanted = graph(*small(), network())
+    converge(fake, wanted)
+    key = {"vm": "vm.web-0", "network": "network.lan"}[kind]
+    policy = PlanPolicy(destroy=True, allow_data_loss=True, selection=Selection(targets=(key,)))
+    deliver(make_plan(wanted, look(fake, wanted), policy=policy, images={}), fake)
+    assert made(fake) == {"network.lan", "vm.web-0"} - {key}
+    assert drift(fake, wanted) == []

@@ -1,6 +1,7 @@
 import pytest
 
-from vmstack.xmlio.overlay import Overlay, compare
+from vmstack.xmlio.overlay import Overlay, compare, find_missing
+from vmstack.xmlio.safe import parse_xml
 
 PLAIN = (
     "<domain><name>a</name><memory unit='KiB'>1024</memory><features><acpi/></features><devices>"
@@ -98,3 +99,32 @@ def test_layout_is_nothing() -> None:
 
 def test_without_a_host_nothing_is_missing() -> None:
     assert compare(PLAIN, PLAIN.replace("<acpi/>", "<apic/>"), held=None).missing == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "held", "missing"),
+    [
+        ("<a/>", "<a b='1'><c/></a>", None),
+        ("<a b='1'/>", "<a/>", "/a/@b"),
+        ("<a b='0x1' c='AB:CD'/>", "<a b='0X1' c='ab:cd'/>", None),
+        ("<a b='08'/>", "<a b='8'/>", None),
+        ("<a b='yes'/>", "<a b='no'/>", "/a/@b"),
+        ("<a> text </a>", "<a>text</a>", None),
+        ("<a>text</a>", "<a/>", "/a"),
+        ("<a><c/><c n='1'/></a>", "<a><c n='1'/><c/></a>", None),
+        ("<a><c/><c/></a>", "<a><c/></a>", "/a/c"),
+        ("<a><c><d n='1'/></c></a>", "<a><c><d n='2'/></c></a>", "/a/c/d/@n"),
+        ("<a><c n='1'/></a>", "<a><c n='2'/><c n='3'/></a>", "/a/c/@n"),
+        ("<a><c/><c n='1'/></a>", "<a><c n='1'/></a>", "/a/c"),
+        ("<a><!-- x --><c/></a>", "<a><c/></a>", None),
+        ("<a><x:c xmlns:x='urn:x'/></a>", "<a xmlns:y='urn:x'><y:c/></a>", None),
+        ("<a><x:c xmlns:x='urn:x'/></a>", "<a><c/></a>", "/a/c"),
+    ],
+)
+def test_what_is_missing(wanted: str, held: str, missing: str | None) -> None:
+    assert find_missing(parse_xml(wanted, what="one"), parse_xml(held, what="other")) == missing
+
+
+def test_what_says_more_is_not_robbed_of_its_place() -> None:
+    plain, styled = "<d/>", "<d><c/><c n='1'/></d>"
+    assert compare(plain, styled, held="<d><c n='1'/><c/></d>").missing == ()

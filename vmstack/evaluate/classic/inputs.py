@@ -6,11 +6,10 @@ from typing import Any, Final
 
 from vmstack.errors import InputError, VmstackError
 from vmstack.evaluate.classic.schema import Field, Schema
+from vmstack.evaluate.engine.inputs import PLACEHOLDER, NotKnownError
 from vmstack.evaluate.engine.registration import Registration
 from vmstack.evaluate.engine.values import Secret, Unknown, reveal
 
-# How the id of a volume begins whose pool's directory only the host knows.
-PLACEHOLDER: Final = "vmstack-volume://"
 _TYPES: Final[dict[str, type]] = {
     "text": str,
     "reference": str,
@@ -24,17 +23,6 @@ _TYPES: Final[dict[str, type]] = {
 _NAMES: Final = {"text": "a text", "reference": "a text", "number": "a whole number", "flag": "True or False",
                  "texts": "a list of texts", "maps": "a list of objects", "block": "an object",
                  "blocks": "a list of objects"}  # fmt: skip
-
-
-class NotKnownError(InputError):
-    """An input whose value is not known yet: `path` names it."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            f"{path}: the value is not known before apply",
-            resolution="use a value that the program knows, such as an address that it gives itself",
-        )
-        self.path = path
 
 
 @contextmanager

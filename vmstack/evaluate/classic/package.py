@@ -7,13 +7,14 @@ from vmstack.errors import InputError, Place
 from vmstack.evaluate.classic import domains, ignition, networks, storage
 from vmstack.evaluate.classic.address import URI_VARIABLE, find_default_uri
 from vmstack.evaluate.classic.functions import ask_host, compute, is_computed
-from vmstack.evaluate.classic.inputs import PLACEHOLDER, NotKnownError, placed, read_inputs
+from vmstack.evaluate.classic.inputs import placed, read_inputs
 from vmstack.evaluate.classic.lookups import look_up
 from vmstack.evaluate.classic.options import refuse_replacing
 from vmstack.evaluate.classic.scene import Provider, Scene
 from vmstack.evaluate.classic.schema import PROVIDER
 from vmstack.evaluate.classic.translation import Translation
 from vmstack.evaluate.config.limits import DIGESTS
+from vmstack.evaluate.engine.inputs import PLACEHOLDER, NotKnownError
 from vmstack.evaluate.engine.registration import Answer, Registration
 from vmstack.evaluate.engine.values import Secret, reveal
 from vmstack.evaluate.recorder import Entry, Recorder
@@ -89,10 +90,9 @@ class Classic:
                 refuse_replacing(registration, why=why)
             if not reveal(registration.replacement_trigger)[2]:
                 return self._defer(registration, "replacement_trigger")
-            deferred = self._scene.deferred
-            waited = next((urn for urn in (registration.provider, *registration.dependencies) if urn in deferred), None)
-            if waited is not None:
-                return self._defer(registration, f"it waits for {waited.rpartition('::')[2]!r}")
+            waited = filter(self._scene.waits, (registration.provider, *registration.dependencies))
+            for urn in waited:
+                return self._defer(registration, f"it waits for {urn.rpartition('::')[2].rpartition('/')[2]!r}")
             try:
                 declared, outputs = declare(registration, uri=self._uri(registration), scene=self._scene)
             except NotKnownError as error:

@@ -78,6 +78,11 @@ class Scene:
         """The network of that name in libvirt that the program has declared so far."""
         return self._networks.get((uri, label))
 
+    def waits(self, urn: str) -> bool:
+        """Whether the resource of that URN cannot be declared before more is known."""
+        native = urn.removeprefix(NATIVE_URN) if urn.startswith(NATIVE_URN) else None
+        return urn in self.deferred or any(native == self.stack.path(key) for key in self.recorder.waiting)
+
     def volumes(self) -> Iterator[Declared]:
         return (item for item in self.declared.values() if item.key.kind is Kind.VOLUME)
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import pulumi
 
 from vmstack.errors import Place
+from vmstack.evaluate.engine.unknown import Unknown
 from vmstack.evaluate.places import is_ours, show_path
 
 _STANDARD: Final = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib"))
@@ -47,7 +48,7 @@ def watched(*, look: Look) -> Iterator[list[Place]]:
 
         def run(value: Any) -> Any:
             if not look(value, place):
-                return _unknown()
+                return Unknown("the value")
             waiting.pop(token, None)
             return func(value)
 
@@ -99,14 +100,3 @@ def _passes_on(filename: str) -> bool:
     if is_ours(filename) or (filename.startswith(_STANDARD) and not filename.startswith(_INSTALLED)):
         return True
     return Path(filename).is_relative_to(_CLASSIC) if _CLASSIC is not None else False
-
-
-def _unknown() -> Any:
-    """An output that is not known."""
-
-    def settled(value: Any) -> Any:
-        future = asyncio.get_running_loop().create_future()
-        future.set_result(value)
-        return future
-
-    return pulumi.Output(settled(set()), settled(None), settled(value=False))

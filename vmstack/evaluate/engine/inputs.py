@@ -1,12 +1,25 @@
-"""Pulumi outputs as inputs of native resources: resolved when known, refused when not."""
+"""Pulumi outputs as inputs of native resources: resolved when known; what has another one waits, or is refused."""
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from vmstack.errors import InputError
-from vmstack.evaluate.places import find_place
 from vmstack.evaluate.session import SESSION
+
+# How the id of a volume begins whose pool's directory only the host knows.
+PLACEHOLDER: Final = "vmstack-volume://"
+
+
+class NotKnownError(InputError):
+    """An input whose value is not known yet: `path` names it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path}: the value is not known before apply",
+            resolution="use a value that the program knows, such as an address that it gives itself",
+        )
+        self.path = path
 
 
 def is_output(value: object) -> bool:
@@ -24,23 +37,20 @@ def make_output(value: str) -> Any:
 def settle(value: Any, *, field: str, secrets_welcome: bool = False) -> Any:
     """Return the value with every Output in it replaced by what it holds.
 
-    Waits for outputs (the running event loop is pumped meanwhile). Raises `InputError` for one that is unknown, and
-    for a secret one where secrets would end up in plain sight.
+    Waits for outputs (the running event loop is pumped meanwhile). Raises `NotKnownError` for one that is unknown, or
+    for something of the vocabulary that was given such a one; and `InputError` for a secret one where secrets would end
+    up in plain sight.
     """
+    recorder = SESSION.get()
+    if recorder is not None and recorder.waits(value):
+        raise NotKnownError(field)
     if is_output(value):
-        from vmstack.evaluate.classic.inputs import PLACEHOLDER
         from vmstack.evaluate.engine.references import check_kept, find_text
 
         known, secret, content = _await_output(value)
         check_kept(content, place=None, what=field)
         if not known or find_text(content, PLACEHOLDER) is not None:
-            recorder = SESSION.get()
-            if recorder is not None:
-                recorder.need_all(find_place())
-            raise InputError(
-                f"{field}: the value is not known before apply",
-                resolution="give native resources values that are known when the program runs",
-            )
+            raise NotKnownError(field)
         if secret and not secrets_welcome:
             raise InputError(
                 f"{field}: the value is a secret and would be shown in plans",
@@ -63,7 +73,8 @@ def settle(value: Any, *, field: str, secrets_welcome: bool = False) -> Any:
 def settle_arguments(
     args: tuple[Any, ...], kwargs: Mapping[str, Any], *, secrets_welcome: bool
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Settle the arguments of a call, but `opts`, whose outputs are resources."""
+    """Settle the arguments of a call; of `opts`, whose outputs are resources, only whether one of these waits."""
+    _check_waits(kwargs.get("opts"))
     known = tuple(
         settle(value, field=f"argument {index}", secrets_welcome=secrets_welcome) for index, value in enumerate(args)
     )
@@ -72,6 +83,17 @@ def settle_arguments(
         for name, value in kwargs.items()
     }
     return known, named
+
+
+def _check_waits(opts: Any) -> None:
+    recorder = SESSION.get()
+    if recorder is None or opts is None:
+        return
+    for name in ("parent", "depends_on"):
+        value = getattr(opts, name, None)
+        for item in value if isinstance(value, list | tuple | set) else (value,):
+            if recorder.waits(item):
+                raise NotKnownError(f"opts: {name}")
 
 
 def _await_output(output: Any) -> tuple[bool, bool, Any]:

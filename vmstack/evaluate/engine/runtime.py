@@ -20,8 +20,8 @@ from pulumi.runtime.config import CONFIG, set_all_config
 from pulumi.runtime.stack import Stack, run_in_stack
 
 from vmstack.errors import InputError, Place, ProgramError
-from vmstack.evaluate.classic.inputs import PLACEHOLDER
 from vmstack.evaluate.engine.callbacks import watched
+from vmstack.evaluate.engine.inputs import PLACEHOLDER
 from vmstack.evaluate.engine.log import Engine
 from vmstack.evaluate.engine.monitor import Monitor
 from vmstack.evaluate.engine.packages import Packages
@@ -39,10 +39,12 @@ from vmstack.model.text import with_article
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Run:
-    """What a finished program leaves besides its resources. `lineages` are by `id()` of the component object."""
+    """What a finished program leaves besides its resources. `lineages` are by `id()` of the component object; `waiting`
+    are those of them that wait for what is not known yet, or something in them does."""
 
     outputs: Mapping[str, Output]
     lineages: Mapping[int, Lineage]
+    waiting: frozenset[int]
 
 
 def run_program(project: Project, *, recorder: Recorder) -> Run:
@@ -86,7 +88,10 @@ def run_program(project: Project, *, recorder: Recorder) -> Run:
             recorder.leave_gap(Gap(what=f"the output that the function at {place} is for", hides=True, place=place))
         lineages = {identity: _lineage(urn, monitor=monitor, objects=objects) for urn, identity in objects.items()}
         outputs = monitor.outputs
+        waiting: set[int] = set()
         if packages.classic is not None:
+            for urn in packages.classic.deferred:
+                waiting.update(_lineage(urn, monitor=monitor, objects=objects).ids)
             for entry, urn in packages.classic.entries():
                 recorder.add(entry)
                 if entry.wishes.parent is not None:
@@ -95,7 +100,7 @@ def run_program(project: Project, *, recorder: Recorder) -> Run:
         for name, output in sorted(outputs.items()):
             if not output.known:
                 recorder.leave_gap(Gap(what=f"the output {name!r}", hides=False))
-        return Run(outputs=outputs, lineages=lineages)
+        return Run(outputs=outputs, lineages=lineages, waiting=frozenset(waiting))
 
 
 def _look(value: Any, place: Place) -> bool:

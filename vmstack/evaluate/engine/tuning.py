@@ -69,7 +69,8 @@ def _declare_dependency(from_resource: Any, to_resource: Any) -> bool:
     if from_resource is to_resource or (_NEEDED in from_resource.__dict__ and _reaches(to_resource, from_resource)):
         return False
     own.add(to_resource)
-    to_resource.__dict__[_NEEDED] = True
+    if hasattr(to_resource, "__dict__"):  # a native one depends on nothing that is made after it
+        to_resource.__dict__[_NEEDED] = True
     return True
 
 
@@ -80,7 +81,7 @@ def _reaches(start: Any, goal: Any) -> bool:
         node = waiting.pop()
         if node is goal:
             return True
-        for other in node.__dict__.get(_DEPENDENCIES, ()):
+        for other in getattr(node, _DEPENDENCIES, ()):
             if other not in seen:
                 seen.add(other)
                 waiting.append(other)

@@ -5,10 +5,10 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import Any, ClassVar, Final, ParamSpec, TypeVar, cast
 
 from vmstack.errors import InputError, Place, VmstackError
-from vmstack.evaluate.engine.inputs import settle_arguments
+from vmstack.evaluate.engine.inputs import NotKnownError, settle, settle_arguments
 from vmstack.evaluate.places import find_place, locate
 from vmstack.evaluate.recorder import Entry, Recorder, Wishes
 from vmstack.evaluate.session import SESSION, current
@@ -16,12 +16,17 @@ from vmstack.model.identity import Key, Kind, derive_uuid
 from vmstack.model.specs import Spec
 from vmstack.model.text import check_name
 
+# What a resource that waits can tell nevertheless.
+_KNOWN: Final = frozenset({"key", "kind", "name", "recorder", "urn"})
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Native:
-    """A native resource: recorded when it is made, with attributes that are known at once."""
+    """A native resource: recorded when it is made, with attributes that are known at once.
+
+    One that is given a value which is not known yet waits: it is not recorded, and its attributes are outputs.
+    """
 
     __slots__ = ("key", "recorder")
 
@@ -73,7 +78,8 @@ class Native:
 
 def validated(function: Callable[P, R]) -> Callable[P, R]:
     """Make a constructor or method of the vocabulary: Pulumi outputs among its arguments are resolved, and every
-    error carries the place of the call in the stack program and the resource's address.
+    error carries the place of the call in the stack program and the resource's address. What is given a value that is
+    not known yet waits for it.
 
     Every error is noted, too: a program that catches it has not said all that it wants."""
     owner = function.__qualname__.removesuffix(".__init__")
@@ -82,10 +88,13 @@ def validated(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            if "pulumi" in sys.modules:
+            if "pulumi" not in sys.modules:
+                return function(*args, **kwargs)
+            try:
                 known, named = settle_arguments(args, kwargs, secrets_welcome=secrets_welcome)
                 return function(*known, **named)
-            return function(*args, **kwargs)
+            except NotKnownError as error:
+                return cast(R, _wait(function, args, kwargs, error=error))
         except VmstackError as error:
             locate(error, subject=_subject(owner, args))
             _note(error)
@@ -100,6 +109,46 @@ def validated(function: Callable[P, R]) -> Callable[P, R]:
             raise
 
     return call
+
+
+def _wait(function: Callable[..., Any], args: Any, kwargs: Any, *, error: NotKnownError) -> Any:
+    """Leave for later what was called, and return what stands for it. Raises the error where that cannot be."""
+    recorder = SESSION.get()
+    if recorder is None:
+        raise error
+    if recorder.waits(args[0]) or function.__name__ != "__init__":
+        return make_unknown(f"what {function.__name__}() returns")
+    thing, name = args[0], args[1] if len(args) > 1 else kwargs.get("name")
+    if not isinstance(thing, Native):
+        recorder.defer(thing)
+        return None
+    if thing.kind is Kind.HOST:
+        recorder.need_all(find_place())
+        raise error
+    Native.__init__(thing, settle(name, field="name"))
+    recorder.check_free(thing.key)
+    recorder.defer(thing, key=thing.key, what=error.path, parent=getattr(kwargs.get("opts"), "parent", None))
+    # `Native` hides `__class__`, which is assigned to here as `thing.__class__ = ...` would.
+    vars(object)["__class__"].__set__(thing, _waiting(type(thing)))  # type: ignore[arg-type]
+    return None
+
+
+@functools.cache
+def _waiting(kind: type[Native]) -> type[Native]:
+    """The class of resources of a kind that wait: what their constructor would have set is not known."""
+
+    def get(self: Native, name: str) -> Any:
+        known = name in _KNOWN or name.startswith("_") or inspect.isroutine(getattr(kind, name, get))
+        return object.__getattribute__(self, name) if known else make_unknown(f"{self.key}: its {name}")
+
+    return type(kind.__name__, (kind,), {"__slots__": (), "__getattribute__": get})
+
+
+def make_unknown(what: str) -> Any:
+    """An output that is not known yet."""
+    from vmstack.evaluate.engine.unknown import Unknown
+
+    return Unknown(what)
 
 
 def _note(error: VmstackError) -> None:

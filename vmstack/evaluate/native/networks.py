@@ -268,6 +268,7 @@ class Network(Native):
             raise InputError("at: the same address is given twice")
         return Attachment(network=self, addresses=tuple(found), static=static)
 
+    @validated
     def dhcp(self) -> Attachment:
         """A NIC whose address is whatever DHCP gives: not known to the program."""
         return Attachment(network=self)

@@ -202,7 +202,7 @@ ROWS: Final = (
         "*",
         Case.REMADE,
         RESTART._replace(saved=Outcome.DATA_LOSS),
-        "Its definition is removed and made anew, which leaves its volumes alone; a saved state goes with it.",
+        "Its definition is removed and made anew, which leaves volumes alone; saved state and snapshots go with it.",
         when="replace_on_changes, replacement_trigger or replace_with ask for it",
     ),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cases.classic.bench import DESTROY, Bench, describe
-from tests.live.drift.kinds import KINDS, SILENT, SPARED, Kind
+from tests.live.changes.kinds import KINDS, SILENT, SPARED, Kind
 from tests.live.stack.virsh import URI, virsh, volumes
 from vmstack.apply import pipeline
 from vmstack.hosts.connection import connect
