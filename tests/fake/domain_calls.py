@@ -94,7 +94,9 @@ class DomainCalls(Wire):
     @mutates
     def start_domain(self, uuid: str) -> None:
         domain = self.find_domain(uuid, active=False)
-        root = parse(domain.xml, root="domain")
+        # Saved memory goes on with the devices that it was saved with, whatever was defined since.
+        definition = domain.saved_xml or domain.xml
+        root = parse(definition, root="domain")
         bridges = {}
         for source in root.iterfind("devices/interface/source[@network]"):
             bridges[source.get("network", "")] = self._bridge_of(source.get("network", ""))
@@ -105,10 +107,11 @@ class DomainCalls(Wire):
                 self._check_disk(domain, disk)
                 backing[source.get("file", "")] = self._chain(source.get("file", ""))
         domain.boot += 1
-        domain.live_xml = domain_xml.live_of(domain.xml, identifier=domain.boot, backing=backing, bridges=bridges)
+        domain.live_xml = domain_xml.live_of(definition, identifier=domain.boot, backing=backing, bridges=bridges)
         ports = parse(domain.live_xml, root="domain").iterfind("devices/interface/source[@portid]")
         self.machine.released_ports -= {source.get("portid", "") for source in ports}
         domain.state, domain.managed_save, domain.stopping = "running", False, None
+        domain.saved_xml = None
         domain.leaving.clear()
         domain.instance = guests.instance_of(self._seed(domain))
 
@@ -285,7 +288,7 @@ class DomainCalls(Wire):
         for count, what in ((domain.snapshots, "snapshots"), (domain.checkpoints, "checkpoints")):
             if count and domain.live_xml is None and not moments:
                 raise HostError(f"Requested operation is not valid: cannot delete inactive domain with {count} {what}")
-        domain.managed_save = False
+        domain.managed_save, domain.saved_xml = False, None
         if domain.live_xml is None:
             self.machine.forget(domain)
         else:

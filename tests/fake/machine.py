@@ -116,7 +116,8 @@ class Network:
 
 @dataclass
 class Domain:
-    """`run` is there while it is active; `leaving` are device ids that the guest was asked to let go of."""
+    """`run` is there while it is active; `leaving` are device ids that the guest was asked to let go of; `saved_xml` is
+    the definition that its saved memory belongs to, where that is known."""
 
     uuid: str
     name: str
@@ -126,6 +127,7 @@ class Domain:
     persistent: bool = True
     autostart: bool = False
     managed_save: bool = False
+    saved_xml: str | None = None
     snapshots: int = 0
     checkpoints: int = 0
     boot: int = 0

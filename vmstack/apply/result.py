@@ -60,13 +60,13 @@ class ApplyResult(Data, frozen=True, kw_only=True):
         return count_changes(self.finished_changes())
 
     def error(self) -> VmstackError | None:
-        """Why the apply is not complete, or `None`."""
+        """That the apply is not complete, with what was done and what was not; `None` if it is. Failures tell why."""
         if self.complete:
             return None
         done = [f"{change.operation.value} {change.key}" for change in self.finished_changes()]
         details = [f"{len(self.done)} of {len(self.plan.steps)} steps were done"]
         details += _list("done: ", done)
-        details += _list("failed: ", [f"{_describe(one.step)}: {one.error.brief}" for one in self.failed])
+        details += _list("failed: ", [_describe(one.step) for one in self.failed])
         details += _list("failed: ", [trouble.brief for trouble in self.troubles])
         details += self._halted_rolls()
         details += _list("not waited for: ", [_describe(step) for step in self.abandoned])

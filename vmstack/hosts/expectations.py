@@ -40,7 +40,7 @@ class Guards:
         """
         moved: list[str] = []
         if isinstance(step.effect, StopNetwork):
-            guests = self._usage[step.host].guests_on(step.effect.name)
+            guests = self._usage[step.host].guests_on(step.effect.name, bridge=step.effect.bridge)
             moved += [f"{step.host}: domain {guest} runs on network {step.effect.name}" for guest in guests]
         for expectation in step.guards:
             driver, usage = self._drivers[expectation.host], self._usage[expectation.host]

@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from vmstack.errors import NotFoundError
 from vmstack.hosts.driver import DomainRecord, Driver
@@ -22,6 +22,9 @@ from vmstack.xmlio.volume import read_volume
 # A reading may be this old (seconds), or this many times as old as it took: many deletions share one.
 _AGE: Final = 1.0
 _AGE_BY_COST: Final = 3.0
+# What is used: the path of a file, or a network or bridge by its kind and name.
+_CABLES: Final = ("network", "bridge")
+_At = TypeVar("_At", str, tuple[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class _User:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What a domain has: files of its disks and of its start, live or persistent, and networks that it runs on.
+    """What a domain has: files of its disks and of its start, live or persistent, and what its NICs are on as it runs:
+    networks and bridges.
 
     `text` is its XML.
     """
@@ -42,7 +46,7 @@ class _Facts:
     text: str
     own: bool
     paths: tuple[str, ...]
-    networks: tuple[str, ...]
+    networks: tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
@@ -53,7 +57,7 @@ class _Reading:
     own: Mapping[tuple[str, str], LedgerEntry]
     others: Mapping[tuple[str, str], tuple[StackId, ...]]
     domains: Mapping[str, tuple[_User, ...]]
-    guests: Mapping[str, tuple[_User, ...]]
+    guests: Mapping[tuple[str, str], tuple[_User, ...]]
     volumes: dict[str, Mapping[str, tuple[_User, ...]]] = field(default_factory=dict)
     took: float = 0.0
 
@@ -80,16 +84,18 @@ class UsageReader:
         # What an older reading shows may have gone meanwhile, by our own doing.
         return found and self._find(pool, volume, path=path, bases_free=bases_free, since=now)
 
-    def guests_on(self, network: str) -> tuple[str, ...]:
-        """The names of running domains on the network that are not this stack's."""
+    def guests_on(self, network: str, *, bridge: str | None) -> tuple[str, ...]:
+        """The names of running domains on the network, or the bridge that it makes, that are not this stack's."""
         now = self._clock()
         found: list[_User] = []
         for since in (None, now):
             with self._guard:
-                found = _counted(self._read(since).guests, network, own=False)
+                guests = self._read(since).guests
+            found = _counted(guests, ("network", network), own=False)
+            found += _counted(guests, ("bridge", bridge or ""), own=False)
             if not found:
                 break
-        return tuple(user.name for user in found)
+        return tuple(sorted({user.name for user in found}))
 
     def _find(self, pool: str, volume: str, *, path: str, bases_free: bool, since: float | None) -> tuple[str, ...]:
         with self._guard:
@@ -143,11 +149,12 @@ class UsageReader:
 
     def _parse(self, record: DomainRecord) -> _Facts:
         root = parse_xml(record.xml, what=f"the XML of domain {record.name}")
-        roots, networks = [root], []
+        roots, networks = [root], list[tuple[str, str]]()
         if record.live_xml is not None:
             live = parse_xml(record.live_xml, what=f"the live XML of domain {record.name}")
             roots.append(live)
-            networks = [node.get("network") for node in live.iterfind("devices/interface/source")]
+            cables = live.findall("devices/interface/source")
+            networks = [(kind, name) for kind in _CABLES for node in cables if (name := node.get(kind))]
         # All sources below a disk: backing files and the targets of a running copy are in use as well.
         sources = [node for each in roots for node in each.iterfind("devices/disk//source")]
         if any(node.get("pool") for node in sources):
@@ -161,7 +168,7 @@ class UsageReader:
             text=_text(record),
             own=owned_name(read_stamp(root), uuid=record.uuid, stack=self.stack, kind=Kind.VM) is not None,
             paths=tuple(dict.fromkeys(paths)),
-            networks=tuple(dict.fromkeys(network for network in networks if network)),
+            networks=tuple(dict.fromkeys(networks)),
         )
 
     def _directories(self) -> Mapping[str, str]:
@@ -184,12 +191,12 @@ def _text(record: DomainRecord) -> str:
     return record.xml + (record.live_xml or "")
 
 
-def _gathered(pairs: Iterable[tuple[str, _User]]) -> Mapping[str, tuple[_User, ...]]:
-    found: dict[str, list[_User]] = defaultdict(list)
+def _gathered(pairs: Iterable[tuple[_At, _User]]) -> Mapping[_At, tuple[_User, ...]]:
+    found: dict[_At, list[_User]] = defaultdict(list)
     for path, user in pairs:
         found[path].append(user)
     return {path: tuple(users) for path, users in found.items()}
 
 
-def _counted(users: Mapping[str, tuple[_User, ...]], path: str, *, own: bool) -> list[_User]:
-    return [user for user in users.get(path, ()) if own or not user.own]
+def _counted(users: Mapping[_At, tuple[_User, ...]], at: _At, *, own: bool) -> list[_User]:
+    return [user for user in users.get(at, ()) if own or not user.own]

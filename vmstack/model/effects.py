@@ -139,8 +139,11 @@ class UpdateNetwork(Effect, frozen=True, kw_only=True):
 
 
 class StopNetwork(Effect, frozen=True, kw_only=True):
+    """Stop the network. `bridge` goes with it; it is `None` where the network is over a bridge of the host."""
+
     uuid: str
     name: str
+    bridge: str | None = None
 
 
 class UndefineNetwork(Effect, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain, ObservedNetwork
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
+from vmstack.plan.cables import bridge_made_by, has_nic_on
 from vmstack.plan.changes.table import worst
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed, step_id
@@ -24,7 +25,7 @@ from vmstack.plan.gates import check_loss
 from vmstack.plan.held import hold_all
 from vmstack.plan.index import HostIndex, Slot, entry_key, is_ready
 from vmstack.plan.moments import moments_of
-from vmstack.plan.remains import Remains, Wanted, divide, find_remains, has_nic_on, keeps_file
+from vmstack.plan.remains import Remains, Wanted, divide, find_remains, keeps_file
 from vmstack.plan.retained import forget_retained
 
 
@@ -134,7 +135,7 @@ class _Deletions:
     def _delete_network(self, key: Key, network: ObservedNetwork) -> None:
         needs: list[str] = []
         for domain in self._index.domains.values():
-            if not has_nic_on(domain, network.name):
+            if not has_nic_on(domain, network):
                 continue
             if domain.uuid in self._gone:
                 needs.append(self._gone[domain.uuid])
@@ -152,7 +153,7 @@ class _Deletions:
             self._refuse(key, protect=network.stamp.protect)
         self._draft.expect(self._host, network)
         if network.active:
-            stop = StopNetwork(uuid=network.uuid, name=network.name)
+            stop = StopNetwork(uuid=network.uuid, name=network.name, bridge=bridge_made_by(network))
             needs = [self._draft.step(key, "stop", stop, host=self._host, needs=needs)]
         undefine = UndefineNetwork(uuid=network.uuid, name=network.name)
         id_ = self._draft.step(key, "undefine", undefine, host=self._host, needs=needs)

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from vmstack.errors import RefusedError
 from vmstack.model.configs import DiskConfig, NicConfig
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
+from vmstack.plan.changes.row import Case
 from vmstack.plan.context import Context
 from vmstack.plan.draft import step_id
 from vmstack.plan.index import stamped_name
@@ -27,10 +29,10 @@ class Handovers:
         found: list[str] = []
         for disk in disks:
             for holder in self._others(index.own_users(disk.path), taker=taker):
-                found += self._release(holder, host=taker.host, path=disk.path)
+                found += self._release(holder, taker=taker, path=disk.path)
         for nic in nics:
             for holder in self._others(index.macs.get(nic.mac, ()), taker=taker):
-                found += self._release(holder, host=taker.host, mac=nic.mac)
+                found += self._release(holder, taker=taker, mac=nic.mac)
         return tuple(dict.fromkeys(found))
 
     def _others(self, holders: Iterable[ObservedDomain], *, taker: MachineDecision) -> Iterator[ObservedDomain]:
@@ -38,8 +40,9 @@ class Handovers:
         return (other for other in holders if other is not taker.observed and other.active and index.is_own(other))
 
     def _release(
-        self, holder: ObservedDomain, *, host: str, path: str | None = None, mac: str | None = None
+        self, holder: ObservedDomain, *, taker: MachineDecision, path: str | None = None, mac: str | None = None
     ) -> Iterator[str]:
+        host = taker.host
         name = stamped_name(holder.stamp, stack=self.context.stack, kind=Kind.VM) or ""
         machine = self.decisions.get(name)
         if machine is None or machine.observed is not holder:
@@ -51,11 +54,23 @@ class Handovers:
         if machine.stops:
             yield step_id(machine.key, "stop", host=host)
             return
-        for disk in machine.drop_disks:
-            if path is not None and disk.path == path:
-                yield detach_step(machine, disk.serial or disk.target)
-        if any(nic.mac == mac for nic in machine.drop_nics):
-            yield detach_step(machine, mac or "")
+        held = [disk.serial or disk.target for disk in machine.drop_disks if disk.path == path and path is not None]
+        held += [nic.mac for nic in machine.drop_nics if nic.mac == mac]
+        let_go = {item.device for item in machine.differences if item.case is Case.HOT_UNPLUG}
+        yield from (detach_step(machine, device) for device in held if device in let_go)
+        live = holder.live or holder.config
+        has = any(disk.path == path for disk in live.disks if path) or any(nic.mac == mac for nic in live.nics)
+        if has and not let_go.intersection(held):
+            self._refuse(taker, what=path or f"the MAC address {mac}", holder=machine.key)
+
+    def _refuse(self, taker: MachineDecision, *, what: str, holder: Key) -> None:
+        self.context.draft.errors.append(
+            RefusedError(
+                f"{taker.key} cannot have {what} yet: {holder} runs with it until its next start",
+                resolution=f'apply this once {holder} was restarted (restart="now" has apply do that)',
+                place=self.context.catalog.place(*taker.key),
+            )
+        )
 
 
 def detach_step(machine: MachineDecision, device: str) -> str:

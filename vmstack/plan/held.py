@@ -17,9 +17,10 @@ from vmstack.model.effects import (
 )
 from vmstack.model.identity import Key
 from vmstack.model.observed import ObservedDomain
+from vmstack.plan.cables import has_nic_on
 from vmstack.plan.context import Context
 from vmstack.plan.index import HostIndex, entry_key
-from vmstack.plan.remains import Wanted, divide, find_remains, has_nic_on
+from vmstack.plan.remains import Wanted, divide, find_remains
 
 _LISTED: Final = 8
 _UNKNOWN: Final = (
@@ -84,7 +85,8 @@ def _taken(
             running = {user.uuid for user in index.own_users(index.volume_path((effect.pool, effect.volume)))}
             yield from ((step.key, key) for key, domain in domains.items() if domain.active and domain.uuid in running)
         elif isinstance(effect, StopNetwork | UndefineNetwork):
-            on = [key for key, domain in domains.items() if domain.active and has_nic_on(domain, effect.name)]
+            network = index.networks[effect.uuid]
+            on = [key for key, domain in domains.items() if domain.active and has_nic_on(domain, network)]
             yield from ((step.key, key) for key in on)
         elif isinstance(effect, RemovePool):
             yield from ((step.key, held[slot]) for slot in sorted(held) if slot[0] == effect.pool)

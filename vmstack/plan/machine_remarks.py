@@ -1,6 +1,6 @@
 """What a plan remarks on a VM without changing it: warnings and notes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from vmstack.model.configs import DomainConfig
 from vmstack.model.identity import Key, Kind
@@ -19,17 +19,18 @@ def remark(
     *,
     target: DomainConfig,
     stamp: Stamp,
-    resumes_saved: bool,
+    starts: bool,
+    changed: Iterable[str],
     context: Context,
 ) -> None:
-    """Remark on an existing VM. `resumes_saved`: it is started, or defined for its next start."""
+    """Remark on an existing VM. `starts`: the plan starts it; `changed` are the fields that it changes."""
     key, draft = Key(Kind.VM, spec.name), context.draft
     if found.stamp is not None and found.stamp.ready == "failed" and stamp.ready == "failed":
         draft.warn(_failure(found.stamp.report, name=found.name), key=key, place=context.catalog.place(*key))
     if found.state == "pmsuspended":
         draft.note("the guest has suspended itself; wake it up to have it running", key=key)
-    if found.has_managed_save and not found.active and resumes_saved:
-        draft.note("it has a saved state: its next start resumes that, and changes wait for a restart", key=key)
+    if found.has_managed_save and not found.active:
+        _remark_saved(spec, starts=starts, changed=tuple(changed), context=context)
     first = spec.disks[0].name if spec.disks else None
     boot = boot_disk(target)
     if boot is not None and boot.serial != first and _bus(target, serial=first) == boot.bus:
@@ -44,6 +45,22 @@ def remark(
     for nic in spec.nics:
         if all(nic.mac != other.mac for other in target.nics):
             draft.note(f"the NIC {nic.name} is not attached to it, because ignore_changes says so", key=key)
+
+
+def _remark_saved(spec: VmSpec, *, starts: bool, changed: tuple[str, ...], context: Context) -> None:
+    """Saved memory goes on with what it was saved with, so that an apply alone does not bring about what changed."""
+    text = "it has a saved state, from which it goes on"
+    if changed and not starts:
+        text = "it has a saved state: its next start resumes that, and changes wait for a restart"
+    elif changed:
+        deferred = spec.restarts.policy == "defer"
+        how = "and what needs a restart waits for one by others" if deferred else "with a restart where one is needed"
+        text += (
+            f" without what changes: {', '.join(changed)}. Apply once more to bring it that, {how}; or drop what was "
+            f"saved first (virsh managedsave-remove {spec.label})"
+        )
+    if changed or starts:
+        context.draft.note(text, key=Key(Kind.VM, spec.name))
 
 
 def remark_leases(

@@ -87,8 +87,8 @@ def _decide_existing(
     awaits = wants_running and spec.reports and (move is PowerMove.START or pending)
     if search.waiting and mode is not Mode.RESTART:
         context.draft.note(f"pending restart: {', '.join(map(tell_pending, search.waiting))}", key=key)
-    resumes_saved = mode is Mode.DEFINE or move is PowerMove.START
-    remark(spec, found, target=compared.target, stamp=stamp, resumes_saved=resumes_saved, context=context)
+    starts, changed = move is PowerMove.START, (item.path for item in search.found)
+    remark(spec, found, target=compared.target, stamp=stamp, starts=starts, changed=changed, context=context)
     autostart_differs = found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored)
     return MachineDecision(
         spec=spec,

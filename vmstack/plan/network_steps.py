@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 
 from vmstack.errors import ConflictError, InternalError
-from vmstack.model.configs import DomainConfig
 from vmstack.model.effects import (
     DefineNetwork,
     NetworkSection,
@@ -19,6 +18,7 @@ from vmstack.model.observed import ObservedNetwork
 from vmstack.model.plan import Disruption, FieldChange, Operation
 from vmstack.model.specs import DnsHost, DnsSrv, DnsTxt
 from vmstack.model.traffic import PortGroup
+from vmstack.plan.cables import bridge_made_by, is_on
 from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed
@@ -115,7 +115,7 @@ def _replace(decision: NetworkDecision, *, stops: tuple[str, ...], context: Cont
         *(freed(Kind.NETWORK, label, host=host) for label in (spec.label, *decision.first)),
     )
     if found.active:
-        effect = StopNetwork(uuid=uuid, name=found.name)
+        effect = StopNetwork(uuid=uuid, name=found.name, bridge=bridge_made_by(found))
         last = draft.step(key, "stop", effect, host=host, needs=stops, after=after)
     if found.name != name:
         gone = UndefineNetwork(uuid=uuid, name=found.name)
@@ -249,7 +249,7 @@ def _guests_on(found: ObservedNetwork, *, host: str, context: Context) -> tuple[
     """The machines of the stack that run on the network, and so feel that it is made anew."""
     index = context.indexes[host]
     own = (domain for domain in index.domains.values() if index.is_own(domain))
-    on_it = (domain.name for domain in own if domain.live is not None and _has_nic_on(domain.live, found.name))
+    on_it = (domain.name for domain in own if domain.live is not None and is_on(domain.live, found))
     return tuple(sorted(on_it)) if found.active else ()
 
 
@@ -260,7 +260,7 @@ def _check_users(decision: NetworkDecision, *, context: Context) -> None:
         return
     fields = ", ".join((*(path for path, _, _ in decision.diff.fields), *decision.named))
     for domain in index.domains.values():
-        if not index.is_own(domain) and domain.live is not None and _has_nic_on(domain.live, found.name):
+        if not index.is_own(domain) and domain.live is not None and is_on(domain.live, found):
             context.draft.errors.append(
                 ConflictError(
                     f"{decision.key} cannot be made anew (for {fields}): the domain {domain.name!r} on host "
@@ -269,7 +269,3 @@ def _check_users(decision: NetworkDecision, *, context: Context) -> None:
                     place=context.catalog.place(Kind.NETWORK, decision.spec.name),
                 )
             )
-
-
-def _has_nic_on(config: DomainConfig, network: str) -> bool:
-    return any(nic.network == network for nic in config.nics)

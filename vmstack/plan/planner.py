@@ -107,7 +107,7 @@ def make_plan(
     )
     hooks = {resource.key: resource.options.hooks for resource in desired.resources if resource.options.hooks}
     plan = with_hooks(_close(context, desired, observed, kept=kept, made=made), hooks=hooks)
-    check_taken(machines.values(), plan.steps, context=context)
+    check_taken(plan.steps, context=context)
     plan = plan_rolls(plan, machines, sizes=group_sizes(desired), context=context)
     draft.raise_errors()
     check_plan(plan)

@@ -116,9 +116,3 @@ def keeps_file(machine: MachineDecision, path: str) -> bool:
     if any(disk.path == path and disk.serial not in dropped for disk in found.live.disks):
         return True
     return path in {*files_of(found.live)} - {disk.path for disk in found.live.disks}
-
-
-def has_nic_on(domain: ObservedDomain, network: str) -> bool:
-    """Whether the domain, live or at its next start, is on the libvirt network."""
-    configs = (domain.config,) if domain.live is None else (domain.config, domain.live)
-    return any(nic.network == network for config in configs for nic in config.nics)

@@ -9,15 +9,17 @@ from vmstack.model.effects import (
     DetachDevice,
     PlugNics,
     PowerOffDomain,
+    ResizeVolume,
     ShutdownDomain,
     StopNetwork,
     UpdateDevice,
 )
 from vmstack.model.identity import Key, Kind
 from vmstack.model.plan import Disruption, Step
-from vmstack.plan.changes.row import Case
+from vmstack.plan.cables import is_plugged
 from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
+from vmstack.plan.index import stamped_name
 from vmstack.plan.machine_decision import MachineDecision
 
 
@@ -45,11 +47,11 @@ def check_deferred(machines: Iterable[MachineDecision], *, context: Context) -> 
         )
 
 
-def check_taken(machines: Iterable[MachineDecision], steps: Iterable[Step], *, context: Context) -> None:
+def check_taken(steps: Iterable[Step], *, context: Context) -> None:
     """Report what would be deleted or stopped under guests of the stack that go on running with it."""
     steps = tuple(steps)
-    _check_volumes(machines, steps, context=context)
     let_go = {effect.uuid for step in steps if isinstance(effect := step.effect, ShutdownDomain | PowerOffDomain)}
+    _check_volumes(steps, let_go=let_go, context=context)
     moved = {
         (effect.uuid, effect.device)
         for step in steps
@@ -63,35 +65,38 @@ def check_taken(machines: Iterable[MachineDecision], steps: Iterable[Step], *, c
         if not isinstance(effect, StopNetwork):
             continue
         index = context.indexes[step.host]
+        network = index.networks[effect.uuid]
         for name, domain in sorted(index.own_domains.items()):
-            on_it = [nic.mac for nic in (domain.live.nics if domain.live else ()) if nic.network == effect.name]
+            on_it = [nic.mac for nic in (domain.live.nics if domain.live else ()) if is_plugged(nic, network)]
             left = [mac for mac in on_it if not {(domain.uuid, mac)} & (moved | plugged)]
             if left and domain.uuid not in let_go:
                 _refuse_taken(step.key, Key(Kind.VM, name), context=context)
 
 
-def _check_volumes(machines: Iterable[MachineDecision], steps: Iterable[Step], *, context: Context) -> None:
-    volumes: dict[tuple[str, str], Key] = {}
-    for machine in machines:
-        live = machine.observed.live if machine.observed is not None else None
-        if live is None or all(item.case is not Case.DEFERRED for item in machine.differences):
+def _check_volumes(steps: Iterable[Step], *, let_go: set[str], context: Context) -> None:
+    """Files under guests that run on with them. Their own growing is QEMU's work, and is no step on the volume."""
+    steps = tuple(steps)
+    out = {(effect.uuid, effect.device) for step in steps if isinstance(effect := step.effect, DetachDevice)}
+    for step in steps:
+        effect, index = step.effect, context.indexes[step.host]
+        if not isinstance(effect, DeleteVolume | ResizeVolume) or step.key.kind is Kind.SEED:
             continue
-        for disk in live.disks:
-            volumes |= {(machine.host, path): machine.key for path in (disk.path, disk.backing_path) if path}
-    for step in steps if volumes else ():
-        effect = step.effect
-        if isinstance(effect, DeleteVolume) and step.key.kind is not Kind.SEED:
-            path = context.indexes[step.host].volume_path((effect.pool, effect.volume))
-            holder = volumes.get((step.host, path or ""))
-            if holder is not None:
-                _refuse_taken(step.key, holder, context=context)
+        path = index.volume_path((effect.pool, effect.volume))
+        users = [*index.own_users(path), *(index.own_chain_users(path) if isinstance(effect, DeleteVolume) else ())]
+        for domain in {user.uuid: user for user in users}.values():
+            if domain.live is None or domain.uuid in let_go:
+                continue
+            disks = [disk for disk in domain.live.disks if (domain.uuid, disk.serial) not in out]
+            if any(path in (disk.path, disk.backing_path) for disk in disks):
+                name = stamped_name(domain.stamp, stack=context.stack, kind=Kind.VM) or domain.name
+                _refuse_taken(step.key, Key(Kind.VM, name), context=context)
 
 
 def _refuse_taken(key: Key, holder: Key, *, context: Context) -> None:
     context.draft.errors.append(
         RefusedError(
             f"{key} is taken from {holder}, which runs with it until its next start",
-            resolution=f'keep {key} in the program until {holder} was restarted (restart="now" has apply do that)',
+            resolution=f'keep {key} as it is until {holder} was restarted (restart="now" has apply do that)',
             place=context.catalog.place(holder.kind, holder.name),
         )
     )

@@ -9,10 +9,11 @@ from vmstack.model.identity import Key
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import LedgerEntry
 from vmstack.model.plan import Disruption, FieldChange, Operation
+from vmstack.plan.cables import has_nic_on
 from vmstack.plan.context import Context
 from vmstack.plan.gates import check_loss
 from vmstack.plan.index import HostIndex, entry_key
-from vmstack.plan.remains import Remains, has_nic_on
+from vmstack.plan.remains import Remains
 
 _REASON = "It stays on the host, and the stack forgets it: retain_on_delete."
 
@@ -99,6 +100,6 @@ def _taken(
         if entry.role == "pool" and any(pool == entry.pool and label for pool, label in forgotten):
             yield entry_key(entry), "a retained volume"
     for key, network in left.networks:
-        users = [str(user) for user, domain in domains if has_nic_on(domain, network.name)]
+        users = [str(user) for user, domain in domains if has_nic_on(domain, network)]
         if users:
             yield key, users[0]

@@ -11,12 +11,12 @@ from vmstack.model.graph import DesiredGraph, Resource
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import Observed, ObservedDomain
 from vmstack.model.specs import NetworkSpec, PoolSpec, SeedSpec, VmSpec, VolumeSpec
+from vmstack.plan.cables import has_nic_on
 from vmstack.plan.catalog import Catalog, base_key, catalogue, parts_of
 from vmstack.plan.context import Context
 from vmstack.plan.index import HostIndex, Slot, entry_key, files_of, index_host
 from vmstack.plan.patterns import list_keys, match_keys
 from vmstack.plan.policy import PlanPolicy
-from vmstack.plan.remains import has_nic_on
 
 Edges = Mapping[Key, frozenset[Key]]
 
@@ -160,7 +160,7 @@ def _uses(index: HostIndex) -> Iterator[tuple[Key, Key]]:
         key = Key(Kind.VM, name)
         yield from ((key, files[path]) for path in _files(domain) if path in files)
         for network, found in index.own_networks.items():
-            if has_nic_on(domain, found.name):
+            if has_nic_on(domain, found):
                 yield key, Key(Kind.NETWORK, network)
     for slot, entry in index.entries.items():
         pool = index.entries.get((entry.pool, ""))

@@ -21,7 +21,10 @@ from vmstack.model.specs import VolumeSource
 from vmstack.plan.changes.row import Case, Noun, VmState
 from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
+from vmstack.plan.draft import freed
 from vmstack.plan.entries import pending, resumes
+from vmstack.plan.handovers import detach_step
+from vmstack.plan.index import files_of, stamped_name
 from vmstack.plan.machine_decision import MachineDecision
 from vmstack.plan.machine_steps import stop_step
 from vmstack.plan.volume_fate import Fate, VolumeFate
@@ -75,7 +78,7 @@ def _grow(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
     draft, (pool, label) = context.draft, fate.slot
     capacity = fate.config.capacity
     effect: AnyEffect = ResizeVolume(pool=pool, volume=label, capacity=capacity)
-    stops: list[str | None] = []
+    stops, freeing = _let_go(fate, machines=machines, context=context)
     state = VmState.STOPPED
     for machine in _users(fate, machines=machines, context=context):
         found = machine.observed
@@ -94,7 +97,7 @@ def _grow(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
         effect,
         host=fate.host,
         needs=stops,
-        after=(Key(Kind.POOL, fate.spec.pool), *context.needs(Kind.VOLUME, fate.spec.name)),
+        after=(Key(Kind.POOL, fate.spec.pool), *context.needs(Kind.VOLUME, fate.spec.name), *freeing),
         marks=(LedgerMark(action="ready", entry=fate.entry),),
     )
     draft.finish(fate.key, id_)
@@ -135,7 +138,9 @@ def _make(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context:
     begun = pending(fate.entry, anew=anew)
     stops: list[str | None] = []
     if fate.disturbs and fate.moved is None:
-        stops = [stop_step(machine) for machine in _users(fate, machines=machines, context=context)]
+        stops, freeing = _let_go(fate, machines=machines, context=context)
+        stops += [stop_step(machine) for machine in _users(fate, machines=machines, context=context)]
+        after += freeing
     first: str | None = None
     if replaced or fate.fate is Fate.REDO:
         effect = DeleteVolume(pool=pool, volume=label)
@@ -238,6 +243,29 @@ def _users(fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context
         names += context.catalog.overlays.get(name, ())
     users = dict.fromkeys(vm for name in names for vm, _ in context.catalog.disk_users.get(name, ()))
     return [machines[vm] for vm in users if vm in machines]
+
+
+def _let_go(
+    fate: VolumeFate, *, machines: Mapping[str, MachineDecision], context: Context
+) -> tuple[list[str | None], list[Key]]:
+    """The steps after which guests have let go of a volume that the program gives them no more, and the keys to wait
+    for of those that are deleted."""
+    index = context.indexes[fate.host]
+    steps: list[str | None] = []
+    freeing: list[Key] = []
+    for domain in index.own_users(fate.path) if fate.moved is None else ():
+        if domain.live is None or fate.path not in files_of(domain.live):
+            continue
+        name = stamped_name(domain.stamp, stack=context.stack, kind=Kind.VM) or ""
+        machine = machines.get(name)
+        if machine is None or machine.observed is not domain:
+            freeing.append(freed(Kind.VM, domain.name, host=fate.host))
+            continue
+        steps.append(stop_step(machine))
+        out = {item.device for item in machine.differences if item.case is Case.HOT_UNPLUG}
+        held = [disk for disk in machine.drop_disks if disk.path == fate.path and disk.serial in out]
+        steps += [detach_step(machine, disk.serial or disk.target) for disk in held if not machine.stops]
+    return steps, freeing
 
 
 def _has_disk(machine: MachineDecision, path: str) -> bool:

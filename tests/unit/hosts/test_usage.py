@@ -156,21 +156,26 @@ def test_a_ledger_that_moved_is_seen() -> None:
         assert "the ledger of stack shop/prod has changed" in str(caught.value)
 
 
+@pytest.mark.parametrize("by", ["network", "bridge"])
 @pytest.mark.parametrize(
     ("own", "running", "refused"), [(False, True, True), (False, False, False), (True, True, False)]
 )
-def test_a_network_is_not_taken_from_other_peoples_guests(own: bool, running: bool, refused: bool) -> None:
+def test_a_network_is_not_taken_from_other_peoples_guests(own: bool, running: bool, refused: bool, by: str) -> None:
     host = make_host()
     net, uuid = "7c3f5f0e-0000-4000-8000-000000000009", derive_uuid(STACK, Key(Kind.VM, "a"))
     host.define_network(documents.network("lan", net, bridge="br9", subnet="10.9.0"))
     host.start_network(net)
-    host.define_domain(documents.domain("a", uuid, documents.nic("52:00:00:00:00:09", "lan")))
+    nic = documents.nic("52:00:00:00:00:09", "lan")
+    if by == "bridge":
+        nic.set("type", "bridge")
+        nic.replace(nic.find("source"), documents.E.source(bridge="br9"))
+    host.define_domain(documents.domain("a", uuid, nic))
     if own:
         stamp = Stamp(path=STACK.path(Key(Kind.VM, "a")), digest="d")
         host.set_domain_metadata(uuid, xml=write_stamp(stamp), namespace=NAMESPACE, live=False)
     if running:
         host.start_domain(uuid)
-    step = msgspec.structs.replace(STEP, effect=StopNetwork(uuid=net, name="lan"), guards=())
+    step = msgspec.structs.replace(STEP, effect=StopNetwork(uuid=net, name="lan", bridge="br9"), guards=())
     guards = Guards({"kvm1": host}, stack=STACK)
     if refused:
         with pytest.raises(StalePlanError) as caught:

@@ -2,10 +2,12 @@
 
 import pytest
 
+from tests.contract import documents
+from tests.fake import foreign
 from tests.fake.host import FakeHost
 from tests.unit.plan.builders import IMAGES, STACK, graph, look, mac, network, small
 from tests.unit.plan.scenarios import converge
-from vmstack.errors import ConflictError, InputError
+from vmstack.errors import ConflictError, InputError, RefusedError
 from vmstack.model.graph import DesiredGraph
 from vmstack.model.identity import Key, Kind, derive_bridge
 from vmstack.model.plan import Disruption
@@ -83,6 +85,45 @@ def test_a_guest_on_a_bridge_is_restarted_with_the_network_that_makes_it() -> No
     assert any("vm.web-0" in need for need in stop.needs)
     converge(fake, desired)
     assert make_plan(desired, look(fake, desired), policy=PlanPolicy(), images=IMAGES).empty
+
+
+def strange(fake: FakeHost, *, start: bool) -> None:
+    """Somebody else's guest, on the bridge itself."""
+    nic = documents.nic("52:00:00:00:00:09", "lan")
+    nic.set("type", "bridge")
+    nic.replace(nic.find("source"), documents.E.source(bridge="vs-lan"))
+    fake.define_domain(documents.domain("theirs", foreign.STOPPED_UUID, nic))
+    if start:
+        fake.start_domain(foreign.STOPPED_UUID)
+
+
+WAYS = {
+    "made anew": (network(bridge="vs-lan", mtu=1400), "cannot be made anew"),
+    "deleted": (None, "cannot be deleted"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_other_peoples_guests_on_the_bridge_keep_it(way: str) -> None:
+    after, word = WAYS[way]
+    desired = graph(*small(*([after] if after else [])))
+    for start in (True, False):
+        fake = FakeHost()
+        converge(fake, graph(*small(network(bridge="vs-lan"))))
+        strange(fake, start=start)
+        if start:
+            with pytest.raises(ConflictError, match=f"network.lan {word}.* 'theirs' .*is running on it"):
+                make_plan(desired, look(fake, desired), policy=PlanPolicy(), images=IMAGES)
+        else:
+            converge(fake, desired)
+
+
+def test_a_bridge_is_not_taken_from_a_guest_of_the_stack() -> None:
+    fake = FakeHost()
+    converge(fake, placed())
+    desired = graph(*small(nics=(NicSpec(name="x", mac=BRIDGED.mac, bridge="vs-lan"),)))
+    with pytest.raises(RefusedError, match=r"network\.lan is taken from vm\.web-0"):
+        make_plan(desired, look(fake, desired), policy=PlanPolicy(), images=IMAGES)
 
 
 @pytest.mark.parametrize("bridge", ["vs-lan", None])

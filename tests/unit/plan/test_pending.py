@@ -5,12 +5,19 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.fake.host import FakeHost
+from tests.unit.plan.builders import IMAGES, MIB, graph, look, small
+from tests.unit.plan.scenarios import UUID, converge, deliver
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.hardware import ConsoleSpec, GraphicsSpec, TpmSpec
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Stamp
+from vmstack.model.plan import Disruption, Plan
+from vmstack.model.specs import RestartSpec
 from vmstack.plan.domain_diff import written_fields
 from vmstack.plan.pending import pending_restart, tell_pending
+from vmstack.plan.planner import make_plan
+from vmstack.plan.policy import PlanPolicy
 
 MAC = "52:00:00:00:00:01"
 ROOT = DiskConfig(serial="root", path="/p/root.qcow2", format="qcow2", target="vda")
@@ -96,3 +103,30 @@ def test_what_others_put_into_the_definition_is_theirs_but_counts_for_a_domain_o
 
 def test_nothing_waits_where_there_is_no_definition() -> None:
     assert pending_restart(observe(change(CONFIG, vcpus=2), CONFIG, persistent=False)) == ()
+
+
+@pytest.mark.parametrize("policy", ["now", "defer"])
+def test_a_saved_guest_goes_on_without_what_changes_and_the_plan_says_so(policy: Any) -> None:
+    fake = FakeHost()
+    converge(fake, graph(*small()))
+    domain = fake.machine.domains[UUID]
+    domain.managed_save, domain.state, domain.live_xml, domain.saved_xml = True, "shutoff", None, domain.xml
+
+    def planned(**changes: Any) -> Plan:
+        desired = graph(*small(restarts=RestartSpec(policy=policy), **changes))
+        return make_plan(desired, look(fake, desired), policy=PlanPolicy(), images=IMAGES)
+
+    [note] = [found.text for found in planned().diagnostics]
+    assert note == "it has a saved state, from which it goes on"
+    bigger = {"vcpus": 6, "max_vcpus": 6, "memory": 600 * MIB}
+    plan = planned(**bigger)
+    [note] = [found.text for found in plan.diagnostics]
+    assert "max_vcpus, memory, vcpus" in note
+    assert "Apply once more" in note
+    deliver(plan, fake)
+    plan = planned(**bigger)
+    assert [change.disruption for change in plan.changes] == [
+        Disruption.RESTART if policy == "now" else Disruption.LIVE
+    ]
+    deliver(plan, fake)
+    assert planned(**bigger).changes == ()
