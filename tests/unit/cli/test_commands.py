@@ -65,6 +65,23 @@ def run(*arguments: object) -> int:
     return main([str(argument) for argument in arguments])
 
 
+def test_a_connection_that_cannot_be_is_the_options_fault(stack, host, monkeypatch, capsys):
+    for uri in ("", "qemu", "bogus:///system", "a b"):
+        assert run("plan", stack, "--connect", uri) == 1
+        err = capsys.readouterr().err
+        assert err.startswith("Error: --connect: ")
+        assert "__main__.py" not in err
+
+    def refuse(spec, *, readonly, at_once=1):
+        raise HostUnreachableError(f"host {spec.name}: cannot connect to {spec.uri}")
+
+    monkeypatch.setattr(pipeline, "connect", refuse)
+    assert run("plan", stack, "--connect", "qemu+ssh://elsewhere/system") == 1
+    assert "cannot connect to qemu+ssh://elsewhere/system\n" in capsys.readouterr().err
+    assert run("plan", stack) == 1
+    assert "__main__.py:5\n" in capsys.readouterr().err
+
+
 def test_the_life_of_a_stack(stack, host, capsys):
     assert run("plan", stack) == 0
     out = capsys.readouterr().out
