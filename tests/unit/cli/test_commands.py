@@ -224,6 +224,10 @@ def test_output_and_ssh_take_a_folder_before_the_name(stack, host, monkeypatch, 
     assert run("output", "stack", "web-0", "--raw") == 0
     assert capsys.readouterr().out == "10.20.0.10"
     assert run("output", "-C", "stack", "web-0", "password") == 1
+    monkeypatch.chdir("stack")
+    for words in ([], ["."], [".", "web-0"], ["web-0"]):
+        assert run("output", *words) == 0
+    monkeypatch.chdir(stack.parent)
     assert "`output` takes the name of one output, not web-0, password" in capsys.readouterr().err
     monkeypatch.setattr(ssh.shutil, "which", lambda name: "/usr/bin/ssh")
     assert run("ssh", "stack", "web-9") == 1
