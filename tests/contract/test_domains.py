@@ -264,6 +264,11 @@ def test_metadata_of_ours_is_replaced_and_others_stays(site: Site) -> None:
             assert found is not None
             assert found.digest == digest
             assert OTHER in xml
+    stamp = '<stamp path="a/b/vm/d" digest="3"/>'
+    site.driver.set_domain_metadata(uuid, xml=stamp, namespace=NAMESPACE, live=True, config=False)
+    record = site.driver.domain(uuid)
+    found = [read_stamp(record.xml), read_stamp(record.live_xml or "")]
+    assert [None if one is None else one.digest for one in found] == ["2", "3"]
     site.driver.set_domain_metadata(uuid, xml=None, namespace=NAMESPACE, live=True)
     site.driver.set_domain_metadata(uuid, xml=None, namespace=NAMESPACE, live=True)
     record = site.driver.domain(uuid)

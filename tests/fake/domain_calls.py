@@ -266,13 +266,15 @@ class DomainCalls(Wire):
         self._edit(domain, changed, live=live, config=config)
 
     @mutates
-    def set_domain_metadata(self, uuid: str, *, xml: str | None, namespace: str, live: bool) -> None:
+    def set_domain_metadata(
+        self, uuid: str, *, xml: str | None, namespace: str, live: bool, config: bool = True
+    ) -> None:
         domain = self._editable(uuid, live=live)
         self._edit(
             domain,
             lambda definition: replace_metadata(definition, root="domain", xml=xml, namespace=namespace),
             live=live,
-            config=True,
+            config=config,
         )
 
     @mutates

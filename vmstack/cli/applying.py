@@ -1,12 +1,7 @@
 """`vmstack apply` and `vmstack destroy`."""
 
-import getpass
-import socket
-import sys
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,23 +13,25 @@ from vmstack.apply.learning import check_refinement, follows, surprises
 from vmstack.apply.result import ApplyResult
 from vmstack.apply.runner import apply_plan
 from vmstack.apply.supply import PayloadSupply
-from vmstack.cli.changes import render_outputs
+from vmstack.cli.adoption_view import render_adoption
+from vmstack.cli.changes import tell_plan
+from vmstack.cli.consent import Consent, ask, check_consent
 from vmstack.cli.event_stream import EventStream, streaming
-from vmstack.cli.failures import render_failure, report_failure
+from vmstack.cli.following import following
+from vmstack.cli.image_cache import image_store
 from vmstack.cli.judging import Judge
 from vmstack.cli.known_hosts import remember_guests
-from vmstack.cli.planning import check_hosts, check_resources, image_store, takes_over, tell_plan
-from vmstack.cli.progress import ImageProgress, following
+from vmstack.cli.program_checks import check_hosts, check_resources, takes_over
+from vmstack.cli.progress import ImageProgress
+from vmstack.cli.results import tell_result
+from vmstack.cli.run_record import describe_run
 from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal
 from vmstack.errors import (
-    EXIT_DONE,
     EXIT_ERROR,
     EXIT_INTERRUPTED,
     EXIT_PARTIAL,
-    InputError,
     PartialApplyError,
-    RefusedError,
     VmstackError,
     raise_all,
 )
@@ -42,8 +39,7 @@ from vmstack.evaluate.hooks import Hooks
 from vmstack.hosts.driver import Driver
 from vmstack.images.store import ImageStore
 from vmstack.model.graph import DesiredGraph
-from vmstack.model.ownership import RunRecord
-from vmstack.model.plan import Disruption, Plan
+from vmstack.model.plan import Plan
 from vmstack.plan.adoption import Adoption
 from vmstack.plan.limits import NO_LIMITS, Limits
 from vmstack.plan.policy import PlanPolicy, later_policy
@@ -51,18 +47,7 @@ from vmstack.plan.selection import wanted_part
 
 if TYPE_CHECKING:
     from vmstack.cli.approving import Approval
-
-_CONSENT: Final = "yes"
-# A value that is known in one wave may be needed for the next. Programs have chains of two or three.
 _WAVES: Final = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Consent:
-    """What the user agreed to on the command line."""
-
-    yes: bool
-    data_loss: bool
 
 
 def apply_stack(
@@ -96,6 +81,31 @@ def apply_stack(
             judge=Judge(limits),
             approval=approval,
         )
+
+
+def apply_saved(
+    approval: "Approval",
+    terminal: Terminal,
+    *,
+    json: bool,
+    json_into: Path | None,
+    parallelism: int,
+    lock_timeout: float,
+) -> int:
+    """Do what the approved plan says, and nothing else; its approval is the only one that is needed."""
+    policy = approval.saved.policy
+    return apply_stack(
+        approval.target,
+        terminal,
+        policy=policy,
+        consent=Consent(yes=True, data_loss=policy.allow_data_loss),
+        json=json,
+        json_into=json_into,
+        parallelism=parallelism,
+        lock_timeout=lock_timeout,
+        limits=approval.saved.limits,
+        approval=approval,
+    )
 
 
 def _apply(
@@ -214,8 +224,6 @@ class _Wave:
         self, adoption: Adoption, drivers: Mapping[str, Driver], terminal: Terminal, *, store: ImageStore
     ) -> ApplyResult | None:
         """Take over what the program names by `import_`: stamps and ledgers only. `None` when the user said no."""
-        from vmstack.cli.importing import render_adoption
-
         if not self.json:
             for line in render_adoption(adoption, terminal, origin="import_ of the program"):
                 terminal.say(line)
@@ -259,102 +267,3 @@ def _conclude(
     for result in results:
         remember_guests(result)
     return tell_result(results[-1], terminal, earlier=results[:-1], destroy=destroy, json=json, events=events)
-
-
-def check_consent(plan: Plan, terminal: Terminal, *, consent: Consent, json: bool) -> None:
-    """Refuse what nobody can be asked about: data loss first, then any change."""
-    nobody = json or not terminal.interactive
-    lost = [change for change in plan.changes if change.disruption is Disruption.DATA_LOSS]
-    if lost and nobody and not consent.data_loss:
-        raise RefusedError(
-            "the plan deletes or overwrites guest data, and there is no terminal to ask at",
-            details=[str(change.key) for change in lost],
-            resolution="add --allow-data-loss if that is what you want",
-        )
-    if nobody and not consent.yes:
-        raise InputError("there is no terminal to ask at", resolution="add --yes to apply without being asked")
-
-
-def describe_run() -> RunRecord:
-    """Who applies, from where, and when."""
-    try:
-        who = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        who = "unknown"
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    return RunRecord(run=str(uuid.uuid4()), who=who, where=socket.gethostname(), when=when)
-
-
-def tell_result(
-    result: ApplyResult,
-    terminal: Terminal,
-    *,
-    earlier: Sequence[ApplyResult] = (),
-    destroy: bool,
-    json: bool,
-    events: EventStream | None,
-) -> int:
-    """Say what was done and what was not, by the last wave and those before it; return the exit code."""
-    error = result.error()
-    summary = _summary((*earlier, result), destroy=destroy)
-    outputs = {} if destroy else result.plan.outputs
-    if events is not None:
-        added, changed, destroyed = _counts((*earlier, result))
-        counts = {"add": added, "change": changed, "remove": destroyed, "operation": "destroy" if destroy else "apply"}
-        events.write("change_summary", summary, changes=counts)
-        events.tell_outputs(outputs)
-    if error is not None:
-        places = {(change.host, change.key): change.place for change in result.plan.changes}
-        for failure in result.failed:
-            failure.error.place = failure.error.place or places.get((failure.step.host, failure.step.key))
-            for line in render_failure(failure.error, terminal):
-                terminal.tell(line)
-        return report_failure(error, terminal)
-    open_end = _open_end(result.plan)
-    if open_end is not None and events is not None:
-        events.tell_failure(open_end)
-    if json:
-        return EXIT_DONE if open_end is None else report_failure(open_end, terminal)
-    if earlier or not result.plan.empty:
-        terminal.say(terminal.paint(summary, "bold", "green"))
-    if outputs:
-        terminal.say()
-        terminal.say("Outputs:")
-        terminal.say()
-        for line in render_outputs(outputs, terminal):
-            terminal.say(line)
-    return EXIT_DONE if open_end is None else report_failure(open_end, terminal)
-
-
-def _open_end(plan: Plan) -> VmstackError | None:
-    """What an apply that did all it could leaves undone: what hangs on something that even now is not known."""
-    if plan.whole:
-        return None
-    return PartialApplyError(
-        "what is known was applied; the program may want more, depending on what is not known yet",
-        details=[gap.what for gap in plan.gaps if gap.hides],
-        resolution="run it again once the hosts know that (a guest that runs, and has its address)",
-    )
-
-
-def _counts(results: Sequence[ApplyResult]) -> tuple[int, int, int]:
-    counts = [result.counts() for result in results]
-    added, changed, destroyed = (sum(column) for column in zip(*counts, strict=True))
-    return added, changed, destroyed
-
-
-def _summary(results: Sequence[ApplyResult], *, destroy: bool) -> str:
-    added, changed, destroyed = _counts(results)
-    if destroy:
-        return f"Destroy complete! Resources: {destroyed} destroyed."
-    end = "Apply complete!" if results[-1].plan.whole else "What is known was applied."
-    return f"{end} Resources: {added} added, {changed} changed, {destroyed} destroyed."
-
-
-def ask(terminal: Terminal, *, question: str) -> bool:
-    """Ask at the terminal; only the whole word is consent."""
-    terminal.out.flush()
-    terminal.tell(f"\n{terminal.paint_err(question, 'bold')} Only '{_CONSENT}' is accepted.")
-    terminal.err.write("  Enter a value: ")
-    terminal.err.flush()
-    return sys.stdin.readline().strip() == _CONSENT

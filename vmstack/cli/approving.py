@@ -8,12 +8,10 @@ from typing import Final
 from vmstack.apply.learning import surprises
 from vmstack.apply.pipeline import Planned, hosts_of
 from vmstack.apply.seal import Seal
-from vmstack.cli.applying import Consent, apply_stack
 from vmstack.cli.failures import flatten
 from vmstack.cli.plan_file import read_plan_file
 from vmstack.cli.saving import Wish, record
 from vmstack.cli.target import Target
-from vmstack.cli.terminal import Terminal
 from vmstack.errors import ConflictError, InputError, RefusedError, StalePlanError, VmstackError
 from vmstack.evaluate.config.passphrase import find_passphrase
 from vmstack.hosts.driver import Driver
@@ -153,31 +151,6 @@ def open_approval(path: Path, *, target: Target, policy: PlanPolicy, limits: Lim
         saved=saved,
         seal=Seal(salt=saved.salt, passphrase=passphrase),
         target=replace(target, stack=saved.stack.stack),
-    )
-
-
-def apply_saved(
-    approval: Approval,
-    terminal: Terminal,
-    *,
-    json: bool,
-    json_into: Path | None,
-    parallelism: int,
-    lock_timeout: float,
-) -> int:
-    """Do what the approved plan says, and nothing else; its approval is the only one that is needed."""
-    policy = approval.saved.policy
-    return apply_stack(
-        approval.target,
-        terminal,
-        policy=policy,
-        consent=Consent(yes=True, data_loss=policy.allow_data_loss),
-        json=json,
-        json_into=json_into,
-        parallelism=parallelism,
-        lock_timeout=lock_timeout,
-        limits=approval.saved.limits,
-        approval=approval,
     )
 
 

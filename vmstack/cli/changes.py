@@ -1,7 +1,7 @@
 """A plan as people read it, in the shape that users of Terraform know."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,7 @@ from vmstack.model.identity import Kind
 from vmstack.model.ownership import StoredOutput
 from vmstack.model.plan import Change, Diagnostic, Disruption, FieldChange, Operation, Plan
 from vmstack.plan.outputs import stored_outputs
+from vmstack.plan.terraform import encode_document
 
 NO_CHANGES: Final = "No changes. Your infrastructure matches the program."
 # Where something that is not known hides what else the program wants.
@@ -153,9 +154,10 @@ def _render_output_changes(plan: Plan, terminal: Terminal) -> Iterator[str]:
     if lines:
         yield "Changes to outputs:"
         yield from lines
-    else:
+        yield ""
+    elif after or not plan.changes:
         yield "The outputs do not change, and are stored again: not every host holds them as they are."
-    yield ""
+        yield ""
 
 
 def _show_output(output: Output | StoredOutput) -> str:
@@ -211,3 +213,14 @@ def class_style(disruption: Disruption) -> tuple[str, ...]:
     if disruption is Disruption.DATA_LOSS:
         return ("bold", "red")
     return ("yellow",) if disruption.rank >= Disruption.RESTART.rank else ("dim",)
+
+
+def tell_plan(plan: Plan, terminal: Terminal, *, destroy: bool, document: dict[str, Any] | None = None) -> None:
+    """Print a plan for people, or the `document` for tools in its place."""
+    for line in render_diagnostics((one for one in plan.diagnostics if one.severity != "error"), terminal):
+        terminal.tell(line)
+    if document is not None:
+        terminal.say(encode_document(document).decode().rstrip("\n"))
+        return
+    for line in render_plan(plan, terminal, destroy=destroy):
+        terminal.say(line)

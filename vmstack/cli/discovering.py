@@ -10,7 +10,7 @@ import msgspec
 
 from vmstack.apply import pipeline
 from vmstack.apply.discovery import read_everything, write_files, write_program
-from vmstack.cli.planning import image_store
+from vmstack.cli.image_cache import image_store
 from vmstack.cli.progress import ImageProgress
 from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal, escape

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from vmstack.apply import pipeline
-from vmstack.cli.planning import image_cache
+from vmstack.cli.image_cache import image_cache
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import EXIT_DONE, EXIT_ERROR, VmstackError
 from vmstack.evaluate.cloudinit.schema import CloudConfigSchema

@@ -7,8 +7,9 @@ import msgspec
 
 from vmstack.apply import pipeline
 from vmstack.cli.changes import CLASSES, class_style
+from vmstack.cli.image_cache import image_store
 from vmstack.cli.locks import tell_locks
-from vmstack.cli.planning import check_hosts, image_store
+from vmstack.cli.program_checks import check_hosts
 from vmstack.cli.progress import ImageProgress
 from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal, escape

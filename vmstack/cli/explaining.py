@@ -1,7 +1,7 @@
 """`vmstack explain`: what a change of a field does to the guest, from the change table; and the guide's page of it."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
@@ -10,24 +10,51 @@ import msgspec
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.errors import EXIT_DONE, InputError
 from vmstack.plan.changes.row import Noun, Outcome, Row, VmState
-from vmstack.plan.changes.table import TABLE, field_of
+from vmstack.plan.changes.table import TABLE, field_of, without_keys
 
 _EXPLAIN_FORMAT: Final = 1
 Entry = tuple[Noun, Row]
 _ENTRIES: Final[tuple[Entry, ...]] = tuple((noun, row) for noun, rows in TABLE.items() for row in rows)
 # What programs say for what plans call otherwise.
-_ALIASES: Final = {
-    "disk": "vm.disks[].capacity",
-    "disks": "vm.disks[]",
-    "networks": "vm.nics[]",
-    "nics": "vm.nics[]",
-    "running": "vm.power",
-    "image": "volume.image",
-    "size": "volume.capacity",
-    "full_copy": "volume.source",
-    "cidr": "network.subnets",
-    "seed": "vm.cloud_init",
-}
+_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
+    "disk": ("vm.disks[].capacity",),
+    "disks": ("vm.disks[]",),
+    "networks": ("vm.nics[]",),
+    "nics": ("vm.nics[]",),
+    "running": ("vm.power",),
+    "cpu": (
+        "vm.cpu_mode", "vm.cpu_model", "vm.cpu_features[]", "vm.topology", "vm.cpu_shares", "vm.cpu_quota",
+        "vm.cpu_period", "vm.pins[]",
+    ),
+    "devices": (
+        "pool.devices", "vm.rng", "vm.balloon", "vm.watchdog", "vm.vsock", "vm.panic", "vm.channels[]", "vm.consoles[]",
+        "vm.filesystems[]", "vm.host_devices[]",
+    ),
+    "boot": ("vm.boot", "vm.kernel", "vm.initrd", "vm.cmdline"),
+    "xml": ("vm.stylesheet[]", "vm.stylesheet", "network.xslt"),
+    "xslt": ("vm.stylesheet[]", "vm.stylesheet", "network.xslt", "pool.xslt", "volume.xslt"),
+    "image": ("volume.image",),
+    "size": ("volume.capacity",),
+    "full_copy": ("volume.source",),
+    "cidr": ("network.subnets",),
+    "cidr6": ("network.subnets",),
+    "gateway": ("network.subnets",),
+    "gateway6": ("network.subnets",),
+    "dhcp": ("network.dhcp[]",),
+    "dhcp6": ("network.dhcp[]",),
+    "dns": ("network.dns_enabled",),
+    "inbound": ("network.bandwidth", "vm.nics[].inbound"),
+    "outbound": ("network.bandwidth", "vm.nics[].outbound"),
+    "nameservers": ("vm.cloud_init",),
+    "owner": ("pool.permissions",),
+    "pool": ("volume.place",),
+    "seed": ("vm.cloud_init",),
+}  # fmt: skip
+# Parameters that are no part of what they are given to, but say how vmstack goes about it.
+_STEERING: Final = frozenset({
+    "group", "health", "on_drift", "on_image_change", "on_seed_change", "opts", "power_off_after_timeout", "restart",
+    "shutdown_timeout", "wait",
+})  # fmt: skip
 _COLOURS: Final = {
     Outcome.RESTART: "yellow",
     Outcome.STOP: "yellow",
@@ -94,18 +121,33 @@ def find(text: str) -> tuple[Entry, ...]:
 
     Raises `InputError` with the fields that are spelt alike.
     """
-    wanted = field_of(_ALIASES.get(text, text))
-    found = tuple(
-        (noun, row) for noun, row in _ENTRIES if wanted in _spellings(noun, row) and (row.field != "*" or wanted == "*")
-    )
+    found = _rows(*_ALIASES.get(text, (without_keys(text),))) or _rows(field_of(text))
     if found:
         return found
+    if text in _STEERING:
+        raise InputError(
+            f"{text!r} is no field: it says how vmstack makes changes, and changing it changes nothing on a host",
+            resolution="docs/reference.md says what it does",
+        )
+    if text == "host":
+        raise InputError(
+            "'host' is no field: on another host it is another object, made there, and the one here is deleted",
+            resolution="look at the plan, which says data-loss where data goes; copy the data before",
+        )
     names = {spelling for noun, row in _ENTRIES for spelling in _spellings(noun, row)} | set(_ALIASES)
-    last = wanted.rpartition(".")[2]
+    last = text.rpartition(".")[2]
     inner = [name for name in sorted(names) if name.endswith(f"[].{last}") and not name.startswith("vm.")]
-    near = inner or difflib.get_close_matches(wanted, sorted(names), n=3)
+    near = inner or difflib.get_close_matches(field_of(text), sorted(names), n=3)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise InputError(f"vmstack writes no field {text!r}", resolution=f"{hint}`vmstack explain` lists all fields")
+
+
+def _rows(*names: str) -> tuple[Entry, ...]:
+    return tuple(
+        (noun, row)
+        for noun, row in _ENTRIES
+        if not _spellings(noun, row).isdisjoint(names) and (row.field != "*" or "*" in names)
+    )
 
 
 def page() -> str:

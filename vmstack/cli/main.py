@@ -131,7 +131,8 @@ def apply(
     lock_timeout: LockTimeout = 0.0,
 ) -> int:
     """Make the hosts what the stack program says, or do exactly what a saved plan says."""
-    from vmstack.cli.applying import Consent, apply_stack
+    from vmstack.cli.applying import apply_stack
+    from vmstack.cli.consent import Consent
     from vmstack.plan.policy import PlanPolicy
 
     policy = PlanPolicy(
@@ -142,7 +143,8 @@ def apply(
     )
     limits = limits_of(max_disruption, max_deletes)
     if folder is not None and is_plan_file(folder):
-        from vmstack.cli.approving import apply_saved, open_approval
+        from vmstack.cli.applying import apply_saved
+        from vmstack.cli.approving import open_approval
 
         where = target_of(elsewhere or Path(), stack, config, connect)
         return apply_saved(
@@ -186,7 +188,8 @@ def destroy(
     lock_timeout: LockTimeout = 0.0,
 ) -> int:
     """Remove all that the stack holds on its hosts."""
-    from vmstack.cli.applying import Consent, apply_stack
+    from vmstack.cli.applying import apply_stack
+    from vmstack.cli.consent import Consent
     from vmstack.plan.policy import PlanPolicy
 
     return apply_stack(

@@ -1,65 +1,27 @@
 """`vmstack plan`."""
 
-import os
 from pathlib import Path
-from typing import Any
 
 from vmstack.apply import pipeline
-from vmstack.cli.changes import render_diagnostics, render_plan
+from vmstack.cli.adoption_view import render_adoption
+from vmstack.cli.changes import tell_plan
 from vmstack.cli.event_stream import EventStream, streaming
+from vmstack.cli.image_cache import image_store
 from vmstack.cli.judging import Judge, tell_refusals
 from vmstack.cli.locks import tell_locks
 from vmstack.cli.plan_file import check_destination
+from vmstack.cli.program_checks import check_hosts, check_resources, takes_over
 from vmstack.cli.progress import ImageProgress
 from vmstack.cli.target import Target, study
 from vmstack.cli.terminal import Terminal
 from vmstack.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_ERROR, EXIT_REFUSED, InputError
-from vmstack.images.store import ImageStore
 from vmstack.model.graph import DesiredGraph
-from vmstack.model.identity import Kind
 from vmstack.model.observed import Observed
 from vmstack.model.plan import Plan
 from vmstack.plan.adoption import Adoption
 from vmstack.plan.limits import NO_LIMITS, Limits
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.selection import wanted_part
-from vmstack.plan.terraform import encode_document
-
-
-def image_cache() -> Path:
-    """Where images are kept on this machine (https://specifications.freedesktop.org/basedir-spec)."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "vmstack" / "images"
-
-
-def image_store() -> ImageStore:
-    """This machine's images."""
-    return ImageStore(image_cache())
-
-
-def check_hosts(desired: DesiredGraph) -> None:
-    """Raise `InputError` when the program names no host: there is nothing to look at, and nothing to say of it."""
-    if not any(resource.key.kind is Kind.HOST for resource in desired.resources):
-        raise InputError(
-            "__main__.py defines no Host, so there is nothing to plan, apply or destroy",
-            resolution='define one there: kvm = Host("kvm", uri="qemu:///system")',
-        )
-
-
-def check_resources(desired: DesiredGraph, *, policy: PlanPolicy) -> None:
-    """Raise `InputError` when the program defines hosts and nothing else, unless that is what the user wants."""
-    if policy.destroy or policy.allow_empty:
-        return
-    if all(resource.key.kind is Kind.HOST for resource in desired.resources):
-        raise InputError(
-            "__main__.py defines no resources besides its hosts",
-            resolution="define some there, or add --allow-empty if an empty stack is what you want",
-        )
-
-
-def takes_over(desired: DesiredGraph) -> bool:
-    """Whether the program names objects to take over (`import_`)."""
-    return any(resource.options.import_id is not None for resource in desired.resources)
 
 
 def show_plan(
@@ -184,8 +146,6 @@ def _show_adoption(
     adoption: Adoption, desired: DesiredGraph, target: Target, terminal: Terminal, *, json: bool, code: int
 ) -> int:
     """What apply would take over first, because the program names it by `import_`; and what it would do after that."""
-    from vmstack.cli.importing import render_adoption
-
     if json:
         from vmstack.cli.plan_document import plan_document
 
@@ -196,14 +156,3 @@ def _show_adoption(
     for line in render_adoption(adoption, terminal, origin="import_ of the program"):
         terminal.say(line)
     return code
-
-
-def tell_plan(plan: Plan, terminal: Terminal, *, destroy: bool, document: dict[str, Any] | None = None) -> None:
-    """Print a plan for people, or the `document` for tools in its place."""
-    for line in render_diagnostics((one for one in plan.diagnostics if one.severity != "error"), terminal):
-        terminal.tell(line)
-    if document is not None:
-        terminal.say(encode_document(document).decode().rstrip("\n"))
-        return
-    for line in render_plan(plan, terminal, destroy=destroy):
-        terminal.say(line)

@@ -1,12 +1,11 @@
 """What a command shows to people while it works: plain lines, or a live table."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from threading import Lock
 from time import monotonic
 from typing import Final
 
-from vmstack.apply.events import Beat, Event, Listener, StepDone, StepFailed, StepProgress, Stopping, ignore_events
+from vmstack.apply.events import Beat, Event, StepDone, StepFailed, StepProgress, Stopping
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.cli.tracker import Activity, Tracker, Turn
 from vmstack.cli.values import show_duration, show_value
@@ -122,36 +121,3 @@ class ImageProgress:
             self._told[what] = now
             share = f"{100 * done // total}%" if total else f"{done // 2**20} MiB"
             self._terminal.tell(f"{escape(what)}: {share}")
-
-
-@contextmanager
-def following(terminal: Terminal, *, quiet: bool = False, events: Listener | None = None) -> Iterator[Listener]:
-    """The listener that fits: a live table on a terminal, plain lines elsewhere, or (`quiet`) nothing for people.
-
-    `events` is told everything, too.
-    """
-    with _showing(terminal, quiet=quiet) as show:
-        if events is None:
-            yield show
-            return
-        stream = events
-
-        def tell_both(event: Event) -> None:
-            stream(event)
-            show(event)
-
-        yield tell_both
-
-
-@contextmanager
-def _showing(terminal: Terminal, *, quiet: bool) -> Iterator[Listener]:
-    if quiet:
-        yield ignore_events
-        return
-    if not terminal.animated:
-        yield LineProgress(terminal)
-        return
-    from vmstack.cli.live import LiveProgress  # here, because it loads rich
-
-    with LiveProgress(terminal) as live:
-        yield live

@@ -197,8 +197,10 @@ class DomainCalls(Calls):
         flags = libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES
         self._on_domain("resize a disk of domain", uuid, lambda handle: handle.blockResize(path, capacity, flags))
 
-    def set_domain_metadata(self, uuid: str, *, xml: str | None, namespace: str, live: bool) -> None:
-        kind, flags = libvirt.VIR_DOMAIN_METADATA_ELEMENT, affect(live=live, config=True)
+    def set_domain_metadata(
+        self, uuid: str, *, xml: str | None, namespace: str, live: bool, config: bool = True
+    ) -> None:
+        kind, flags = libvirt.VIR_DOMAIN_METADATA_ELEMENT, affect(live=live, config=config)
         prefix = PREFIX if xml is not None else None
         try:
             self._on_domain(

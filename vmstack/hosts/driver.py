@@ -222,7 +222,9 @@ class Driver(Protocol):
         """A `HostError` for a thread that is not there, or that serves a disk."""
 
     def resize_disk(self, uuid: str, path: str, *, capacity: int) -> None: ...
-    def set_domain_metadata(self, uuid: str, *, xml: str | None, namespace: str, live: bool) -> None: ...
+    def set_domain_metadata(
+        self, uuid: str, *, xml: str | None, namespace: str, live: bool, config: bool = True
+    ) -> None: ...
     def undefine_domain(self, uuid: str, *, moments: bool = False) -> None:
         """Undefine it, with its NVRAM and managed-save image.
 

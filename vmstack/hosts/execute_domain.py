@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -104,7 +105,8 @@ class DomainEffects:
         return ()
 
     def stamp(self, effect: StampDomain) -> None:
-        self._put_stamp(effect.uuid, effect.stamp_xml, live=effect.live)
+        live_xml = effect.live_xml if effect.live_xml is not None else effect.stamp_xml
+        self._put_stamp(effect.uuid, effect.stamp_xml, live=effect.live, live_xml=live_xml)
 
     def await_ready(self, effect: AwaitReady) -> tuple[GuestReport, tuple[str, ...]]:
         """Wait for the guest and record the outcome in the stamp: ok, failed, or still pending after a timeout."""
@@ -161,11 +163,19 @@ class DomainEffects:
         if record is None or stamp is None:
             return
         changed = msgspec.structs.replace(stamp, ready=ready, report=report)
-        if changed != stamp:
-            self._put_stamp(uuid, write_stamp(changed), live=record.live_xml is not None)
+        if changed == stamp:
+            return
+        running = None if record.live_xml is None else read_stamp(record.live_xml)
+        # The running guest's own lists what it was started with, where that is more.
+        noted = changed if running is None else msgspec.structs.replace(running, ready=ready, report=report)
+        self._put_stamp(uuid, write_stamp(changed), live=record.live_xml is not None, live_xml=write_stamp(noted))
 
-    def _put_stamp(self, uuid: str, xml: str | None, *, live: bool) -> None:
-        self._patience.insist(lambda: self._driver.set_domain_metadata(uuid, xml=xml, namespace=NAMESPACE, live=live))
+    def _put_stamp(self, uuid: str, xml: str | None, *, live: bool, live_xml: str | None) -> None:
+        put = partial(self._driver.set_domain_metadata, uuid, namespace=NAMESPACE)
+        if live and live_xml != xml:
+            self._patience.insist(lambda: put(xml=live_xml, live=True, config=False))
+            live = False
+        self._patience.insist(lambda: put(xml=xml, live=live))
 
     def _give_up_asking(self, effect: ShutdownDomain) -> None:
         if effect.power_off:

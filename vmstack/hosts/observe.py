@@ -27,7 +27,7 @@ from vmstack.xmlio.network import read_network
 from vmstack.xmlio.plugging import unplugged_nics
 from vmstack.xmlio.pool import read_pool
 from vmstack.xmlio.safe import parse_xml
-from vmstack.xmlio.stamp import read_stamp
+from vmstack.xmlio.stamp import lingering_fields, read_stamp
 from vmstack.xmlio.volume import read_modified, read_volume
 
 # A fleet's hosts are read at the same time; beyond this many the local processor is the limit.
@@ -169,6 +169,7 @@ def observed_domain(
         checkpoints=record.checkpoints,
         free_ports=None if live is None else count_free_ports(live),
         unplugged=() if live is None else unplugged_nics(live, ports=ports),
+        lingering=() if live is None else lingering_fields(root, live),
         xml=record.xml if ours else "",
         live_xml=record.live_xml if ours else None,
     )

@@ -350,12 +350,16 @@ class ResizeDisk(Effect, frozen=True, kw_only=True):
 
 
 class StampDomain(Effect, frozen=True, kw_only=True):
-    """Replace our stamp in the domain's metadata, persistent and live; `None` removes it. The rest is untouched."""
+    """Replace our stamp in the domain's metadata, persistent and live; `None` removes it. The rest is untouched.
+
+    `live_xml` is the stamp of the running guest where that has to list more, as it waits for a restart.
+    """
 
     uuid: str
     name: str
     stamp_xml: str | None
     live: bool
+    live_xml: str | None = None
 
 
 class StampNetwork(Effect, frozen=True, kw_only=True):

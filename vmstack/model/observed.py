@@ -42,7 +42,8 @@ class ObservedDomain(Data, frozen=True, kw_only=True):
     the PCIe ports of the running guest that could take a device. A foreign domain carries its config too: its MACs
     and disk paths matter to others. `unplugged` are the MACs of NICs of the running guest that lead nowhere: their
     network was stopped under them and started again, which takes their taps off its bridge and puts none back.
-    `snapshots` and `checkpoints` are how many libvirt keeps of it, beside its definition.
+    `lingering` are the fields that the stamp of the running guest lists and that of its definition does not: where the
+    guest has them still, they are the stack's still. `snapshots` and `checkpoints` are how many libvirt keeps of it.
     """
 
     uuid: str
@@ -59,6 +60,7 @@ class ObservedDomain(Data, frozen=True, kw_only=True):
     checkpoints: int = 0
     free_ports: int | None = None
     unplugged: tuple[str, ...] = ()
+    lingering: tuple[str, ...] = ()
     xml: str = ""
     live_xml: str | None = None
 

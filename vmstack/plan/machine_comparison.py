@@ -124,11 +124,12 @@ def _whole(
 
 
 def _note_extras(extras: Iterable[Extra], found: ObservedDomain, *, key: Key, context: Context) -> None:
-    """Tell of devices that others added, but for those that the program or an adoption leaves alone."""
+    """Tell of devices that others added: not of those that the program or an adoption leaves alone, nor of what waits
+    for a restart."""
     known = adopted_of(found)
     for extra in extras:
         silent = policy_of_extra(extra.path, policies_of(key, context=context)) == "ignore"
-        if silent or (known is not None and extra.path in known.left):
+        if silent or extra.path in found.lingering or (known is not None and extra.path in known.left):
             continue
         context.draft.note(f"{extra.path} ({extra.what}) was added outside vmstack and is kept", key=key)
 

@@ -43,10 +43,10 @@ class PowerMove(enum.StrEnum):
 class MachineDecision:
     """The decision on one VM of the program.
 
-    `differences` hold their case; `drop_disks` and `drop_nics` are ours to remove. `define` asks for a new persistent
-    definition beside live changes. `awaits` asks to wait until the guest is ready. `whole` is what the definition is
-    written from, before its stylesheet, where it is not a patch of the one that is there. `remade`: the definition that
-    is there goes before, with all that libvirt keeps beside it.
+    `differences` hold their case; of a new VM they are what its stylesheet makes. `drop_disks` and `drop_nics` are ours
+    to remove. `define` asks for a new persistent definition beside live changes. `awaits` asks to wait until the guest
+    is ready. `whole` is what the definition is written from, before its stylesheet, where it is not a patch of the one
+    that is there. `remade`: the definition that is there goes before, with all that libvirt keeps beside it.
     """
 
     spec: VmSpec
@@ -100,6 +100,11 @@ class MachineDecision:
             ("its saved state", found.has_managed_save),
         )
         return (*(what for what, there in held if there), *moments)
+
+    @property
+    def lingers(self) -> tuple[str, ...]:
+        """What the guest goes on running with, though its definition has lost it."""
+        return self.observed.lingering if self.observed is not None and not self.stops else ()
 
     @property
     def starts(self) -> bool:

@@ -86,6 +86,8 @@ def _extras(
     for config in (domain.live, domain.config):
         if config is not None:
             for extra in leftovers(ours, config, owned=frozenset(), ignored=ignored)[2]:
+                if extra.path in domain.lingering:
+                    continue  # that waits for a restart
                 found[extra.path] = Found(DriftKind.EXTRA, extra.path, None, extra.what)
     known = {item.path for item in differences(ours, domain.config, nic_names=names)}
     bare = settle_target(

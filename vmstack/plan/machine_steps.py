@@ -236,8 +236,7 @@ def _change(decision: MachineDecision, *, releases: Releases, handovers: Handove
         releases[decision.host, decision.key] = chain.last[-1]
     if not stamped and not is_stamped_so(found.stamp, decision.stamp):
         live = found.active and not decision.stops
-        stamp = StampDomain(uuid=found.uuid, name=found.name, stamp_xml=write_stamp(decision.stamp), live=live)
-        chain.add("stamp", stamp)
+        chain.add("stamp", _stamp(decision, uuid=found.uuid, name=found.name, live=live))
     _end(decision, chain, handovers=handovers, context=context)
 
 
@@ -276,8 +275,16 @@ def _set_password(decision: MachineDecision, chain: _Chain, *, live: bool) -> No
     chain.add("password", SetPassword(uuid=decision.spec.uuid, name=name, password=mark, live=live))
     if not live:
         running = decision.observed is not None and decision.observed.active and not decision.stops
-        xml = write_stamp(decision.stamp)
-        chain.add("stamp", StampDomain(uuid=decision.spec.uuid, name=name, stamp_xml=xml, live=running))
+        chain.add("stamp", _stamp(decision, uuid=decision.spec.uuid, name=name, live=running))
+
+
+def _stamp(decision: MachineDecision, *, uuid: str, name: str, live: bool) -> StampDomain:
+    """The effect that stamps the VM. A running guest that waits for a restart keeps the list of what it has."""
+    xml, kept = write_stamp(decision.stamp), None
+    if live and decision.lingers:
+        fields = tuple(sorted({*decision.stamp.fields, *decision.lingers}))
+        kept = write_stamp(msgspec.structs.replace(decision.stamp, fields=fields))
+    return StampDomain(uuid=uuid, name=name, stamp_xml=xml, live=live, live_xml=kept)
 
 
 def _rename(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:

@@ -12,21 +12,16 @@ from vmstack.model.specs import DhcpRange, DnsForwarder, DnsHost, DnsSrv, DnsTxt
 from vmstack.model.traffic import PortGroup, Traffic
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.network_updates import (
+    LISTS,
     Entry,
     Lease,
     Update,
-    dns_host_path,
-    dns_host_updates,
-    dns_srv_path,
-    dns_srv_updates,
-    dns_txt_path,
-    dns_txt_updates,
+    entry_path,
     is_blocked,
     lease_path,
     lease_updates,
     leases,
-    port_group_path,
-    port_group_updates,
+    list_updates,
     range_updates,
     with_leases,
 )
@@ -63,10 +58,7 @@ def written_fields(config: NetworkConfig) -> tuple[str, ...]:
     paths = {path: name for path, name in _FIELDS.items() if path != "domain_local"}
     fields = [path for path, name in paths.items() if getattr(config, name) not in _UNSAID]
     fields += [lease_path(identity) for identity in leases(config)]
-    fields += [dns_host_path(host) for host in config.dns_hosts]
-    fields += [dns_srv_path(record) for record in config.dns_srvs]
-    fields += [dns_txt_path(text) for text in config.dns_txts]
-    fields += [port_group_path(group) for group in config.port_groups]
+    fields += [entry_path(entry) for name in LISTS for entry in getattr(config, name)]
     return tuple(sorted(fields))
 
 
@@ -92,20 +84,17 @@ def compare_networks(
     target, fields = _settle(design, observed, owned=owned, ignored=ignored)
     lives = live if live is not None else observed
     reserved = lease_updates(target, observed, lives, owned=owned, ignored=ignored)
-    hosts = dns_host_updates(target, observed, lives, owned=owned, ignored=ignored)
-    records = dns_srv_updates(target, observed, lives, owned=owned, ignored=ignored)
-    texts = dns_txt_updates(target, observed, lives, owned=owned, ignored=ignored)
-    groups = port_group_updates(target, observed, lives, owned=owned, ignored=ignored)
+    listed = {name: list_updates(name, target, observed, lives, owned=owned, ignored=ignored) for name in LISTS}
     ranges = range_updates(target, observed, lives, ignored=ignored)
-    extras = [*reserved.extras, *hosts.extras, *records.extras, *texts.extras, *groups.extras]
+    extras = [*reserved.extras, *(extra for found in listed.values() for extra in found.extras)]
     target = _complete(target, observed, extras=extras, ignored=ignored)
-    updates = sorted(
-        [*reserved.updates, *ranges, *hosts.updates, *records.updates, *texts.updates, *groups.updates], key=_order
-    )
-    for path, found in (("dns_hosts", hosts), ("dns_srvs", records), ("port_groups", groups)):
+    updates = [*reserved.updates, *ranges]
+    for name, found in listed.items():
         if any(is_blocked(update, target=target, observed=observed) for update in found.updates):
-            fields.append((path, _shown(getattr(observed, path)), _shown(getattr(target, path))))
-            updates = [update for update in updates if update not in found.updates]
+            fields.append((name, _shown(getattr(observed, name)), _shown(getattr(target, name))))
+        else:
+            updates += found.updates
+    updates.sort(key=_order)
     if target.dns_enabled is False:
         extras = [extra for extra in extras if isinstance(extra, Lease | PortGroup)]
     waiting = () if live is None or fields else tuple(_waiting(target, live))
@@ -152,26 +141,15 @@ def _complete(
     subnets = with_leases(target, observed, kept=extras)
     if is_ignored("reservations", ignored=ignored):
         subnets = _graft(subnets, observed, name="reservations")
-    hosts = tuple(
-        sorted({*target.dns_hosts, *(extra for extra in extras if isinstance(extra, DnsHost))}, key=lambda x: x.ip)
-    )
-    records = (*target.dns_srvs, *(extra for extra in extras if isinstance(extra, DnsSrv)))
-    texts = (*target.dns_txts, *(extra for extra in extras if isinstance(extra, DnsTxt)))
-    groups = (*target.port_groups, *(extra for extra in extras if isinstance(extra, PortGroup)))
-    if is_ignored("dns_hosts", ignored=ignored):
-        hosts = observed.dns_hosts
-    if is_ignored("dns_srvs", ignored=ignored):
-        records = observed.dns_srvs
-    if is_ignored("dns_txts", ignored=ignored):
-        texts = observed.dns_txts
-    if is_ignored("port_groups", ignored=ignored):
-        groups = observed.port_groups
-    target = msgspec.structs.replace(target, subnets=subnets, port_groups=groups)
+    lists = {
+        name: getattr(observed, name)
+        if is_ignored(name, ignored=ignored)
+        else (*getattr(target, name), *(extra for extra in extras if isinstance(extra, kind)))
+        for name, kind in LISTS.items()
+    }
     if target.dns_enabled is False:
-        return msgspec.structs.replace(target, dns_hosts=(), dns_srvs=(), dns_txts=(), dns_forwarders=())
-    return msgspec.structs.replace(
-        target, dns_hosts=hosts, dns_srvs=tuple(dict.fromkeys(records)), dns_txts=tuple(dict.fromkeys(texts))
-    )
+        lists |= {"dns_hosts": (), "dns_srvs": (), "dns_txts": (), "dns_forwarders": ()}
+    return msgspec.structs.replace(target, subnets=subnets, **lists)
 
 
 def _waiting(target: NetworkConfig, live: NetworkConfig) -> Iterator[str]:
@@ -240,7 +218,7 @@ def _say(item: Data | str) -> str:
         case DnsHost(ip=ip, hostnames=names):
             return f"{ip} {' '.join(names)}"
         case DnsSrv():
-            return f"{dns_srv_path(item)[len('dns_srvs[') : -1]} {item.priority or 0} {item.weight or 0}"
+            return f"{entry_path(item)[len('dns_srvs[') : -1]} {item.priority or 0} {item.weight or 0}"
         case DnsTxt(name=name, value=value):
             return f"{name} {value!r}"
         case PortGroup(name=name):
@@ -263,7 +241,7 @@ def _name(extra: Entry) -> str:
         case DnsHost(ip=ip):
             return f"DNS host {ip}"
         case DnsSrv():
-            return f"DNS record {dns_srv_path(extra)[len('dns_srvs[') : -1]}"
+            return f"DNS record {entry_path(extra)[len('dns_srvs[') : -1]}"
         case DnsTxt(name=name):
             return f"DNS text {name}"
         case PortGroup(name=name):

@@ -1,7 +1,7 @@
 """What libvirt changes in a running network, entry by entry: leases, DHCP ranges, what DNS answers, port groups."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -12,7 +12,11 @@ from vmstack.plan.ignore import is_ignored
 
 Identity = tuple[str, str]
 Command = Literal["delete", "modify", "add"]
-_Entry = TypeVar("_Entry", DnsHost, DnsSrv, DnsTxt, PortGroup)
+ListEntry = DnsHost | DnsSrv | DnsTxt | PortGroup
+# The lists of a network whose entries libvirt changes one by one, and what each holds.
+LISTS: Final[Mapping[str, type[ListEntry]]] = {
+    "dns_hosts": DnsHost, "dns_srvs": DnsSrv, "dns_txts": DnsTxt, "port_groups": PortGroup,
+}  # fmt: skip
 
 
 class Lease(NamedTuple):
@@ -33,7 +37,7 @@ class Span(NamedTuple):
         return f"{self.range.start} to {self.range.end}"
 
 
-Entry = Lease | Span | DnsHost | DnsSrv | DnsTxt | PortGroup
+Entry = Lease | Span | ListEntry
 
 
 class Update(NamedTuple):
@@ -65,22 +69,17 @@ def lease_path(identity: Identity) -> str:
     return f"reservations[{identity[1]}]"
 
 
-def dns_host_path(host: DnsHost) -> str:
-    return f"dns_hosts[{host.ip}]"
-
-
-def dns_txt_path(text: DnsTxt) -> str:
-    return f"dns_txts[{text.name}]"
-
-
-def port_group_path(group: PortGroup) -> str:
-    return f"port_groups[{group.name}]"
-
-
-def dns_srv_path(record: DnsSrv) -> str:
-    """Two records of one service are different ones where they lead to different places."""
-    name = f"_{record.service}._{record.protocol}" + (f".{record.domain}" if record.domain else "")
-    place = ":".join(str(part) for part in (record.target, record.port) if part is not None)
+def entry_path(entry: ListEntry) -> str:
+    """A field by what tells it apart: two records of one service are different ones where they lead elsewhere."""
+    match entry:
+        case DnsHost(ip=ip):
+            return f"dns_hosts[{ip}]"
+        case DnsTxt(name=name):
+            return f"dns_txts[{name}]"
+        case PortGroup(name=name):
+            return f"port_groups[{name}]"
+    name = f"_{entry.service}._{entry.protocol}" + (f".{entry.domain}" if entry.domain else "")
+    place = ":".join(str(part) for part in (entry.target, entry.port) if part is not None)
     return f"dns_srvs[{name}{'/' if place else ''}{place}]"
 
 
@@ -148,7 +147,8 @@ def range_updates(
     return updates
 
 
-def dns_host_updates(
+def list_updates(
+    name: str,
     target: NetworkConfig,
     observed: NetworkConfig,
     live: NetworkConfig,
@@ -156,62 +156,17 @@ def dns_host_updates(
     owned: frozenset[str],
     ignored: frozenset[str],
 ) -> Updates:
-    """Compare the names that DNS answers with the persistent and the running network's."""
-    if is_ignored("dns_hosts", ignored=ignored):
-        return Updates([], [])
-    wanted, held, running = ({host.ip: host for host in side.dns_hosts} for side in (target, observed, live))
-    return _compare(wanted, held, running, path=dns_host_path, owned=owned)
-
-
-def dns_srv_updates(
-    target: NetworkConfig,
-    observed: NetworkConfig,
-    live: NetworkConfig,
-    *,
-    owned: frozenset[str],
-    ignored: frozenset[str],
-) -> Updates:
-    """Compare the service records with the persistent and the running network's."""
-    if is_ignored("dns_srvs", ignored=ignored):
+    """Compare one of the `LISTS` with the persistent and the running network's."""
+    if is_ignored(name, ignored=ignored):
         return Updates([], [])
     wanted, held, running = (
-        {dns_srv_path(record): record for record in side.dns_srvs} for side in (target, observed, live)
+        {entry_path(entry): entry for entry in getattr(side, name)} for side in (target, observed, live)
     )
-    return _compare(wanted, held, running, path=dns_srv_path, owned=owned)
-
-
-def dns_txt_updates(
-    target: NetworkConfig,
-    observed: NetworkConfig,
-    live: NetworkConfig,
-    *,
-    owned: frozenset[str],
-    ignored: frozenset[str],
-) -> Updates:
-    """Compare the texts that DNS answers with the persistent and the running network's."""
-    if is_ignored("dns_txts", ignored=ignored):
-        return Updates([], [])
-    wanted, held, running = ({text.name: text for text in side.dns_txts} for side in (target, observed, live))
-    return _compare(wanted, held, running, path=dns_txt_path, owned=owned)
-
-
-def port_group_updates(
-    target: NetworkConfig,
-    observed: NetworkConfig,
-    live: NetworkConfig,
-    *,
-    owned: frozenset[str],
-    ignored: frozenset[str],
-) -> Updates:
-    """Compare the port groups with the persistent and the running network's."""
-    if is_ignored("port_groups", ignored=ignored):
-        return Updates([], [])
-    wanted = {group.name: group for group in target.port_groups}
-    held, running = (
-        {group.name: _known_part(group, wanted.get(group.name)) for group in side.port_groups}
-        for side in (observed, live)
-    )
-    return _compare(wanted, held, running, path=port_group_path, owned=owned, modifies=True)
+    if name == "port_groups":
+        held, running = (
+            {path: _known_part(group, wanted.get(path)) for path, group in side.items()} for side in (held, running)
+        )
+    return _compare(wanted, held, running, owned=owned, modifies=name == "port_groups")
 
 
 def is_blocked(update: Update, *, target: NetworkConfig, observed: NetworkConfig) -> bool:
@@ -234,9 +189,11 @@ def is_blocked(update: Update, *, target: NetworkConfig, observed: NetworkConfig
     return False
 
 
-def _known_part(group: PortGroup, wanted: PortGroup | None) -> PortGroup:
+def _known_part(group: ListEntry, wanted: ListEntry | None) -> ListEntry:
     """The wanted group where the one on the host is it and says more, which is somebody else's and stays."""
-    return wanted if wanted is not None and group == msgspec.structs.replace(wanted, more=group.more) else group
+    if not isinstance(group, PortGroup) or not isinstance(wanted, PortGroup):
+        return group
+    return wanted if group == msgspec.structs.replace(wanted, more=group.more) else group
 
 
 def _says_more(entry: Entry | None) -> bool:
@@ -250,36 +207,29 @@ def _fits(record: DnsSrv, other: DnsSrv) -> bool:
 
 
 def _compare(
-    wanted: Mapping[str, _Entry],
-    held: Mapping[str, _Entry],
-    running: Mapping[str, _Entry],
+    wanted: Mapping[str, ListEntry],
+    held: Mapping[str, ListEntry],
+    running: Mapping[str, ListEntry],
     *,
-    path: Callable[[_Entry], str],
     owned: frozenset[str],
-    modifies: bool = False,
+    modifies: bool,
 ) -> Updates:
-    """`modifies`: libvirt puts an entry in the place of the one that it has, where it has one."""
+    """Compare entries by path. `modifies`: libvirt puts one in the place of that which it has, where it has one."""
     updates: list[Update] = []
-    for identity, entry in wanted.items():
-        present = [side[identity] for side in (held, running) if identity in side]
+    for path, entry in wanted.items():
+        present = [side[path] for side in (held, running) if path in side]
         if len(present) == 2 and all(old == entry for old in present):
             continue
         different = next((old for old in present if old != entry), None)
         if different is not None and modifies and len(present) == 2:
-            updates.append(Update("modify", path(entry), different, entry))
+            updates.append(Update("modify", path, different, entry))
             continue
         if different is not None:
-            updates.append(Update("delete", path(different), different, None))
-        updates.append(Update("add", path(entry), None, entry))
-    extras: list[Entry] = []
-    for identity, entry in {**running, **held}.items():
-        if identity in wanted:
-            continue
-        if path(entry) in owned:
-            updates.append(Update("delete", path(entry), entry, None))
-        else:
-            extras.append(entry)
-    return Updates(updates, extras)
+            updates.append(Update("delete", path, different, None))
+        updates.append(Update("add", path, None, entry))
+    others = {path: entry for path, entry in {**running, **held}.items() if path not in wanted}
+    updates += [Update("delete", path, entry, None) for path, entry in others.items() if path in owned]
+    return Updates(updates, [entry for path, entry in others.items() if path not in owned])
 
 
 def _positions(config: NetworkConfig) -> dict[tuple[str, str], int]:

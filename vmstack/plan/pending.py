@@ -52,7 +52,7 @@ def pending_restart(domain: ObservedDomain, *, nic_names: Mapping[str, str] = _N
     defined = _slotted(domain.config)
     running = _as_defined(_slotted(domain.live), defined)
     names = dict(nic_names)
-    owned = frozenset(domain.stamp.fields) if domain.stamp is not None else None
+    owned = frozenset((*domain.stamp.fields, *domain.lingering)) if domain.stamp is not None else None
     found = {
         item.path: Pending(path=item.path, running=item.before, defined=item.after, device=item.device)
         for item in differences(defined, running, nic_names=names, live=running)

@@ -44,7 +44,7 @@ def settle_restart(
 
 def _is_ours(item: Pending, *, domain: ObservedDomain) -> bool:
     """Whether to restart a guest for it. What it runs with and its definition lacks may be what others gave it."""
-    owned = domain.stamp.fields if domain.stamp is not None else ()
+    owned = (*domain.stamp.fields, *domain.lingering) if domain.stamp is not None else ()
     return item.defined is not None or is_written(item.path, device=item.device, owned=owned)
 
 

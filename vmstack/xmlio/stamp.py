@@ -86,6 +86,20 @@ def read_stamp(xml: str | Element) -> Stamp | None:
     return Stamp(**values, intact=seal is None or seal == _seal_of(element))
 
 
+def lingering_fields(defined: Element, running: Element) -> tuple[str, ...]:
+    """The fields that the stamp of a running domain lists, and the one of its definition, for the same path, does not.
+
+    None where one of the two is missing, or not as vmstack wrote it.
+    """
+    later, earlier = _find(defined), _find(running)
+    if later is None or earlier is None or later.get("fields") == earlier.get("fields"):
+        return ()
+    now, before = read_stamp(later), read_stamp(earlier)
+    if now is None or before is None or not now.intact or not before.intact:
+        return ()
+    return tuple(sorted(set(before.fields) - set(now.fields)))
+
+
 def write_stamp(stamp: Stamp) -> str:
     """Write the stamp's element without its namespace, as libvirt's calls for metadata take it."""
     element = new_root("stamp")

@@ -1,12 +1,15 @@
 """`vmstack explain`, and the page of the documentation that it makes."""
 
+import inspect
 import json
 from pathlib import Path
 
 import pytest
 
+from vmstack import Network, StoragePool, VirtualMachine, Volume
 from vmstack.cli.explaining import find, page
 from vmstack.cli.main import main
+from vmstack.errors import InputError
 from vmstack.plan.changes.row import Noun
 
 PAGE = Path(__file__).parents[3] / "docs" / "changes.md"
@@ -57,10 +60,22 @@ def test_without_a_field_all_are_listed(capsys: pytest.CaptureFixture[str]) -> N
         ("volume.image", "image"),
         ("running", "power"),
         ("full_copy", "source"),
+        ("network.subnets", "subnets"),
+        ("network.reservations[a]", "reservations[]"),
+        ("network.lan", "network.*"),
     ],
 )
 def test_fields_are_known_by_the_names_that_people_use(text: str, field: str) -> None:
     assert {row.field for _, row in find(text)} == {field}
+
+
+@pytest.mark.parametrize("kind", [VirtualMachine, Network, StoragePool, Volume])
+def test_every_parameter_is_explained(kind: type, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in set(inspect.signature(kind.__init__).parameters) - {"self", "name"}:
+        try:
+            assert find(name)
+        except InputError as error:
+            assert f"{name!r} is no field: " in str(error)
 
 
 def test_a_name_that_several_things_have_is_told_for_all_of_them() -> None:

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from vmstack.errors import InputError
 from vmstack.evaluate.classic.declared import Declared, label_of
-from vmstack.evaluate.classic.inputs import PLACEHOLDER, read_inputs
+from vmstack.evaluate.classic.inputs import read_inputs
 from vmstack.evaluate.classic.scene import Scene
 from vmstack.evaluate.classic.schema import IGNITION
+from vmstack.evaluate.engine.inputs import PLACEHOLDER
 from vmstack.evaluate.engine.registration import Registration
 from vmstack.evaluate.native.fields import check_label
 from vmstack.model.identity import Key, Kind, derive_uuid

@@ -6,12 +6,10 @@ from typing import Any, Final
 
 from vmstack.errors import InputError, VmstackError
 from vmstack.evaluate.classic.schema import Field, Schema
-from vmstack.evaluate.engine.inputs import NotKnownError
+from vmstack.evaluate.engine.inputs import PLACEHOLDER, NotKnownError
 from vmstack.evaluate.engine.registration import Registration
 from vmstack.evaluate.engine.values import Secret, Unknown, reveal
 
-# How the id of a volume begins whose pool's directory only the host knows.
-PLACEHOLDER: Final = "vmstack-volume://"
 _TYPES: Final[dict[str, type]] = {
     "text": str,
     "reference": str,

@@ -7,14 +7,14 @@ from vmstack.errors import InputError, Place
 from vmstack.evaluate.classic import domains, ignition, networks, storage
 from vmstack.evaluate.classic.address import URI_VARIABLE, find_default_uri
 from vmstack.evaluate.classic.functions import ask_host, compute, is_computed
-from vmstack.evaluate.classic.inputs import PLACEHOLDER, placed, read_inputs
+from vmstack.evaluate.classic.inputs import placed, read_inputs
 from vmstack.evaluate.classic.lookups import look_up
 from vmstack.evaluate.classic.options import refuse_replacing
 from vmstack.evaluate.classic.scene import Provider, Scene
 from vmstack.evaluate.classic.schema import PROVIDER
 from vmstack.evaluate.classic.translation import Translation
 from vmstack.evaluate.config.limits import DIGESTS
-from vmstack.evaluate.engine.inputs import NotKnownError
+from vmstack.evaluate.engine.inputs import PLACEHOLDER, NotKnownError
 from vmstack.evaluate.engine.registration import Answer, Registration
 from vmstack.evaluate.engine.values import Secret, reveal
 from vmstack.evaluate.recorder import Entry, Recorder

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from vmstack.errors import InputError
 from vmstack.evaluate.classic.declared import Declared, label_of
-from vmstack.evaluate.classic.inputs import PLACEHOLDER, read_inputs
+from vmstack.evaluate.classic.inputs import read_inputs
 from vmstack.evaluate.classic.scene import Scene
 from vmstack.evaluate.classic.schema import CLOUD_INIT_DISK, POOL, VOLUME
 from vmstack.evaluate.cloudinit.documents import load_yaml
+from vmstack.evaluate.engine.inputs import PLACEHOLDER
 from vmstack.evaluate.engine.registration import Registration
 from vmstack.evaluate.engine.values import UNKNOWN
 from vmstack.evaluate.native.fields import check_host_path, check_label

@@ -2,10 +2,13 @@
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from vmstack.errors import InputError
 from vmstack.evaluate.session import SESSION
+
+# How the id of a volume begins whose pool's directory only the host knows.
+PLACEHOLDER: Final = "vmstack-volume://"
 
 
 class NotKnownError(InputError):
@@ -42,7 +45,6 @@ def settle(value: Any, *, field: str, secrets_welcome: bool = False) -> Any:
     if recorder is not None and recorder.waits(value):
         raise NotKnownError(field)
     if is_output(value):
-        from vmstack.evaluate.classic.inputs import PLACEHOLDER
         from vmstack.evaluate.engine.references import check_kept, find_text
 
         known, secret, content = _await_output(value)

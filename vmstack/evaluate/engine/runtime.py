@@ -20,8 +20,8 @@ from pulumi.runtime.config import CONFIG, set_all_config
 from pulumi.runtime.stack import Stack, run_in_stack
 
 from vmstack.errors import InputError, Place, ProgramError
-from vmstack.evaluate.classic.inputs import PLACEHOLDER
 from vmstack.evaluate.engine.callbacks import watched
+from vmstack.evaluate.engine.inputs import PLACEHOLDER
 from vmstack.evaluate.engine.log import Engine
 from vmstack.evaluate.engine.monitor import Monitor
 from vmstack.evaluate.engine.packages import Packages

@@ -28,11 +28,14 @@ _CASES: Final = {
 _KEY: Final = re.compile(r"\[.*\]")
 
 
-def field_of(path: str) -> str:
-    """The field that a path of a plan names: `disks[data].cache` is `disks[].cache`."""
-    if path.startswith("network."):
-        return "network.*"
+def without_keys(path: str) -> str:
+    """A path of any of the objects of its kind: `disks[data].cache` is `disks[].cache`."""
     return _KEY.sub("[]", path)
+
+
+def field_of(path: str) -> str:
+    """The field that a path of a plan names. That of a VM which starts with `network.` names one of the networks."""
+    return "network.*" if path.startswith("network.") else without_keys(path)
 
 
 def row_of(path: str, *, case: Case, noun: Noun = Noun.VM) -> Row:
