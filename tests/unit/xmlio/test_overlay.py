@@ -1,6 +1,6 @@
 import pytest
 
-from vmstack.xmlio.overlay import Fact, compare
+from vmstack.xmlio.overlay import Fact, Overlay, compare, find_missing
 from vmstack.xmlio.safe import parse_xml
 
 PLAIN = (
