@@ -207,7 +207,7 @@ def check_schema() -> Check:
         return Check(
             name=name,
             status="warning",
-            text="not found: user-data is checked as YAML only",
+            text="not found: of user-data only the commonest keys are checked",
             resolution="install cloud-init's package for its schema (nothing needs to run)",
         )
     return Check(name=name, status="ok", text=str(found))

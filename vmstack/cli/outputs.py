@@ -16,7 +16,8 @@ from vmstack.model.graph import DesiredGraph, Output
 def read_words(words: Sequence[str], *, folder: Path | None) -> tuple[Path, str | None]:
     """The stack's folder, which may come first, and the name of an output. `folder` is what `-C` says."""
     rest = list(words)
-    if folder is None and rest and is_stack(rest[0]) and (len(rest) > 1 or not is_stack(".")):
+    # A word may be both: in a stack's folder it is a name, unless it is written as a path.
+    if folder is None and rest and is_stack(rest[0]) and (len(rest) > 1 or not is_stack(".") or _is_path(rest[0])):
         folder = Path(rest.pop(0))
     if len(rest) > 1:
         raise InputError(
@@ -24,6 +25,10 @@ def read_words(words: Sequence[str], *, folder: Path | None) -> tuple[Path, str 
             resolution="name one, or none for all of them; a stack's folder comes first, or after -C",
         )
     return folder or Path(), rest[0] if rest else None
+
+
+def _is_path(word: str) -> bool:
+    return word in (".", "..") or "/" in word
 
 
 def show_outputs(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmstack.cli.terminal import open_terminal
+from vmstack.errors import VmstackError
 
 if TYPE_CHECKING:
     from vmstack.apply.learning import Evaluate, Learnt
@@ -44,6 +45,8 @@ def evaluator(
     from vmstack.cli.configuring import ask_hidden
     from vmstack.evaluate.program import evaluate
 
+    if target.connect is not None:
+        _check_connection(target.connect)
     hidden = ask_hidden(open_terminal())
     ask = None if hidden is None else functools.cache(hidden)  # evaluated again, it must not ask again
 
@@ -61,6 +64,17 @@ def evaluator(
         )
 
     return run
+
+
+def _check_connection(uri: str) -> None:
+    """Raise `InputError` for what cannot be a URI, before it is taken for the program's."""
+    from vmstack.hosts.uris import check_uri
+
+    try:
+        check_uri(uri, insecure=True)  # the program's host says whether it accepts the risk
+    except VmstackError as error:
+        error.brief = f"--connect: {error.brief}"
+        raise
 
 
 def load(target: Target) -> "DesiredGraph":

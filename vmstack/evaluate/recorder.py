@@ -12,7 +12,7 @@ from vmstack.evaluate.hooks import Hooks
 from vmstack.evaluate.places import find_place
 from vmstack.model.facts import Answer, Facts, Gap, Question
 from vmstack.model.graph import DesiredGraph, Options, Output, Resource
-from vmstack.model.identity import Key, StackId
+from vmstack.model.identity import Key, Kind, StackId
 from vmstack.model.specs import HostSpec, Spec
 
 if TYPE_CHECKING:
@@ -229,7 +229,8 @@ class Recorder:
                     needs=tuple(sorted(needs)),
                     options=entry.wishes.options,
                     parent=parents[key].names,
-                    place=entry.place,
+                    # What is wrong with the connection that the user chose is nothing to mend in the program.
+                    place=None if key.kind is Kind.HOST and self.connect is not None else entry.place,
                 )
             )
         return DesiredGraph(

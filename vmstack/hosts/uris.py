@@ -56,6 +56,10 @@ def check_uri(uri: str, *, insecure: bool) -> None:
         port = parts.port
     except ValueError as error:
         raise InputError(f"the connection URI cannot be read: {error}", resolution=_ADMITTED) from error
+    if not parts.scheme:
+        raise InputError(
+            "the connection URI is empty" if not uri else "the connection URI has no scheme", resolution=_ADMITTED
+        )
     _check_authority(parts)
     if parts.fragment:
         raise InputError("the connection URI has a fragment (#...)", resolution=_ADMITTED)

@@ -32,7 +32,8 @@ class Question(Data, frozen=True, kw_only=True, order=True):
     path: str = ""
 
     def __str__(self) -> str:
-        return f"{self.subject} {self.id} on {self.uri}" if self.uri else f"{self.subject} {self.id}"
+        what = f"{self.subject} {self.id}" if self.id else self.subject
+        return f"{what} on {self.uri}" if self.uri else what
 
 
 class Facts(Data, frozen=True, kw_only=True):

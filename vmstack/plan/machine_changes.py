@@ -114,6 +114,7 @@ def _created(config: DomainConfig, *, decision: MachineDecision) -> Iterator[Fie
     ]
     values += [("cloud_init", _file(disk.path)) for disk in config.disks if disk.serial == SEED_SERIAL]
     values += hardware_fields(config)
+    values += [(item.path, item.after) for item in decision.differences]
     values += [("autostart", decision.spec.autostart), ("power", decision.spec.power.value)]
     for path, value in values:
         yield FieldChange(path=path, before=None, after=value, disruption=Disruption.NONE)

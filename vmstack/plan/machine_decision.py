@@ -43,10 +43,10 @@ class PowerMove(enum.StrEnum):
 class MachineDecision:
     """The decision on one VM of the program.
 
-    `differences` hold their case; `drop_disks` and `drop_nics` are ours to remove. `define` asks for a new persistent
-    definition beside live changes. `awaits` asks to wait until the guest is ready. `whole` is what the definition is
-    written from, before its stylesheet, where it is not a patch of the one that is there. `remade`: the definition that
-    is there goes before, with all that libvirt keeps beside it.
+    `differences` hold their case; of a new VM they are what its stylesheet makes. `drop_disks` and `drop_nics` are ours
+    to remove. `define` asks for a new persistent definition beside live changes. `awaits` asks to wait until the guest
+    is ready. `whole` is what the definition is written from, before its stylesheet, where it is not a patch of the one
+    that is there. `remade`: the definition that is there goes before, with all that libvirt keeps beside it.
     """
 
     spec: VmSpec

@@ -59,6 +59,7 @@ def _decide(spec: VmSpec, *, around: Surroundings, context: Context) -> MachineD
         target=wish.styled.config,
         whole=wish.design,
         stamp=wish.stamp,
+        differences=wish.styled.differences,
         autostart=True if spec.autostart else None,
         awaits=starts and spec.reports,
         instance=wish.instance,

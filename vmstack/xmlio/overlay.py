@@ -50,9 +50,10 @@ class Overlay(NamedTuple):
 
 
 def compare(plain: str, styled: str, *, held: str | None) -> Overlay:
-    """Compare a document with what a stylesheet made of it, and the result with what a host holds (`None`: nothing).
+    """Compare a document with what a stylesheet made of it, and the result with what a host holds.
 
-    All three are XML of one object. Raises `DocumentError` for what is no XML.
+    Where it holds nothing (`None`), all that the stylesheet adds is missing. All three are XML of one object. Raises
+    `DocumentError` for what is no XML.
     """
     before = parse_xml(plain, what="the XML before the stylesheet", compact=True)
     after = parse_xml(styled, what="the XML after the stylesheet", compact=True)
@@ -61,8 +62,8 @@ def compare(plain: str, styled: str, *, held: str | None) -> Overlay:
     for sign, text in work:
         digest.update(f"{sign}{len(text)}:{text}".encode())
     missing: tuple[tuple[Fact, str | None], ...] = ()
-    if held is not None and work:
-        found = parse_xml(held, what="the XML that the host holds", compact=True)
+    if work:
+        found = before if held is None else parse_xml(held, what="the XML that the host holds", compact=True)
         missing = tuple(_missing(before, after, found, at=""))
     return Overlay(digest=digest.hexdigest()[:12], missing=missing)
 

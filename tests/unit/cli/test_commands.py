@@ -65,6 +65,23 @@ def run(*arguments: object) -> int:
     return main([str(argument) for argument in arguments])
 
 
+def test_a_connection_that_cannot_be_is_the_options_fault(stack, host, monkeypatch, capsys):
+    for uri in ("", "qemu", "bogus:///system", "a b"):
+        assert run("plan", stack, "--connect", uri) == 1
+        err = capsys.readouterr().err
+        assert err.startswith("Error: --connect: ")
+        assert "__main__.py" not in err
+
+    def refuse(spec, *, readonly, at_once=1):
+        raise HostUnreachableError(f"host {spec.name}: cannot connect to {spec.uri}")
+
+    monkeypatch.setattr(pipeline, "connect", refuse)
+    assert run("plan", stack, "--connect", "qemu+ssh://elsewhere/system") == 1
+    assert "cannot connect to qemu+ssh://elsewhere/system\n" in capsys.readouterr().err
+    assert run("plan", stack) == 1
+    assert "__main__.py:5\n" in capsys.readouterr().err
+
+
 def test_the_life_of_a_stack(stack, host, capsys):
     assert run("plan", stack) == 0
     out = capsys.readouterr().out
@@ -207,6 +224,10 @@ def test_output_and_ssh_take_a_folder_before_the_name(stack, host, monkeypatch, 
     assert run("output", "stack", "web-0", "--raw") == 0
     assert capsys.readouterr().out == "10.20.0.10"
     assert run("output", "-C", "stack", "web-0", "password") == 1
+    monkeypatch.chdir("stack")
+    for words in ([], ["."], [".", "web-0"], ["web-0"]):
+        assert run("output", *words) == 0
+    monkeypatch.chdir(stack.parent)
     assert "`output` takes the name of one output, not web-0, password" in capsys.readouterr().err
     monkeypatch.setattr(ssh.shutil, "which", lambda name: "/usr/bin/ssh")
     assert run("ssh", "stack", "web-9") == 1

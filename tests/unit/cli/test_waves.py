@@ -241,6 +241,36 @@ pulumi.StackReference("shop/prod")
     assert "there is no stack shop/prod on the hosts of this one" in capsys.readouterr().err
 
 
+def test_ids_from_elsewhere_are_asked_of_the_host(folder, host, tmp_path, capsys):
+    write(folder, PROGRAM + 'pulumi.export("lan", lan.id)\npulumi.export("root", root.id)\n')
+    assert run("apply", folder, "--yes") == 0
+    text = """
+import pulumi
+import pulumi_libvirt as libvirt
+on = pulumi.ResourceOptions(provider=libvirt.Provider("kvm", uri="qemu:///system"))
+shop = pulumi.StackReference("organization/shop/dev")
+lan = libvirt.Network.get("lan", shop.require_output("lan"), opts=on)
+over = libvirt.Volume("over", name="over", pool="pool", base_volume_id=shop.require_output("root"), opts=on)
+libvirt.Domain("third", name="third", running=False, disks=[{"volume_id": over.id}],
+               network_interfaces=[{"network_id": shop.require_output("lan")}], opts=on)
+"""
+    other = write(tmp_path / "other", text, project="other")
+    capsys.readouterr()
+    assert run("validate", other) == 1
+    err = capsys.readouterr().err
+    assert "asks a host about stack shop/dev" in err
+    assert "it also asks" not in err  # what follows from an answer is no question yet
+    assert run("apply", other, "--yes") == 0
+    assert "third" in names(host)
+    is_converged(other, capsys)
+    write(other, text.replace('shop.require_output("root")', '"/pools/p/none"'), project="other")
+    assert run("plan", other) == 1
+    assert "there is no volume with the id '/pools/p/none', in the program or on qemu" in capsys.readouterr().err
+    write(other, text.replace('shop.require_output("lan")}', '"no-such"}'), project="other")
+    assert run("plan", other) == 1
+    assert "there is no network with the id no-such" in capsys.readouterr().err
+
+
 def test_functions_that_ask_a_host(folder, host, capsys):
     write(folder, """
 import pulumi

@@ -459,8 +459,8 @@ REFUSED = {
     "an unverified download": ("libvirt.Volume('v', source='https://x.test/i.img', opts=on)", "cannot be verified"),
     "an image that is not there": ("libvirt.Volume('v', source='no.img', opts=on)", "No such file"),
     "two bases": ("libvirt.Volume('v', base_volume_id=base.id, base_volume_name='x', opts=on)", "baseVolumeId: "),
-    "an unknown volume": ("libvirt.Domain('vm', disks=[{'volume_id': '/no'}], opts=on)", "disks[0].volumeId: no volume"),
-    "an unknown network": ("libvirt.Domain('vm', network_interfaces=[{'network_id': 'x'}], opts=on)", "networkId: no net"),
+    "an unknown volume": ("libvirt.Domain('vm', disks=[{'volume_id': 'no'}], opts=on)", "volumeId: there is no volume"),
+    "an unknown network": ("libvirt.Domain('vm', network_interfaces=[{'network_id': 'x'}], opts=on)", "there is no net"),
     "no network": ("libvirt.Domain('vm', network_interfaces=[{'mac': '52:54:00:00:00:01'}], opts=on)", "on no network"),
     "an address that nobody gives": (
         "libvirt.Domain('vm', network_interfaces=[{'network_name': 'default', 'addresses': ['10.9.0.9']}], opts=on)",

@@ -6,6 +6,7 @@ import json
 import pytest
 import yaml
 
+from vmstack.evaluate.cloudinit import schema as schemas
 from vmstack.evaluate.cloudinit.vendor import readiness_script
 from vmstack.model.identity import Key, Kind
 
@@ -171,6 +172,48 @@ def test_raw_user_data_must_fit_too(stack, schema):
 
 def test_what_fits_passes(stack, schema):
     seed_of(stack, 'CloudInit(users=["default", {"name": "a", "lock_passwd": False}], extra={"growpart": "off"})')
+
+
+SLIPS = {
+    "a user's": ('users=["default", {"name": "a", "ssh_autorized_keys": ["k"]}]',
+                 "user-data: cloud-init knows no 'users[1].ssh_autorized_keys'", "'ssh_authorized_keys'"),
+    "the first user's": ('extra={"user": {"name": "a", "lock_password": 0}}', "'user.lock_password'", "'lock_passwd'"),
+    "a file's": ('write_files=[{"path": "/a", "permission": "0600"}]', "'write_files[0].permission'", "'permissions'"),
+    "at the top": ('extra={"run_cmd": ["true"]}', "knows no 'run_cmd', and would ignore it", "'runcmd'"),
+    "in a text": (r'user_data="#cloud-config\npakages: []\n"', "user_data: cloud-init knows no 'pakages'",
+                  "'packages'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SLIPS)
+def test_a_slip_in_a_key_is_refused_without_a_schema_too(stack, monkeypatch, case):
+    monkeypatch.setattr(schemas, "_FOLDERS", ())
+    arguments, expected, meant = SLIPS[case]
+    error = stack.fail(f"CloudInit({arguments})  # here")
+    assert expected in error.brief
+    assert error.resolution.startswith(f"did you mean {meant}?")
+
+
+def test_all_slips_are_told_and_the_schemas_word_counts(stack, schema):
+    error = stack.fail('CloudInit(extra={"run_cmd": ["true"], "pakages": ["a"]})  # here')
+    assert error.details == ("neither does it know 'pakages': did you mean 'packages'?",)
+    known = SCHEMA | {"properties": {"run_cmd": {}, "pakages": {}}}
+    schema.write_text(json.dumps(known))
+    assert stack.evaluate('CloudInit(extra={"run_cmd": ["true"], "pakages": ["a"]})').warnings == ()
+
+
+def test_other_unknown_keys_are_warned_of(stack, monkeypatch):
+    monkeypatch.setattr(schemas, "_FOLDERS", ())
+    body = """
+        CloudInit(users=[{"name": "a", "lock-passwd": True, "badge": 7}], extra={"coreos": {}})
+        CloudInit(users=[{"name": "a", "lock-passwd": True, "badge": 7}], extra={"coreos": {}})
+    """
+    first, second = stack.evaluate(body).warnings
+    line = stack.folder.joinpath("__main__.py").read_text().split("CloudInit(")[0].count("\n") + 1
+    assert first == (
+        f"user-data: cloud-init knows no 'users[0].badge', and will ignore it (at {stack.folder}/__main__.py:{line})"
+    )
+    assert "knows no 'coreos'" in second
 
 
 def test_a_schema_that_is_named_must_be_there(stack, monkeypatch):

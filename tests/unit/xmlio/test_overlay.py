@@ -1,6 +1,6 @@
 import pytest
 
-from vmstack.xmlio.overlay import Overlay, compare, find_missing
+from vmstack.xmlio.overlay import Fact, Overlay, compare, find_missing
 from vmstack.xmlio.safe import parse_xml
 
 PLAIN = (
@@ -97,8 +97,10 @@ def test_layout_is_nothing() -> None:
     assert compare(PLAIN, indented, held=PLAIN) == compare(PLAIN, PLAIN, held=None)
 
 
-def test_without_a_host_nothing_is_missing() -> None:
-    assert compare(PLAIN, PLAIN.replace("<acpi/>", "<apic/>"), held=None).missing == ()
+def test_without_a_host_all_that_is_added_is_missing() -> None:
+    missing = compare(PLAIN, PLAIN.replace("<acpi/>", "<apic/>"), held=None).missing
+    assert missing == ((Fact("/features/apic", None), None),)
+    assert compare(PLAIN, PLAIN, held=None).missing == ()
 
 
 @pytest.mark.parametrize(

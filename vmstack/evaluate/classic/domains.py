@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from vmstack.errors import InputError
+from vmstack.errors import InputError, Place
 from vmstack.evaluate.classic.declared import Declared, label_of
 from vmstack.evaluate.classic.hardware import check_machine, has_virtio_console, read_fw_cfg_name, read_hardware
 from vmstack.evaluate.classic.inputs import read_inputs
@@ -30,6 +30,7 @@ from vmstack.model.sizes import MIB
 from vmstack.model.specs import DiskSpec, GraphicsSpec, NicSpec, Power, VmSpec
 from vmstack.model.text import check_text
 
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VCPUS: Final = 1
 _MEMORY: Final = 512
 # Seconds; what the old provider waits for a lease.
@@ -59,7 +60,7 @@ def declare_domain(registration: Registration, *, uri: str, scene: Scene) -> tup
     key = Key(Kind.VM, registration.name)
     label = check_label(label_of(registration, stack=scene.stack, kind=Kind.VM, values=values), field="name")
     _check(values)
-    values["nics"] = _read_interfaces(values, key=key, label=label, uri=uri, scene=scene)
+    values["nics"] = _read_interfaces(values, key=key, label=label, uri=uri, scene=scene, place=registration.place)
     declared = Declared(registration, key, uri, label, derive_uuid(scene.stack, key), values)
     _check_waits(values, uri=uri, scene=scene)
     agent, path = values.get("qemuAgent", False), scene.stack.path(key)
@@ -154,12 +155,14 @@ def read_graphics(block: dict[str, Any] | None) -> GraphicsSpec:
     )
 
 
-def _read_interfaces(values: dict[str, Any], *, key: Key, label: str, uri: str, scene: Scene) -> list[dict[str, Any]]:
+def _read_interfaces(
+    values: dict[str, Any], *, key: Key, label: str, uri: str, scene: Scene, place: Place | None
+) -> list[dict[str, Any]]:
     """The NICs with what can be known of them: name, network, MAC, addresses."""
     found: list[dict[str, Any]] = []
     for index, block in enumerate(values.get("networkInterfaces", ())):
         at = f"networkInterfaces[{index}]"
-        network = _network_label(block, at=at, uri=uri, scene=scene)
+        network = _network_label(block, at=at, uri=uri, scene=scene, place=place)
         bridge, device, mode = (None, None, None) if network is not None else _host_interface(block, at=at)
         where = network or str(bridge or device)
         name, number = where, 2
@@ -186,7 +189,7 @@ def _read_interfaces(values: dict[str, Any], *, key: Key, label: str, uri: str, 
     return found
 
 
-def _network_label(block: dict[str, Any], *, at: str, uri: str, scene: Scene) -> str | None:
+def _network_label(block: dict[str, Any], *, at: str, uri: str, scene: Scene, place: Place | None) -> str | None:
     """The name in libvirt of the network, `None` for a bridge or an interface of the host.
 
     Its name goes before its id, and both go before those, as in the old provider.
@@ -212,9 +215,16 @@ def _network_label(block: dict[str, Any], *, at: str, uri: str, scene: Scene) ->
     reference = scene.references.get(wanted)
     if reference is not None and reference.kind is Kind.NETWORK:
         return reference.label
+    told: Answer | None = {}
+    if _UUID.fullmatch(wanted):
+        told = scene.recorder.need(Question(uri=uri, subject="network", id=wanted), place=place)
+    if told is None:
+        return str(wanted)  # nobody has asked the host yet, so this evaluation does not count
+    if told.get("name"):
+        return str(told["name"])
     raise InputError(
-        f"{at}.networkId: no network of the program has the id {wanted}",
-        resolution="use networkName for a network that is there already",
+        f"{at}.networkId: there is no network with the id {wanted}, in the program or on {uri}",
+        resolution="use the id of a Network, which is its UUID, or networkName",
     )
 
 

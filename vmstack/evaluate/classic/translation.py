@@ -18,6 +18,7 @@ from vmstack.evaluate.classic.scene import NATIVE_URN, Scene
 from vmstack.evaluate.classic.storage import image_format
 from vmstack.evaluate.engine.registration import Registration
 from vmstack.evaluate.recorder import Entry, Wishes
+from vmstack.model.facts import Answer, Question
 from vmstack.model.graph import Options
 from vmstack.model.hardware import MediumSpec
 from vmstack.model.identity import Key, Kind, ignition_name
@@ -301,9 +302,17 @@ class Translation:
         reference = self._scene.references.get(id)
         if reference is not None and reference.pool is not None:
             return self._existing_volume(declared, pool=reference.pool, label=reference.label)
+        told: Answer | None = {}
+        if id.startswith("/"):
+            question = Question(uri=declared.uri, subject="volume", id=id)
+            told = self._scene.recorder.need(question, place=declared.registration.place)
+        if told is None:
+            return Key(Kind.VOLUME, declared.name)  # nobody has asked the host yet, so this evaluation does not count
+        if told.get("pool"):
+            return self._existing_volume(declared, pool=str(told["pool"]), label=str(told["name"]))
         raise InputError(
-            f"{at}: no volume of the program has the id {id!r}",
-            resolution="use the id of a Volume, or Volume.get() for one that is there already",
+            f"{at}: there is no volume with the id {id!r}, in the program or on {declared.uri}",
+            resolution="use the id of a Volume, which is the path of its file",
         )
 
     def _native_volume(self, declared: Declared, *, path: str) -> Key | None:

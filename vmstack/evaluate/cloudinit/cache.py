@@ -1,14 +1,17 @@
 """What the cloud-init documents of one evaluation share: templates, the schema, and documents made before."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vmstack.errors import InputError
 from vmstack.evaluate.cloudinit.documents import Content, dump_cloud_config, load_cloud_config, require_content
-from vmstack.evaluate.cloudinit.schema import CloudConfigSchema
+from vmstack.evaluate.cloudinit.keys import find_strangers
+from vmstack.evaluate.cloudinit.schema import VARIABLE, CloudConfigSchema
 from vmstack.evaluate.cloudinit.vendor import vendor_data
+from vmstack.evaluate.places import find_place
 
 if TYPE_CHECKING:
     from vmstack.evaluate.cloudinit.templates import Templates
@@ -17,8 +20,9 @@ if TYPE_CHECKING:
 class SeedCache:
     """Fleets repeat documents; each is made and checked once for an evaluation."""
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, *, warn: Callable[[str], None]) -> None:
         self._project = project
+        self._warn = warn
         self._written: dict[str, str] = {}
         self._checked: dict[str, bool] = {}
         self._vendor: dict[str | None, str] = {}
@@ -40,7 +44,7 @@ class SeedCache:
         mark = json.dumps(document, default=repr)
         text = self._written.get(mark)
         if text is None:
-            self.schema.check(document, what="user-data")
+            self._check_content(document, what="user-data")
             text = self._written[mark] = dump_cloud_config(document)
             self._checked[text] = _switches_vendor_off(document)
         return text
@@ -52,9 +56,26 @@ class SeedCache:
         silenced = False
         if require_content(text, what=what) is Content.CLOUD_CONFIG:
             document = load_cloud_config(text, what=what)
-            self.schema.check(document, what=what)
+            self._check_content(document, what=what)
             silenced = _switches_vendor_off(document)
         self._checked[text] = silenced
+
+    def _check_content(self, document: Mapping[str, Any], *, what: str) -> None:
+        """Raise `InputError` for what the schema refuses, and for a slip in a key; warn of other unknown keys."""
+        self.schema.check(document, what=what)
+        found = [one for one in find_strangers(document) if not self.schema.knows(one.path)]
+        slips = [one for one in found if one.meant is not None]
+        if slips:
+            raise InputError(
+                f"{what}: cloud-init knows no {slips[0].path!r}, and would ignore it",
+                details=[f"neither does it know {one.path!r}: did you mean {one.meant!r}?" for one in slips[1:]],
+                resolution=f"did you mean {slips[0].meant!r}? Where the guest's cloud-init knows it, name that one's "
+                f"schema in {VARIABLE}",
+            )
+        for stranger in found:
+            place = find_place()
+            where = "" if place is None else f" (at {place})"
+            self._warn(f"{what}: cloud-init knows no {stranger.path!r}, and will ignore it{where}")
 
     def silences_vendor(self, text: str) -> bool:
         """Tell whether user-data that was checked switches vendor-data off, and with it the readiness report."""

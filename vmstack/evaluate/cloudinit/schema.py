@@ -65,6 +65,14 @@ class CloudConfigSchema:
             )
         self._passed.update(mark for mark, _ in fresh.values())
 
+    def knows(self, path: str) -> bool:
+        """Whether the schema, once it has checked a document, speaks for a key in it (`packages`, `users[0].name`): for
+        all below the top level, and on that for those that it names."""
+        if self._schema is None:
+            return False
+        parts = [*self._schema.get("$defs", {}).values(), self._schema]
+        return "." in path or any(path in part.get("properties", ()) for part in parts if isinstance(part, dict))
+
     def _validator(self, keys: frozenset[str], *, path: Path) -> Any:
         """A validator of the modules that know one of the keys: there are many, and each costs time."""
         found = self._validators.get(keys)

@@ -15,7 +15,7 @@ from vmstack.evaluate.engine.packages import Packages
 from vmstack.evaluate.engine.references import check_kept, read_stack
 from vmstack.evaluate.engine.registration import Answer, Package, place_of, read_lookup, read_request
 from vmstack.evaluate.engine.transforms import apply_invoke_transforms, apply_transforms, find_callback
-from vmstack.evaluate.engine.values import Secret, decode_outputs, decode_struct, encode_into, holds_asset
+from vmstack.evaluate.engine.values import Secret, decode_outputs, decode_struct, encode_into, holds_asset, is_unknown
 from vmstack.evaluate.hooks import Subject
 from vmstack.evaluate.places import find_caller
 from vmstack.evaluate.recorder import Recorder
@@ -126,6 +126,8 @@ class Monitor:
             for name, value in (found or {}).items():
                 encode_into(response.properties.fields[name], value)
             return response
+        if is_unknown(request.id):
+            return resource_pb2.ReadResourceResponse(urn=urn, unknown=True)
         answer = self._package(request).read(read_lookup(request, urn=urn), id=request.id)
         # Where it is not whole, what is left out is not known.
         response = resource_pb2.ReadResourceResponse(urn=urn, id=answer.id, unknown=not answer.whole)

@@ -41,6 +41,11 @@ class Asset:
 UNKNOWN: Final = Unknown()
 
 
+def is_unknown(text: str) -> bool:
+    """Whether a text of the wire, such as an id, stands for one that is not known."""
+    return text == _UNKNOWN
+
+
 def decode_struct(struct: Any) -> dict[str, Any]:
     """Return the members in the order of their names (the wire has none): plain data, and the classes above."""
     fields = struct.fields

@@ -120,7 +120,7 @@ class CloudInit:
 def seed_cache(recorder: Recorder) -> SeedCache:
     """Return what the documents of an evaluation share."""
     if recorder.seeds is None:
-        recorder.seeds = SeedCache(recorder.folder)
+        recorder.seeds = SeedCache(recorder.folder, warn=recorder.warn)
     return recorder.seeds
 
 
