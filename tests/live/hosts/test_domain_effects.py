@@ -225,7 +225,11 @@ def test_undefining_takes_what_hangs_on_a_domain(corner: Corner) -> None:
     handle.managedSave(0)
     assert corner.driver.domain(uuid).has_managed_save
     assert next(found for found in corner.driver.domains() if found.uuid == uuid).has_managed_save
-    corner.do(UndefineDomain(uuid=uuid, name="v"))
+    assert corner.driver.domain(uuid).snapshots == 1
+    assert next(found for found in corner.driver.domains() if found.uuid == uuid).snapshots == 1
+    with pytest.raises(HostError, match="1 snapshots"):
+        corner.do(UndefineDomain(uuid=uuid, name="v"))
+    corner.do(UndefineDomain(uuid=uuid, name="v", moments=True))
     with pytest.raises(NotFoundError):
         corner.driver.domain(uuid)
     assert Path(path).exists()
