@@ -19,7 +19,6 @@ from vmstack.model.plan import Disruption, Step
 from vmstack.plan.cables import is_plugged
 from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
-from vmstack.plan.entries import resumes
 from vmstack.plan.index import stamped_name
 from vmstack.plan.machine_decision import MachineDecision
 
@@ -82,8 +81,8 @@ def _check_volumes(steps: Iterable[Step], *, let_go: set[str], context: Context)
         effect, index = step.effect, context.indexes[step.host]
         if not isinstance(effect, DeleteVolume | ResizeVolume) or step.key.kind is Kind.SEED:
             continue
-        if step.key.kind is Kind.IMAGE and resumes(index.entries.get((effect.pool, effect.volume))):
-            continue  # half of an upload, which guests run above as long as they have the file of before open
+        if step.key.kind is Kind.IMAGE and context.draft.find_step(step.key, "upload", host=step.host) is not None:
+            continue  # one that was never whole, or is gone, is brought back
         path = index.volume_path((effect.pool, effect.volume))
         users = [*index.own_users(path), *(index.own_chain_users(path) if isinstance(effect, DeleteVolume) else ())]
         for domain in {user.uuid: user for user in users}.values():
