@@ -77,7 +77,7 @@ def look(stack: Stack, keys: KeyPair) -> tuple[list[str], dict[str, str]]:
 
 def test_failing_cloud_init_is_told_in_its_own_words(stack: Stack, first: Run) -> None:
     words = "1 failures (runcmd) in 1 attempted commands"  # as Debian 12's cloud-init says it
-    assert f"{stack.name('bad')}: cloud-init failed: ('scripts" in first.err
+    assert f"vm.bad: {stack.name('bad')}: cloud-init failed: ('scripts" in first.err
     assert words in first.err
     assert "apply ended partly" in first.err
     assert "create vm.good" in first.err

@@ -5,7 +5,7 @@ from threading import Lock
 from time import monotonic
 from typing import Final
 
-from vmstack.apply.events import Beat, Event, StepDone, StepProgress, Stopping
+from vmstack.apply.events import Beat, Event, StepDone, StepFailed, StepProgress, Stopping
 from vmstack.cli.terminal import Terminal, escape
 from vmstack.cli.tracker import Activity, Tracker, Turn
 from vmstack.cli.values import show_duration, show_value
@@ -77,10 +77,12 @@ def render_turn(turn: Turn, terminal: Terminal, *, now: float) -> str:
 
 
 def render_remarks(event: Event, terminal: Terminal) -> Iterator[str]:
-    """What must be said of an event whatever else is shown. Why a step failed is told at the end, with what to do."""
+    """What must be said of an event whatever else is shown."""
     match event:
         case StepDone(step=step, notes=notes):
             yield from (f"{escape(str(step.key))}: {escape(note)}" for note in notes)
+        case StepFailed(step=step, error=error):
+            yield f"{escape(str(step.key))}: {terminal.paint_err(escape(error.brief), 'red')}"
         case Stopping(reason=reason, running=running):
             yield terminal.paint_err(
                 f"Stopping ({escape(reason)}): nothing new starts, {running} running steps are being finished. "

@@ -118,7 +118,7 @@ def test_guest_whose_new_definition_is_refused_runs_on(stack: Stack) -> None:
     before = qemu_pid(stack.name("a"))
     stack.edit("vcpus=1", 'vcpus=1, clock=Clock(timers={"platform": True})')
     run = stack.apply(code=3)
-    assert "vm.a (DefineDomain): cannot define domain" in run.err
+    assert "vm.a: cannot define domain" in run.err
     assert "__main__.py:" in run.err
     assert qemu_pid(stack.name("a")) == before
     assert "Guests that restart: vm.a" in stack.run("plan").out
