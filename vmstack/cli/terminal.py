@@ -85,7 +85,9 @@ def separate_output() -> None:
         return
     before.flush()
     buffering = 1 if before.isatty() else -1
-    sys.stdout = os.fdopen(descriptor, "w", buffering, encoding=before.encoding, errors=before.errors)
+    stream = os.fdopen(descriptor, "w", buffering, encoding=before.encoding, errors=before.errors)
+    stream.reconfigure(write_through=getattr(before, "write_through", False))  # as PYTHONUNBUFFERED has it
+    sys.stdout = stream
 
 
 def _paint(text: str, styles: tuple[str, ...]) -> str:

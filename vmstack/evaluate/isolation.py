@@ -142,9 +142,12 @@ def _restore_list(place: list[str], before: list[str]) -> None:
 
 
 def _restore_environment(before: dict[str, str]) -> None:
-    if dict(os.environ) != before:
-        os.environ.clear()
-        os.environ.update(before)
+    """Change only what differs: other threads look at the rest meanwhile."""
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    for name, value in before.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
 
 
 @contextlib.contextmanager

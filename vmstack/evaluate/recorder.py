@@ -247,15 +247,16 @@ class Recorder:
         keys, ids = set(self._waiting), set(waiting)
         for parent in self._waiting.values():
             ids.update(self._above(parent, lineages=lineages).ids)
+        above = {key: self._lineage(key, lineages=lineages).ids for key in self.entries}
         found = bool(keys or ids)
         while found:
             found = False
             for key, entry in list(self.entries.items()):
-                named = (*entry.needs, *entry.wishes.after)
+                named = (*entry.needs, *entry.wishes.after, entry.wishes.parent)
                 if any(item in keys if isinstance(item, Key) else id(item) in ids for item in named):
                     found = True
                     keys.add(key)
-                    ids.update(self._lineage(key, lineages=lineages).ids)
+                    ids.update(above[key])
                     del self.entries[key]
                     what = f"{key}: it waits for what it depends on"
                     self.leave_gap(Gap(what=what, hides=True, place=entry.place, key=key))

@@ -65,6 +65,7 @@ class Draft:
         self._forget: dict[str, list[LedgerEntry]] = defaultdict(list)
         self._expectations: dict[tuple[str, str, str], Expectation] = {}
         self._diagnostics: list[Diagnostic] = []
+        self._relied: dict[str, VmstackError] = {}
 
     def change(
         self,
@@ -193,6 +194,17 @@ class Draft:
         """Expect the stack's ledger to list what it listed: entries are restated by what it said."""
         found = Expectation(host=host, object="ledger", id="", name=name, fingerprint=digest)
         self._expectations[host, "ledger", ""] = found
+
+    def rely_on(self, id_: str, error: VmstackError) -> str:
+        """The id of a step that is still to be planned by others; the error is what it means if it is not."""
+        self._relied[id_] = error
+        return id_
+
+    def check_relied(self) -> None:
+        """Raise the errors of the steps that were relied on and that nobody planned."""
+        self.errors += [error for id_, error in self._relied.items() if id_ not in self._steps]
+        if not self._relied.keys() <= self._steps.keys():
+            self.raise_errors()
 
     def raise_errors(self) -> None:
         raise_all(self.errors)

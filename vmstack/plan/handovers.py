@@ -46,7 +46,13 @@ class Handovers:
         name = stamped_name(holder.stamp, stack=self.context.stack, kind=Kind.VM) or ""
         machine = self.decisions.get(name)
         if machine is None or machine.observed is not holder:
-            yield step_id(Key(Kind.VM, name), "undefine", host=host)
+            key = Key(Kind.VM, name)
+            error = RefusedError(
+                f"{taker.key} cannot have {path or f'the MAC address {mac}'}: {key} runs with it, and stays",
+                resolution=f"apply this once {key} was shut down, or has let go of it",
+                place=self.context.catalog.place(*taker.key),
+            )
+            yield self.context.draft.rely_on(step_id(key, "undefine", host=host), error)
             return
         disks = [disk for disk in machine.target.disks if disk.path == path and path is not None]
         if disks or any(nic.mac == mac for nic in machine.target.nics):
@@ -54,13 +60,11 @@ class Handovers:
         if machine.stops:
             yield step_id(machine.key, "stop", host=host)
             return
-        held = [disk.serial or disk.target for disk in machine.drop_disks if disk.path == path and path is not None]
-        held += [nic.mac for nic in machine.drop_nics if nic.mac == mac]
-        let_go = {item.device for item in machine.differences if item.case is Case.HOT_UNPLUG}
-        yield from (detach_step(machine, device) for device in held if device in let_go)
+        let_go = letting_go(machine, path=path, mac=mac)
+        yield from let_go
         live = holder.live or holder.config
         has = any(disk.path == path for disk in live.disks if path) or any(nic.mac == mac for nic in live.nics)
-        if has and not let_go.intersection(held):
+        if has and not let_go:
             self._refuse(taker, what=path or f"the MAC address {mac}", holder=machine.key)
 
     def _refuse(self, taker: MachineDecision, *, what: str, holder: Key) -> None:
@@ -73,6 +77,14 @@ class Handovers:
         )
 
 
-def detach_step(machine: MachineDecision, device: str) -> str:
-    """The id of the step that takes a device out of the running guest."""
-    return step_id(machine.key, f"detach:{device}", host=machine.host)
+def letting_go(machine: MachineDecision, *, path: str | None = None, mac: str | None = None) -> tuple[str, ...]:
+    """The ids of the steps by which a running guest lets go of a file or a NIC: those that go, and changed media."""
+    held = [disk.serial or disk.target for disk in machine.drop_disks if disk.path == path and path is not None]
+    held += [nic.mac for nic in machine.drop_nics if nic.mac == mac]
+    unplugged = {item.device for item in machine.differences if item.case is Case.HOT_UNPLUG}
+    verbs = [f"detach:{device}" for device in held if device in unplugged]
+    changed = {item.device for item in machine.differences if item.case is Case.MEDIUM}
+    live = machine.observed.live if machine.observed is not None else None
+    drives = [disk.serial for disk in live.disks if disk.path == path and path is not None] if live is not None else []
+    verbs += [f"medium:{serial}" for serial in drives if serial in changed]
+    return tuple(step_id(machine.key, verb, host=machine.host) for verb in verbs)

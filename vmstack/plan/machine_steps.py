@@ -1,7 +1,7 @@
 """VMs: the steps that make them what was decided."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -230,6 +230,12 @@ def _change(decision: MachineDecision, *, releases: Releases, handovers: Handove
     elif decision.mode in (Mode.DEFINE, Mode.RESTART) or decision.define:
         _define(decision, found, chain)
         stamped = True
+        if decision.define and any(item.case is Case.HOT_UNPLUG for item in decision.differences):
+            # The running guest's own stamp must not go on listing what was unplugged.
+            lingers = _lingering(decision)
+            chain.add(
+                "unlist", _stamp(decision, uuid=found.uuid, name=decision.target.name, live=True, lingers=lingers)
+            )
     if stamped and _password_comes_after(decision):
         _set_password(decision, chain, live=False)
     if chain.last and decision.mode is not Mode.KEEP:
@@ -275,16 +281,29 @@ def _set_password(decision: MachineDecision, chain: _Chain, *, live: bool) -> No
     chain.add("password", SetPassword(uuid=decision.spec.uuid, name=name, password=mark, live=live))
     if not live:
         running = decision.observed is not None and decision.observed.active and not decision.stops
-        chain.add("stamp", _stamp(decision, uuid=decision.spec.uuid, name=name, live=running))
+        stamp = _stamp(decision, uuid=decision.spec.uuid, name=name, live=running, lingers=_lingering(decision))
+        chain.add("stamp", stamp)
 
 
-def _stamp(decision: MachineDecision, *, uuid: str, name: str, live: bool) -> StampDomain:
+def _stamp(
+    decision: MachineDecision, *, uuid: str, name: str, live: bool, lingers: Collection[str] = ()
+) -> StampDomain:
     """The effect that stamps the VM. A running guest that waits for a restart keeps the list of what it has."""
     xml, kept = write_stamp(decision.stamp), None
-    if live and decision.lingers:
-        fields = tuple(sorted({*decision.stamp.fields, *decision.lingers}))
-        kept = write_stamp(msgspec.structs.replace(decision.stamp, fields=fields))
+    fields = {*decision.stamp.fields, *decision.lingers, *lingers}
+    if live and len(fields) > len(decision.stamp.fields):
+        kept = write_stamp(msgspec.structs.replace(decision.stamp, fields=tuple(sorted(fields))))
     return StampDomain(uuid=uuid, name=name, stamp_xml=xml, live=live, live_xml=kept)
+
+
+def _lingering(decision: MachineDecision) -> frozenset[str]:
+    """What a running guest still has of what its definition was just written without: all that was not unplugged."""
+    found = decision.observed
+    if found is None or found.stamp is None or decision.stops:
+        return frozenset()
+    gone = {item.device for item in decision.differences if item.case is Case.HOT_UNPLUG and item.device}
+    heads = tuple(f"{kind}[{device}]" for kind in ("disks", "nics") for device in gone)
+    return frozenset(field for field in found.stamp.fields if field not in gone and not field.startswith(heads))
 
 
 def _rename(decision: MachineDecision, found: ObservedDomain, chain: _Chain) -> None:

@@ -97,6 +97,7 @@ def make_plan(
     slots = wanted_slots(context, bases=decided.bases.values(), volumes=volumes.values(), seeds=carriers)
     wanted = Wanted(stack=desired.stack, slots=slots, machines=machines, releases=releases)
     kept = plan_deletions(wanted, context=context)
+    draft.check_relied()
     if chosen is not None or not context.whole:
         check_held(wanted, context=context)
     propose_aliases(context)

@@ -13,6 +13,7 @@ from vmstack.model.effects import (
     ShutdownDomain,
     StopNetwork,
     UpdateDevice,
+    UploadImage,
 )
 from vmstack.model.identity import Key, Kind
 from vmstack.model.plan import Disruption, Step
@@ -76,12 +77,15 @@ def check_taken(steps: Iterable[Step], *, context: Context) -> None:
 def _check_volumes(steps: Iterable[Step], *, let_go: set[str], context: Context) -> None:
     """Files under guests that run on with them. Their own growing is QEMU's work, and is no step on the volume."""
     steps = tuple(steps)
-    out = {(effect.uuid, effect.device) for step in steps if isinstance(effect := step.effect, DetachDevice)}
+    out = {
+        (effect.uuid, effect.device) for step in steps if isinstance(effect := step.effect, DetachDevice | UpdateDevice)
+    }
+    brought = {(step.host, one.pool, one.volume) for step in steps if isinstance(one := step.effect, UploadImage)}
     for step in steps:
         effect, index = step.effect, context.indexes[step.host]
         if not isinstance(effect, DeleteVolume | ResizeVolume) or step.key.kind is Kind.SEED:
             continue
-        if step.key.kind is Kind.IMAGE and context.draft.find_step(step.key, "upload", host=step.host) is not None:
+        if (step.host, effect.pool, effect.volume) in brought:
             continue  # one that was never whole, or is gone, is brought back
         path = index.volume_path((effect.pool, effect.volume))
         users = [*index.own_users(path), *(index.own_chain_users(path) if isinstance(effect, DeleteVolume) else ())]

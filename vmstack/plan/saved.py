@@ -118,7 +118,8 @@ def _moved(saved: Plan, now: Plan) -> Iterator[str]:
         known = old or new
         if known is None or old == new or known.object == "unused":
             continue
-        what = f"{known.host}: {known.object} {known.name}"
+        noun = "number of snapshots and checkpoints of" if known.object == "moments" else known.object
+        what = f"{known.host}: {noun} {known.name}"
         if old is None or new is None:
             yield f"{what} {'would be touched now, too' if old is None else 'would not be touched any more'}"
         elif new.fingerprint is None:

@@ -23,7 +23,7 @@ from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed
 from vmstack.plan.entries import pending, resumes
-from vmstack.plan.handovers import detach_step
+from vmstack.plan.handovers import letting_go
 from vmstack.plan.index import files_of, stamped_name
 from vmstack.plan.machine_decision import MachineDecision
 from vmstack.plan.machine_steps import stop_step
@@ -262,9 +262,7 @@ def _let_go(
             freeing.append(freed(Kind.VM, domain.name, host=fate.host))
             continue
         steps.append(stop_step(machine))
-        out = {item.device for item in machine.differences if item.case is Case.HOT_UNPLUG}
-        held = [disk for disk in machine.drop_disks if disk.path == fate.path and disk.serial in out]
-        steps += [detach_step(machine, disk.serial or disk.target) for disk in held if not machine.stops]
+        steps += () if machine.stops else letting_go(machine, path=fate.path)
     return steps, freeing
 
 

@@ -391,3 +391,27 @@ def test_what_cannot_wait_is_refused_with_its_line(folder, host, capsys, body, s
     err = capsys.readouterr().err
     assert said in err
     assert f"__main__.py:{(NATIVE + body).count(chr(10)) + 1}\n" in err
+
+
+def test_what_is_below_something_that_waits_waits_too(folder, host, capsys):
+    write(folder, NATIVE + """
+second = libvirt.Domain("second", name="second", description=ip, opts=on)
+behind = VirtualMachine("behind", pool=store, disk="1GiB", opts=pulumi.ResourceOptions(depends_on=[second]))
+Volume("child", pool=store, size="1MiB", opts=pulumi.ResourceOptions(parent=behind))
+""")  # fmt: skip
+    assert run("apply", folder, "--yes") == 0
+    assert names(host) == ["ahead", "behind", "first", "second"]
+    is_converged(folder, capsys)
+
+
+@pytest.mark.parametrize("what", ["vm.ip", "vm.disks['root'].path", "vm.disks['root']"])
+def test_a_text_of_what_waits_is_refused_with_its_line(folder, host, capsys, what):
+    write(folder, NATIVE + f"""
+vm = VirtualMachine("vm", pool=store, disk=Disk("root", size="1GiB"), networks=[net.at(10)], description=ip)
+VirtualMachine("other", pool=store, disk="1GiB", description=f"peer {{{what}}}")  # here
+""")  # fmt: skip
+    assert run("plan", folder) == 1
+    line = (folder / "__main__.py").read_text()[: (folder / "__main__.py").read_text().index("# here")].count("\n") + 1
+    err = capsys.readouterr().err
+    assert "is not known before apply, so there is no text of it" in err
+    assert f"__main__.py:{line}" in err

@@ -179,6 +179,7 @@ SLIPS = {
                  "user-data: cloud-init knows no 'users[1].ssh_autorized_keys'", "'ssh_authorized_keys'"),
     "the first user's": ('extra={"user": {"name": "a", "lock_password": 0}}', "'user.lock_password'", "'lock_passwd'"),
     "a file's": ('write_files=[{"path": "/a", "permission": "0600"}]', "'write_files[0].permission'", "'permissions'"),
+    "a named user's": ('extra={"users": {"sudoer": {"shel": "/bin/sh"}}}', "'users[sudoer].shel'", "'shell'"),
     "at the top": ('extra={"run_cmd": ["true"]}', "knows no 'run_cmd', and would ignore it", "'runcmd'"),
     "in a text": (r'user_data="#cloud-config\npakages: []\n"', "user_data: cloud-init knows no 'pakages'",
                   "'packages'"),

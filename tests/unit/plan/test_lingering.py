@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from tests.fake import foreign
 from tests.fake.host import FakeHost
 from tests.unit.plan.builders import IMAGES, graph, image, lease, look, network, nic, pool, root, seed, vm
-from tests.unit.plan.scenarios import NET_UUID, ROOT, UUID, converge, deliver, full
+from tests.unit.plan.scenarios import NET_UUID, ROOT, UUID, converge, deliver, full, volume_xml
 from vmstack.model.effects import DefineDomain, DeleteVolume
 from vmstack.model.graph import DesiredGraph, Options
+from vmstack.model.hardware import GraphicsSpec
 from vmstack.model.plan import Disruption, Plan
 from vmstack.model.specs import DiskSpec, RestartSpec
 from vmstack.plan.drift import find_drift
@@ -105,3 +107,30 @@ def test_a_device_that_others_plugged_in_stays_theirs() -> None:
     assert plan.changes == ()
     assert "was added outside vmstack" in notes(plan)
     assert fake.network(NET_UUID).active
+
+
+def test_a_password_beside_it_leaves_the_running_guests_list_alone() -> None:
+    fake = FakeHost()
+    cold = DiskSpec(name="data", volume="web-0-data", bus="sata")
+    converge(fake, full(disks=(ROOT, cold), graphics=GraphicsSpec()))
+    wanted = full(disks=(ROOT,), restarts=LATER, graphics=GraphicsSpec(), password="one")
+    deliver(planned(fake, wanted), fake)
+    plan = planned(fake, wanted)
+    assert f"{GONE} (" in notes(plan)
+    assert "outside vmstack" not in notes(plan)
+
+
+def test_what_was_unplugged_is_not_claimed_when_others_plug_in_the_like() -> None:
+    fake = FakeHost()
+    hot = DiskSpec(name="data", volume="web-0-data")
+    converge(fake, full(disks=(ROOT, hot)))
+    wanted = full(disks=(ROOT,), max_vcpus=6, restarts=LATER)
+    deliver(planned(fake, wanted), fake)
+    foreign.build(fake)
+    fake.create_volume(foreign.POOL, volume_xml("theirs.img"))
+    theirs = f"<source file='{foreign.POOL_PATH}/theirs.img'/><target dev='vdq' bus='virtio'/><serial>data</serial>"
+    xml = f"<disk type='file' device='disk'><driver name='qemu' type='raw'/>{theirs}</disk>"
+    fake.attach_device(UUID, xml, live=True, config=False)
+    plan = planned(fake, wanted)
+    assert f"{GONE} ({foreign.POOL_PATH}/theirs.img) was added outside vmstack and is kept" in notes(plan)
+    assert f"pending restart: {GONE}" not in notes(plan)

@@ -9,9 +9,9 @@ from tests.unit.plan.builders import GIB, IMAGES, data, graph, look, pool, root,
 from tests.unit.plan.scenarios import ROOT, UUID, converge, deliver
 from vmstack.errors import RefusedError, VmstackError
 from vmstack.model.effects import DeleteVolume, ResizeVolume
-from vmstack.model.graph import DesiredGraph
+from vmstack.model.graph import DesiredGraph, Options
 from vmstack.model.plan import Plan
-from vmstack.model.specs import DiskSpec, RestartSpec, VolumeSpec
+from vmstack.model.specs import DiskSpec, RestartSpec, VmSpec, VolumeSpec
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
 
@@ -118,3 +118,43 @@ def test_another_guest_does_not_get_what_waits_for_a_restart(waits: bool) -> Non
     taker = vm("taker", disks=(DiskSpec(name="data", volume="web-0-data"),))
     with pytest.raises(RefusedError, match=r"vm\.taker cannot have /pools/web/web-0-data\.qcow2 yet: vm\.web-0 runs"):
         planned(fake, graph(*small(data(), taker, disks=(ROOT,), restarts=LATER)))
+
+
+def drive(volume: str) -> DiskSpec:
+    return DiskSpec(name="cd", volume=volume, bus="sata", device="cdrom", readonly=True, discard=False)
+
+
+def media(*more: VmSpec, first: VolumeSpec | None = None, there: str = "one") -> DesiredGraph:
+    volumes = (first or data("one", format="raw"), data("two", format="raw"))
+    return graph(*small(*volumes, *more, disks=(ROOT, drive(there))))
+
+
+def test_a_drive_lets_go_of_its_medium_while_the_guest_runs() -> None:
+    fake = FakeHost()
+    converge(fake, media())
+    taker = vm("taker", disks=(drive("one"),))
+    wanted = media(taker, there="two")
+    plan = planned(fake, wanted)
+    assert "kvm1/vm.web-0/medium:cd" in before(plan, "kvm1/vm.taker/start")
+    deliver(plan, fake)
+    assert planned(fake, wanted).empty
+
+
+def test_a_medium_grows_once_it_is_out_of_the_drive() -> None:
+    fake = FakeHost()
+    converge(fake, media())
+    wanted = media(first=data("one", format="raw", capacity=3 * GIB), there="two")
+    plan = planned(fake, wanted)
+    [step] = touching(plan)
+    assert "kvm1/vm.web-0/medium:cd" in before(plan, step)
+    deliver(plan, fake)
+    assert planned(fake, wanted).empty
+
+
+def test_another_guest_does_not_get_what_a_guest_that_stays_runs_with() -> None:
+    fake = FakeHost()
+    kept = graph(*small(data(), disks=(ROOT, disk("hot"))), options={"vm.web-0": Options(retain=True)})
+    converge(fake, kept)
+    taker = vm("taker", disks=(DiskSpec(name="data", volume="web-0-data"),))
+    with pytest.raises(RefusedError, match=r"vm\.taker cannot have .*web-0-data\.qcow2: vm\.web-0 runs with it, and"):
+        planned(fake, graph(pool(), root(), data(), taker))

@@ -5,7 +5,7 @@ https://docs.cloud-init.io/en/latest/reference/modules.html and `base_config_ref
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 _CONFIG: Final = frozenset({
@@ -56,7 +56,11 @@ def find_strangers(document: Mapping[str, Any]) -> Iterator[Stranger]:
         if key not in _CONFIG:
             yield Stranger(key, _meant(key, _CONFIG))
         elif key in _MEMBERS:
-            members = enumerate(value) if isinstance(value, list) else [(None, value)]
+            members: Iterable[tuple[object, object]] = [(None, value)]
+            if isinstance(value, list):
+                members = enumerate(value)
+            elif isinstance(value, Mapping) and key == "users":
+                members = value.items()  # by their names
             for index, member in members:
                 at = key if index is None else f"{key}[{index}]"
                 yield from _strange_members(member, at=at, known=_MEMBERS[key])

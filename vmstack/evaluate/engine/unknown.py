@@ -19,6 +19,14 @@ class Unknown(pulumi.Output[Any]):
         super().__init__(_settled(set()), _settled(None), _settled(value=False))
         self._what = what
 
+    def __getitem__(self, key: Any) -> "Unknown":
+        return Unknown(f"{self._what}[{key!r}]")
+
+    def __getattr__(self, name: str) -> "Unknown":
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Unknown(f"{self._what}.{name}")
+
     def __str__(self) -> str:
         raise InputError(
             f"{self._what} is not known before apply, so there is no text of it",
