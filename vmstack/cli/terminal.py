@@ -1,7 +1,9 @@
 """Where text goes and how it looks: colours only where wanted, and nothing from outside can command the terminal."""
 
+import io
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TextIO
 
@@ -46,6 +48,8 @@ class Terminal:
 
     def tell(self, text: str = "") -> None:
         """Print progress or a remark for people, apart from results. The text is already escaped."""
+        with suppress(OSError, ValueError):  # nobody reads on: no reason to stop what is being done
+            self.out.flush()  # where both go to one place, what was said before stands before
         self.err.write(text + "\n")
         self.err.flush()
 
@@ -84,10 +88,15 @@ def separate_output() -> None:
     except (AttributeError, OSError):  # stdout is closed
         return
     before.flush()
-    buffering = 1 if before.isatty() else -1
-    stream = os.fdopen(descriptor, "w", buffering, encoding=before.encoding, errors=before.errors)
-    stream.reconfigure(write_through=getattr(before, "write_through", False))  # as PYTHONUNBUFFERED has it
-    sys.stdout = stream
+    unbuffered = getattr(before, "write_through", False)  # as PYTHONUNBUFFERED has it
+    binary = os.fdopen(descriptor, "wb", 0 if unbuffered else -1)
+    sys.stdout = io.TextIOWrapper(
+        binary,
+        encoding=before.encoding,
+        errors=before.errors,
+        line_buffering=before.isatty(),
+        write_through=unbuffered,
+    )
 
 
 def _paint(text: str, styles: tuple[str, ...]) -> str:

@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -261,3 +264,37 @@ def test_images_are_spoken_of_only_when_they_take_long():
     show("downloading debian", 60, 100)
     show("downloading debian", 61, 100)
     assert errors_of(term) == "downloading debian: 60%\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_is_said_comes_before_what_is_told_later_in_one_stream(unbuffered):
+    program = """
+import sys
+from vmstack.cli.terminal import open_terminal, separate_output
+separate_output()
+terminal = open_terminal()
+terminal.say("plan")
+terminal.tell("progress")
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )
+    assert run.stdout.splitlines() == ["plan", "progress"]
+
+
+def test_stdout_is_not_buffered_where_that_is_asked_for():
+    program = """
+import os
+from vmstack.cli.terminal import separate_output
+separate_output()
+print("said")
+os._exit(0)
+"""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    assert run.stdout == "said\n"
