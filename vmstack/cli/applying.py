@@ -47,6 +47,8 @@ from vmstack.plan.selection import wanted_part
 
 if TYPE_CHECKING:
     from vmstack.cli.approving import Approval
+
+# A value that is known in one wave may be needed for the next. Programs have chains of two or three.
 _WAVES: Final = 16
 
 

@@ -78,15 +78,17 @@ def _check_volumes(steps: Iterable[Step], *, let_go: set[str], context: Context)
     """Files under guests that run on with them. Their own growing is QEMU's work, and is no step on the volume."""
     steps = tuple(steps)
     out = {
-        (effect.uuid, effect.device) for step in steps if isinstance(effect := step.effect, DetachDevice | UpdateDevice)
+        (effect.uuid, effect.device)
+        for step in steps
+        if isinstance(effect := step.effect, DetachDevice | UpdateDevice) and effect.live
     }
     brought = {(step.host, one.pool, one.volume) for step in steps if isinstance(one := step.effect, UploadImage)}
     for step in steps:
         effect, index = step.effect, context.indexes[step.host]
         if not isinstance(effect, DeleteVolume | ResizeVolume) or step.key.kind is Kind.SEED:
             continue
-        if (step.host, effect.pool, effect.volume) in brought:
-            continue  # one that was never whole, or is gone, is brought back
+        if step.key.kind is Kind.IMAGE and (step.host, effect.pool, effect.volume) in brought:
+            continue  # a base image that was never whole, or is gone, is brought back
         path = index.volume_path((effect.pool, effect.volume))
         users = [*index.own_users(path), *(index.own_chain_users(path) if isinstance(effect, DeleteVolume) else ())]
         for domain in {user.uuid: user for user in users}.values():

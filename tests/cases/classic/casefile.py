@@ -57,7 +57,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One file. `kvm` has the fake host do KVM; `broken` says why it fails on the real daemon, until it is mended."""
+    """One file. `kvm` has the fake host do KVM."""
 
     about: str
     covers: list[str]
@@ -70,7 +70,6 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     boots: bool = False
     kvm: bool = False
     one_way: str | None = None
-    broken: str | None = None
 
     @property
     def modes(self) -> tuple[bool, ...]:

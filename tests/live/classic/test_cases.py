@@ -70,13 +70,7 @@ def _bridge(request: pytest.FixtureRequest, bench: Bench) -> Iterator[None]:
         subprocess.run(["ip", "link", "del", bridge], check=True)
 
 
-def _parameters() -> Iterator[object]:
-    for name, case in CASES.items():
-        marks = [pytest.mark.xfail(reason=case.broken, strict=True)] if case.broken else []
-        yield pytest.param(name, marks=marks)
-
-
-@pytest.mark.parametrize("name", list(_parameters()))
+@pytest.mark.parametrize("name", CASES)
 def test_case(name: str, bench: Bench) -> None:
     # Starting and stopping a machine costs seconds, and the FakeHost does it in every case.
     for running in CASES[name].modes if CASES[name].boots else CASES[name].modes[-1:]:

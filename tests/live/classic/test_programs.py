@@ -23,8 +23,6 @@ from tests.live.stack.workbench import Stack, open_stack
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(300)]
 PROGRAMS = Path(__file__).parent / "programs"
-# What fails, and why. It is to be empty in the end.
-FAILS: dict[str, str] = {}
 _NETWORK = """
 <network>
   <name>{name}</name>
@@ -47,14 +45,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         yield found
 
 
-def _names() -> Iterator[object]:
-    for folder in sorted(PROGRAMS.iterdir()):
-        reason = FAILS.get(folder.name)
-        marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-        yield pytest.param(folder.name, marks=marks)
-
-
-@pytest.mark.parametrize("name", list(_names()))
+@pytest.mark.parametrize("name", sorted(folder.name for folder in PROGRAMS.iterdir()))
 def test_program(name: str, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "open sesame")
     before = stack.listed()

@@ -11,7 +11,7 @@ from vmstack.errors import RefusedError, VmstackError
 from vmstack.model.effects import DeleteVolume, ResizeVolume
 from vmstack.model.graph import DesiredGraph, Options
 from vmstack.model.plan import Plan
-from vmstack.model.specs import DiskSpec, RestartSpec, VmSpec, VolumeSpec
+from vmstack.model.specs import DiskSpec, RestartSpec, VmSpec, VolumeSource, VolumeSpec
 from vmstack.plan.planner import make_plan
 from vmstack.plan.policy import PlanPolicy
 
@@ -158,3 +158,13 @@ def test_another_guest_does_not_get_what_a_guest_that_stays_runs_with() -> None:
     taker = vm("taker", disks=(DiskSpec(name="data", volume="web-0-data"),))
     with pytest.raises(RefusedError, match=r"vm\.taker cannot have .*web-0-data\.qcow2: vm\.web-0 runs with it, and"):
         planned(fake, graph(pool(), root(), data(), taker))
+
+
+def test_a_copy_is_not_made_anew_under_a_guest_whose_restart_is_left_to_others() -> None:
+    """What is uploaded in its place is no reason to take the file that the guest runs with."""
+    fake = FakeHost()
+    copied = {"source": VolumeSource.UPLOAD, "image": "debian"}
+    converge(fake, graph(*small(data(**copied), disks=(ROOT, disk("cold")))))
+    wanted = graph(*small(data(**copied, format="raw"), disks=(ROOT,), restarts=LATER))
+    with pytest.raises(RefusedError, match=r"volume\.web-0-data is taken from vm\.web-0"):
+        planned(fake, wanted)
