@@ -21,11 +21,13 @@ from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.index import HostIndex
 from vmstack.plan.machine_drift import Found, find_machine_drift
 from vmstack.plan.network_drift import find_network_drift
+from vmstack.plan.overwriting import survives
 from vmstack.plan.planner import make_plan, open_context
 from vmstack.plan.policy import PlanPolicy
 from vmstack.plan.renames import find_renames, rename
 from vmstack.plan.stamps import BY_HAND
 from vmstack.plan.storage_drift import find_storage_drift
+from vmstack.plan.styling import bears_stylesheet
 
 _FOR_GOOD: Final = "it is made anew, with --allow-data-loss, and what was in it is gone"
 _STRICT: Final = PlanPolicy()
@@ -178,7 +180,9 @@ def _judge(key: Key, found: Found, *, host: str, changes: _Changes | None, conte
     if is_ignored(found.path, ignored=hidden):
         hide = {name: None if getattr(item, name) is None else HIDDEN for name in ("was", "now")}
         item = msgspec.structs.replace(item, **hide, note=None)
-    if policy == "report" and found.kind in (DriftKind.EXTRA, DriftKind.PENDING):
+    if policy == "report" and found.kind is DriftKind.EXTRA:
+        return _extra(item, change=(changes or {}).get((host, key)), context=context)
+    if policy == "report" and found.kind is DriftKind.PENDING:
         return item
     if changes is None:
         return msgspec.structs.replace(item, remedy=Remedy.REFUSED)
@@ -200,6 +204,19 @@ def _judge(key: Key, found: Found, *, host: str, changes: _Changes | None, conte
     ):
         return _repaired(item, change.disruption)
     return item if policy == "report" else _left(item, context=context)
+
+
+def _extra(item: Drift, *, change: Change | None, context: Context) -> Drift:
+    """What others added, with what becomes of it when a definition is written whole, which keeps not all of it."""
+    domain = context.indexes[item.host].own_domains.get(item.key.name) if item.key.kind is Kind.VM else None
+    if domain is None or survives(item.path):
+        return item
+    note = None
+    if change is not None and any(field.path == item.path for field in change.fields):
+        note = "goes with the next apply, which writes its definition whole"
+    elif bears_stylesheet(domain):
+        note = "goes when a change has its definition written whole"
+    return msgspec.structs.replace(item, note=note)
 
 
 def _loss_of(change: Change) -> Disruption:

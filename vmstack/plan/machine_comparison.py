@@ -32,7 +32,6 @@ _CONSEQUENCES: Final = frozenset({
 })  # fmt: skip
 # What happens to the things around the VM is no change of what it is.
 _AROUND: Final = frozenset({Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG, Case.UNPLUGGED})
-_WHY_WHOLE: Final = "Its definition is written whole; of what others added to it by hand, disks and NICs stay."
 
 
 class Comparison(NamedTuple):
@@ -79,7 +78,6 @@ def compare_machine(
     if whole is not None:
         everything = {item.path: item for item in (*search.found, *styled.differences)}
         search = Search(hardened(tuple(everything[path] for path in sorted(everything))), search.waiting)
-    why_whole = (_WHY_WHOLE,) if whole is not None and search.found else ()
     check_macs(
         (nic for nic in target.nics if any(item.device == nic.mac and item.before is None for item in search.found)),
         uuid=spec.uuid,
@@ -104,7 +102,7 @@ def compare_machine(
         plugs=plugs,
         whole=whole,
         remade=bool(asked or named),
-        reasons=(*((BY_HAND,) if by_hand else ()), *why_whole, *why_named(named)),
+        reasons=(*((BY_HAND,) if by_hand else ()), *why_named(named)),
     )
 
 

@@ -1,21 +1,18 @@
 """What others changed of one VM since it was applied last."""
 
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from vmstack.model.drift import DriftKind
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.specs import Power
 from vmstack.plan.applied import AppliedDomain
 from vmstack.plan.domain_diff import Difference, differences, leftovers, settle_target
+from vmstack.plan.foreign_values import foreign_values
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_diff import find_differences
 from vmstack.plan.pending import pending_restart
-
-# What libvirt puts into no definition by itself, so that somebody did who has a reason: the optional parts of devices,
-# and these of the machine.
-_SAID_BY_PEOPLE: Final = frozenset({"description", "kernel", "initrd", "cmdline", "graphics", "serial_log", "tpm"})
-_KEPT_BY_PEOPLE: Final = ("disks[", "nics[", "filesystems[", "consoles[")
+from vmstack.plan.styling import bears_stylesheet
 
 
 class Found(NamedTuple):
@@ -28,14 +25,6 @@ class Found(NamedTuple):
     note: str | None = None
 
 
-class _Sayable(frozenset[str]):
-    """The fields that the stack wrote, and all that only people write."""
-
-    def __contains__(self, item: object) -> bool:
-        said = isinstance(item, str) and (item in _SAID_BY_PEOPLE or item.startswith(_KEPT_BY_PEOPLE))
-        return said or super().__contains__(item)
-
-
 def find_machine_drift(
     domain: ObservedDomain, applied: AppliedDomain, *, ignored: frozenset[str], nic_names: Mapping[str, str]
 ) -> Iterator[Found]:
@@ -45,7 +34,8 @@ def find_machine_drift(
     """
     if not domain.persistent:
         yield Found(DriftKind.DEFINITION, "definition", "present", "removed", note="the guest still runs")
-    for item in field_drift(domain, applied, ignored=ignored, nic_names=nic_names):
+    fields = field_drift(domain, applied, ignored=ignored, nic_names=nic_names)
+    for item in fields:
         yield Found(DriftKind.FIELD, item.path, item.after, item.before)
     yield from _extras(domain, applied, ignored=ignored, nic_names=nic_names)
     now = power_of(domain)
@@ -53,8 +43,9 @@ def find_machine_drift(
         yield Found(DriftKind.POWER, "power", applied.power.value, now)
     if domain.autostart != applied.autostart and not is_ignored("autostart", ignored=ignored):
         yield Found(DriftKind.AUTOSTART, "autostart", applied.autostart, domain.autostart)
+    told = {item.path for item in fields}
     for waiting in pending_restart(domain, nic_names=nic_names):
-        if not is_ignored(waiting.path, ignored=ignored):
+        if waiting.path not in told and not is_ignored(waiting.path, ignored=ignored):
             note = f"from its next start on: {'absent' if waiting.defined is None else waiting.defined}"
             yield Found(DriftKind.PENDING, waiting.path, waiting.defined, waiting.running, note=note)
 
@@ -90,10 +81,14 @@ def _extras(
                     continue  # that waits for a restart
                 found[extra.path] = Found(DriftKind.EXTRA, extra.path, None, extra.what)
     known = {item.path for item in differences(ours, domain.config, nic_names=names)}
-    bare = settle_target(
-        applied.config, observed=domain.config, owned=_Sayable(owned), ignored=ignored, nic_names=names
+    values = foreign_values(
+        applied.config,
+        domain.config,
+        is_styled=bears_stylesheet(domain),
+        ignored=ignored,
+        nic_names=names,
     )
-    for item in differences(bare, domain.config, nic_names=names):
-        if item.path not in known and item.path not in found:
-            found[item.path] = Found(DriftKind.EXTRA, item.path, item.after, item.before)
+    for value in values:
+        if value.path not in known:
+            found[value.path] = Found(DriftKind.EXTRA, value.path, None, value.value)
     yield from (found[path] for path in sorted(found))

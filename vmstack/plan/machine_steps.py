@@ -329,7 +329,7 @@ def _write(decision: MachineDecision, found: ObservedDomain, *, name: str) -> st
             stamp=stamp,
             stylesheet=decision.spec.hardware.stylesheet,
             held=found.xml,
-            dropped=disks | nics,
+            dropped=disks | nics | _dropped_words(decision),
             adopted=adopted_of(found),
         )
     return patch_domain(
@@ -341,6 +341,13 @@ def _write(decision: MachineDecision, found: ObservedDomain, *, name: str) -> st
         dropped=frozenset(item.path for item in decision.differences if item.after is None),
         adopted=adopted_of(found),
     )
+
+
+def _dropped_words(decision: MachineDecision) -> frozenset[str]:
+    """The description and the namespaces of metadata that are to go."""
+    gone = [item.path for item in decision.differences if item.after is None]
+    namespaces = {path[len("metadata[") : -1] for path in gone if path.startswith("metadata[")}
+    return frozenset(namespaces | {"description"}.intersection(gone))
 
 
 def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain, *, handovers: Handovers) -> None:

@@ -1,5 +1,8 @@
 """VMs: what must happen to each, by what it is to be and how it compares. The steps of it are in `machine_steps`."""
 
+from collections.abc import Collection
+from typing import Final
+
 import msgspec
 
 from vmstack.errors import ConflictError
@@ -12,6 +15,8 @@ from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
 from vmstack.plan.domain_diff import Difference
+from vmstack.plan.drift_policy import policies_of, policy_of_extra
+from vmstack.plan.foreign_values import foreign_values
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_comparison import compare_machine
 from vmstack.plan.machine_decision import MachineDecision, Mode, PowerMove
@@ -19,8 +24,14 @@ from vmstack.plan.machine_remarks import remark, remark_leases
 from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
 from vmstack.plan.machine_wish import Surroundings, Wish, wish_for
 from vmstack.plan.neighbours import check_macs
+from vmstack.plan.overwriting import find_overwritten, survives
 from vmstack.plan.pending import tell_pending
 from vmstack.plan.stamps import why_stamped_anew
+from vmstack.plan.styling import bears_stylesheet
+
+_WHY_WHOLE: Final = (
+    "Its definition is written whole: of what others gave it by hand, disks, NICs, description and metadata stay{rest}."
+)
 
 
 def decide_machines(context: Context, *, around: Surroundings) -> dict[str, MachineDecision]:
@@ -74,6 +85,19 @@ def _decide_existing(
     search, ignored = compared.search, compared.ignored
     wants_running = compared.wants_running
     mode, define = _mode(search.found, found, state=state, wants_running=wants_running, remade=compared.remade)
+    overwritten: tuple[Difference, ...] = ()
+    why_whole: tuple[str, ...] = ()
+    if compared.whole is not None and search.found and (mode in (Mode.DEFINE, Mode.RESTART) or define):
+        overwritten = find_overwritten(
+            wish,
+            found,
+            stylesheet=spec.hardware.stylesheet,
+            nic_names={nic.mac: nic.name for nic in spec.nics},
+            known={item.path for item in search.found},
+        )
+        goes = f", and this goes: {', '.join(item.path for item in overwritten)}" if overwritten else ""
+        why_whole = (_WHY_WHOLE.format(rest=goes),)
+    _note_values(spec, found, wish, changed={item.path for item in (*search.found, *overwritten)}, context=context)
     move = _move(found, state=state, wants_running=wants_running, mode=mode)
     if is_ignored("power", ignored=ignored) and mode is not Mode.RESTART:
         move = PowerMove.NONE  # a guest that somebody paused stays so, too
@@ -99,18 +123,37 @@ def _decide_existing(
         target=compared.target,
         stamp=stamp,
         observed=found,
-        differences=search.found,
+        differences=tuple(sorted((*search.found, *overwritten), key=lambda item: item.path)),
         drop_disks=compared.drop_disks,
         drop_nics=compared.drop_nics,
         define=define,
         autostart=spec.autostart if autostart_differs else None,
         awaits=awaits,
         instance=wish.instance,
-        reasons=(*why_stamped_anew(found.stamp), *compared.reasons),
+        reasons=(*why_stamped_anew(found.stamp), *compared.reasons, *why_whole),
         whole=compared.whole,
         remade=compared.remade,
         plugs=compared.plugs,
     )
+
+
+def _note_values(
+    spec: VmSpec, found: ObservedDomain, wish: Wish, *, changed: Collection[str], context: Context
+) -> None:
+    """Tell of values that others set where the program says nothing, and that this plan does not change."""
+    key, styled = Key(Kind.VM, spec.name), bears_stylesheet(found) or spec.hardware.stylesheet is not None
+    values = foreign_values(
+        wish.styled.config,
+        found.config,
+        is_styled=styled,
+        ignored=wish.ignored,
+        nic_names={nic.mac: nic.name for nic in spec.nics},
+    )
+    for value in values:
+        if value.path in changed or policy_of_extra(value.path, policies_of(key, context=context)) == "ignore":
+            continue
+        until = "" if not styled or survives(value.path) else " until its definition is next written whole"
+        context.draft.note(f"{value.path} ({value.value}) was set outside vmstack and is kept{until}", key=key)
 
 
 def _mode(

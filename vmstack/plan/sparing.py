@@ -13,10 +13,12 @@ from vmstack.plan.applied import AppliedDomain, AppliedNetwork, read_applied
 from vmstack.plan.context import Context
 from vmstack.plan.domain_diff import differences
 from vmstack.plan.drift_policy import Policy, left_so, policies_of, policy_of, policy_of_extra
+from vmstack.plan.foreign_values import foreign_values
 from vmstack.plan.ignore import ignored_fields
 from vmstack.plan.machine_drift import Found, find_machine_drift
 from vmstack.plan.network_diff import compare_networks
 from vmstack.plan.network_drift import find_network_drift
+from vmstack.plan.styling import bears_stylesheet
 
 # What has a value that the program chose, in whose place others put another.
 _VALUES: Final = frozenset({DriftKind.FIELD, DriftKind.POWER, DriftKind.AUTOSTART, DriftKind.PENDING})
@@ -46,11 +48,14 @@ def spare_of_machine(
         for path in _devices(found)
         if policy_of_extra(path, policies) == "repair" and path not in _devices_of(design)
     )
+    names = {nic.mac: nic.name for nic in spec.nics}
+    ignored = ignored_fields(context.catalog.options(Kind.VM, spec.name).ignore_changes)
+    styled = bears_stylesheet(found) or spec.hardware.stylesheet is not None
+    values = foreign_values(design, found.config, is_styled=styled, ignored=ignored, nic_names=names)
+    unwanted |= {value.listed for value in values if policy_of_extra(value.path, policies) == "repair"}
     applied = read_applied(_standing_in(found.stamp, stamp), AppliedDomain)
     if applied is None:
         return Spared(unwanted=unwanted)
-    names = {nic.mac: nic.name for nic in spec.nics}
-    ignored = ignored_fields(context.catalog.options(Kind.VM, spec.name).ignore_changes)
     drifted = find_machine_drift(found, applied, ignored=ignored, nic_names=names)
     ours = {item.path for item in differences(design, applied.config, nic_names=names)}
     ours |= {"power"} if spec.power is not applied.power else set()

@@ -15,7 +15,8 @@ from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Adopted, Stamp
 from vmstack.plan.changes.row import Case
 from vmstack.plan.domain_diff import Difference, settle_target
-from vmstack.xmlio.domain import carry_devices, read_domain, write_domain
+from vmstack.xmlio.carrying import carry_foreign
+from vmstack.xmlio.domain import read_domain, write_domain
 from vmstack.xmlio.overlay import compare
 from vmstack.xmlio.stylesheet import transform
 
@@ -69,8 +70,7 @@ def style(design: DomainConfig, *, stylesheet: str | None, path: str, found: Obs
     overlay = compare(plain, styled, held=found.xml if found is not None else None)
     word = f"{_WORD}{overlay.digest}"
     differences = [
-        Difference(f"stylesheet[{fact.path}]", held, fact.value or "present", Case.DEFINITION)
-        for fact, held in overlay.missing
+        Difference(f"stylesheet[{fact.path}]", held, fact.value, Case.DEFINITION) for fact, held in overlay.missing
     ]
     taken_over = found is not None and found.stamp is not None and found.stamp.adopted is not None
     if found is not None and old != word and not (taken_over and old is None):
@@ -112,6 +112,11 @@ def kept_word(found: ObservedDomain) -> str | None:
     return _word_of(found)
 
 
+def bears_stylesheet(found: ObservedDomain) -> bool:
+    """Whether the domain was made with a stylesheet."""
+    return _word_of(found) is not None
+
+
 def is_written_whole(design: DomainConfig, found: ObservedDomain, *, stylesheet: str | None) -> bool:
     """Whether a change of the domain is not a patch of what is there.
 
@@ -146,12 +151,12 @@ def write_whole(
     dropped: frozenset[str] = frozenset(),
     adopted: Adopted | None = None,
 ) -> str:
-    """The complete XML. Of what is `held`, other people's disks and NICs stay, but for those `dropped` (by serial or
-    MAC). Raises `DocumentError`."""
+    """The complete XML. Of what is `held`, other people's disks, NICs, description and metadata stay, but for what is
+    `dropped` (by serial, MAC, namespace, or as `description`). Raises `DocumentError`."""
     xml = write_domain(config, stamp=stamp)
     if stylesheet is not None:
         xml = transform(xml, stylesheet, what=f"domain {config.name}")
-    return xml if held is None else carry_devices(xml, held=held, dropped=dropped, adopted=adopted)
+    return xml if held is None else carry_foreign(xml, held=held, dropped=dropped, adopted=adopted)
 
 
 def _word_of(found: ObservedDomain | None) -> str | None:

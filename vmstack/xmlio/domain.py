@@ -41,7 +41,6 @@ from vmstack.xmlio.stamp import put_stamp
 from vmstack.xmlio.table import Field, Table, new_root
 
 __all__ = [
-    "carry_devices",
     "count_free_ports",
     "patch_domain",
     "read_disk",
@@ -282,35 +281,6 @@ def rewrite_nic(xml: str, nic: NicConfig) -> str | None:
         return None
     patch_nics(devices, (nic,), drop=frozenset())
     return serialise(found)
-
-
-def carry_devices(xml: str, *, held: str, dropped: frozenset[str], adopted: Adopted | None = None) -> str:
-    """Return the definition with the disks and NICs of `held` that it does not have, by serial and MAC.
-
-    Those that are `dropped`, and disks without a serial in a slot that is taken, stay behind. The disks of an `adopted`
-    domain are known by their logical names, whatever serials they have. Raises `DocumentError`.
-    """
-    root, old = parse_xml(xml, what="a domain's XML"), parse_xml(held, what="a domain's XML as it is")
-    named = name_disks(old, adopted=adopted)
-    now, before = read_domain(root), read_domain(old)
-    devices, others = root.find("devices"), old.find("devices")
-    if devices is None or others is None:
-        return xml
-    known = {*dropped, *(disk.serial for disk in now.disks), *(nic.mac for nic in now.nics)} - {None}
-    slots = {disk.target for disk in now.disks}
-    carried = [
-        element
-        for element, disk in zip(others.findall("disk"), before.disks, strict=True)
-        if disk.serial not in known and disk.target not in slots
-    ]
-    carried += [
-        element for element, nic in zip(others.findall("interface"), before.nics, strict=True) if nic.mac not in known
-    ]
-    unname_disks(named)
-    for element in carried:
-        drop_children(element, "address", "alias")
-        devices.append(element)
-    return serialise(root) if carried else xml
 
 
 def default_consoles(config: DomainConfig) -> tuple[ConsoleSpec, ...]:

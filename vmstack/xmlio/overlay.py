@@ -6,13 +6,14 @@ stylesheet took away is not looked for: libvirt puts much of it back by itself.
 
 import hashlib
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Final, NamedTuple
 
 from lxml import etree
 
 from vmstack.xmlio.canonical import canonicalise
 from vmstack.xmlio.codec import scale
-from vmstack.xmlio.safe import Element, parse_xml
+from vmstack.xmlio.safe import Element, drop_attributes, parse_xml, serialise
 
 # What tells elements of one tag apart, by the tag: the first of these that an element has.
 _KEYS: Final = {
@@ -35,10 +36,10 @@ _MACHINE: Final = "machine"
 
 
 class Fact(NamedTuple):
-    """One thing that a stylesheet says: the value at a path; `None` where the element itself is all there is."""
+    """One thing that a document says: the value at a path, or the element there, as XML."""
 
     path: str
-    value: str | None
+    value: str
 
 
 class Overlay(NamedTuple):
@@ -74,6 +75,11 @@ def find_missing(wanted: Element, held: Element) -> str | None:
     What only `held` says is not looked at: libvirt adds to every document.
     """
     return next((fact.path for fact, _ in _missing(None, wanted, held, at=f"/{_short(str(wanted.tag))}")), None)
+
+
+def missing_facts(wanted: Element, held: Element) -> Iterator[Fact]:
+    """Yield all in `wanted` that `held` does not say, with paths that begin below the root."""
+    return (fact for fact, _ in _missing(None, wanted, held, at=""))
 
 
 def _changes(before: Element, after: Element, *, at: str) -> Iterator[tuple[str, str]]:
@@ -119,7 +125,7 @@ def _missing(before: Element | None, after: Element, found: Element, *, at: str)
         where = f"{at}/{_short(str(child.tag))}"
         best = _best(old, child, free)
         if best is None:
-            yield Fact(where, None), None
+            yield Fact(where, _brief(child)), None
             continue
         free.remove(best)
         yield from _missing(old, child, best, at=where)
@@ -177,6 +183,14 @@ def _key(element: Element) -> str | None:
             if not path.startswith("@"):
                 break
     return "|".join(found) or None
+
+
+def _brief(element: Element) -> str:
+    """The element as XML that says nothing secret."""
+    shown = deepcopy(element)
+    for node in shown.iter(etree.Element):
+        drop_attributes(node, *_SECRETS)
+    return serialise(shown)
 
 
 def _same(name: str, value: str, held: str | None) -> bool:

@@ -44,7 +44,7 @@ CASES = {
     "serial_log": (VM.format('serial_log="log"'), "serial_log: 'log' is not an absolute path"),
     "unknown argument": (VM.format('memroy="1GiB"'), "there is no argument 'memroy'"),
     "argument missing": ('StoragePool("p")  # here', "missing 1 required keyword-only argument: 'path'"),
-    "argument by position": ('Host("h", "qemu:///system")  # here', "takes 2 positional arguments"),
+    "argument by position": ('Host("h", "qemu:///system")  # here', "Host: too many arguments without a name"),
     "NIC nowhere": ("Nic()  # here", "Nic: networks: a NIC is in one place, and none is given"),
     "NIC in two places": ('Nic(lan, bridge="br0")  # here', "a NIC is in one place, and network and bridge is given"),
     "mode of a bridge": ('Nic(bridge="br0", mode="vepa")  # here', "mode: it is for NICs on an interface of the host"),

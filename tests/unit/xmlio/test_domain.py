@@ -5,9 +5,9 @@ from lxml import etree
 from vmstack.errors import DocumentError
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.ownership import Adopted, AdoptedDisk
+from vmstack.xmlio.carrying import carry_foreign
 from vmstack.xmlio.disk import free_target
 from vmstack.xmlio.domain import (
-    carry_devices,
     count_free_ports,
     patch_domain,
     read_disk,
@@ -252,5 +252,5 @@ def test_disks_that_were_taken_over_are_carried_by_their_logical_names() -> None
     named = disk.format("a", "sda").replace("</disk>", "<serial>root</serial></disk>")
     written = f"{head}<devices>{named}</devices></domain>"
     adopted = Adopted(uuid="u", disks={"root": AdoptedDisk(target="vda"), "data": AdoptedDisk(target="vdb")})
-    carried = carry_devices(written, held=held, dropped=frozenset({"data"}), adopted=adopted)
+    carried = carry_foreign(written, held=held, dropped=frozenset({"data"}), adopted=adopted)
     assert [(found.path, found.serial) for found in read_domain(carried).disks] == [("/a", "root"), ("/c", None)]

@@ -48,7 +48,9 @@ def test_a_host_that_holds_the_old_lacks_it(case: str) -> None:
 def test_each_lack_is_told_with_what_is_there_instead() -> None:
     old, new = ADDED["within a device"]
     assert lacks(look(old, new, by_hand=(">5<", ">6<"))) == [("/devices/disk/iotune/total_iops_sec", "5", "6")]
-    assert lacks(look(old, new, held=PLAIN)) == [("/devices/disk/iotune", None, None)]
+    assert lacks(look(old, new, held=PLAIN)) == [
+        ("/devices/disk/iotune", "<iotune><total_iops_sec>5</total_iops_sec></iotune>", None)
+    ]
     assert lacks(look("<rng model='virtio'", "<rng model='other'", held=PLAIN)) == [
         ("/devices/rng/@model", "other", "virtio")
     ]
@@ -71,13 +73,13 @@ def test_what_libvirt_writes_otherwise_is_the_same(old: str, new: str, written: 
 def test_devices_are_told_apart_by_what_they_are_known_by() -> None:
     styled = PLAIN.replace("<target dev='vdb'/>", "<target dev='vdb'/><shareable/>")
     swapped = PLAIN.replace("<target dev='vda'/>", "<target dev='vda'/><shareable/>")
-    assert lacks(compare(PLAIN, styled, held=swapped)) == [("/devices/disk/shareable", None, None)]
+    assert lacks(compare(PLAIN, styled, held=swapped)) == [("/devices/disk/shareable", "<shareable/>", None)]
 
 
 def test_two_of_a_kind_need_two() -> None:
     styled = PLAIN.replace("</devices>", "<sound model='a'/><sound model='a'/></devices>")
     held = PLAIN.replace("</devices>", "<sound model='a'/></devices>")
-    assert lacks(compare(PLAIN, styled, held=held)) == [("/devices/sound", None, None)]
+    assert lacks(compare(PLAIN, styled, held=held)) == [("/devices/sound", '<sound model="a"/>', None)]
     assert lacks(compare(PLAIN, styled, held=styled)) == []
 
 
@@ -88,7 +90,7 @@ def test_passwords_are_in_the_digest_and_nowhere_else() -> None:
     )
     told = PLAIN.replace("</devices>", "<graphics type='vnc'/></devices>")
     assert lacks(look("</devices>", one, held=told)) == []
-    assert lacks(look("</devices>", one, held=PLAIN)) == [("/devices/graphics", None, None)]
+    assert lacks(look("</devices>", one, held=PLAIN)) == [("/devices/graphics", '<graphics type="vnc"/>', None)]
     assert look("</devices>", one, held=told).digest != look("</devices>", other, held=told).digest
 
 
@@ -99,7 +101,7 @@ def test_layout_is_nothing() -> None:
 
 def test_without_a_host_all_that_is_added_is_missing() -> None:
     missing = compare(PLAIN, PLAIN.replace("<acpi/>", "<apic/>"), held=None).missing
-    assert missing == ((Fact("/features/apic", None), None),)
+    assert missing == ((Fact("/features/apic", "<apic/>"), None),)
     assert compare(PLAIN, PLAIN, held=None).missing == ()
 
 

@@ -171,7 +171,8 @@ def _subject(owner: str, args: tuple[object, ...]) -> str:
 def _explain_call(
     function: Callable[..., object], *, owner: str, kwargs: dict[str, Any], error: TypeError
 ) -> InputError:
-    known = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
+    parameters = [item for item in inspect.signature(function).parameters.values() if item.name not in ("self", "cls")]
+    known = [item.name for item in parameters]
     for name in kwargs:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
@@ -179,5 +180,11 @@ def _explain_call(
             return InputError(
                 f"{owner}: there is no argument {name!r}", resolution=f"{hint}arguments are {', '.join(known)}"
             )
+    placed = [item.name for item in parameters if item.kind is not item.KEYWORD_ONLY]
+    how = f"all but {' and '.join(placed)} are given by name" if placed else f"all are given by name: {known[0]}=..."
+    if placed and len(placed) == len(known):
+        how = "each may be given by name"
     text = str(error).replace(".__init__()", "()")
-    return InputError(text, resolution=f"arguments are {', '.join(known)}; all but the first are given by name")
+    if "positional argument" in text and "were given" in text:
+        text = f"{owner}: too many arguments without a name"
+    return InputError(text, resolution=f"arguments are {', '.join(known)}; {how}")

@@ -186,6 +186,13 @@ ROWS: Final = (
     ),
     Row(
         "*",
+        Case.OVERWRITTEN,
+        NEXT_BOOT,
+        "What others gave a definition goes when it is written whole; the running guest has it until it stops.",
+        when="others gave it, and the definition is written whole for another change",
+    ),
+    Row(
+        "*",
         Case.DEFERRED,
         NEXT_BOOT,
         "It goes into the definition, and the guest gets it when somebody restarts it.",

@@ -59,6 +59,7 @@ class Case(enum.StrEnum):
     POOL_DEFINITION = "a pool defined anew"
     DEFINITION = "anything else of the definition"
     WHOLE = "a definition that is written whole"
+    OVERWRITTEN = "what others gave a definition that is written whole"
     DEFERRED = "what needs a restart, put off to the guest's next start"
     PENDING = "what its definition has already, and the running guest lacks"
     REMADE = "the definition made anew, because the program asks for it"

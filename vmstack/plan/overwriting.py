@@ -1,0 +1,70 @@
+"""What a domain loses that others gave it, when its definition is written whole."""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from vmstack.errors import DocumentError
+from vmstack.model.observed import ObservedDomain
+from vmstack.plan.adopted import adopted_of
+from vmstack.plan.changes.row import Case
+from vmstack.plan.domain_diff import Difference, differences, settle_target
+from vmstack.plan.machine_wish import Wish
+from vmstack.plan.styling import write_whole
+from vmstack.xmlio.domain import read_domain
+from vmstack.xmlio.losses import find_losses
+from vmstack.xmlio.peripherals import KINDS
+
+# libvirt says these of a machine whose definition does not, so that nobody is robbed of them.
+_FILLED_IN: Final = frozenset({
+    "emulator", "loader", "nvram", "nvram_template", "boot", "cpu_model", "secure_boot", "on_reboot", "on_crash",
+    "watchdog", "panic", "consoles",
+})  # fmt: skip
+_CARRIED: Final = ("description", "metadata[")
+
+
+class _Ours(frozenset[str]):
+    """The fields of a definition that is written whole: all but what libvirt fills in and what is carried over, which
+    are the domain's own where its stamp lists them."""
+
+    def __contains__(self, item: object) -> bool:
+        if isinstance(item, str) and not item.startswith(_CARRIED):
+            return item.partition("[")[0] not in _FILLED_IN
+        return super().__contains__(item)
+
+
+def survives(path: str) -> bool:
+    """Whether something that others gave a domain stays when its definition is written whole."""
+    return path.startswith(_CARRIED) or (path.startswith(("disks[", "nics[")) and path.endswith("]"))
+
+
+def find_overwritten(
+    wish: Wish, found: ObservedDomain, *, stylesheet: str | None, nic_names: Mapping[str, str], known: Collection[str]
+) -> tuple[Difference, ...]:
+    """Everything that goes with the old definition, by path, but for what is `known` to change: values that only
+    others gave it, and XML that no field stands for. Their disks, NICs,
+    description and metadata stay."""
+    names, owned = dict(nic_names), found.stamp.fields if found.stamp is not None else ()
+    plain = read_domain(write_whole(wish.design, stamp=wish.stamp, stylesheet=None))
+    said = read_domain(write_whole(wish.design, stamp=wish.stamp, stylesheet=stylesheet))
+    # What a stylesheet makes is compared as its work.
+    styled = {item.path for item in differences(said, plain, nic_names=names)}
+    # What every machine has, and a stylesheet took away: libvirt may have put it back.
+    removed = {path for path, kind in KINDS.items() if kind.usual is not None and getattr(said, path) is None}
+    ours = settle_target(said, observed=found.config, owned=_Ours(owned), ignored=wish.ignored, nic_names=names)
+    lost: dict[str, Difference] = {}
+    for item in differences(ours, found.config, nic_names=names):
+        if item.path not in {*known, *styled, *removed}:
+            lost[item.path] = item._replace(case=Case.OVERWRITTEN, device=None)
+    kept = _all_fields_kept(wish, found, stylesheet=stylesheet)
+    for fact in find_losses(kept, held=found.xml, adopted=adopted_of(found)):
+        if f"stylesheet[{fact.path}]" not in known:
+            lost[f"xml[{fact.path}]"] = Difference(f"xml[{fact.path}]", fact.value, None, Case.OVERWRITTEN)
+    return tuple(lost[path] for path in sorted(lost))
+
+
+def _all_fields_kept(wish: Wish, found: ObservedDomain, *, stylesheet: str | None) -> str:
+    """The definition as it would be if all that fields stand for were to stay, so that only the rest is missing."""
+    try:
+        return write_whole(found.config, stamp=wish.stamp, stylesheet=stylesheet)
+    except DocumentError:
+        return write_whole(wish.design, stamp=wish.stamp, stylesheet=stylesheet)
