@@ -119,6 +119,10 @@ class RefusedError(PermanentError):
     exit_code = EXIT_REFUSED
 
 
+class UnallowedLossError(RefusedError):
+    """The plan would lose data, and nobody allowed it: the plan is whole otherwise, and can be shown."""
+
+
 class StalePlanError(PermanentError):
     """A touched object moved since it was observed."""
 
@@ -155,6 +159,13 @@ class ErrorGroup(PermanentError):
 
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
+
+
+def flatten(error: VmstackError) -> list[VmstackError]:
+    """The single failures in an error, groups taken apart."""
+    if isinstance(error, ErrorGroup):
+        return [single for part in error.errors for single in flatten(part)]
+    return [error]
 
 
 def raise_all(errors: Iterable[VmstackError]) -> None:

@@ -5,14 +5,13 @@ out of it or left as it is, and said.
 """
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from vmstack.apply.adoption import adopt_named
 from vmstack.apply.pipeline import ImageProgress
-from vmstack.errors import ErrorGroup, InputError, VmstackError
+from vmstack.errors import InputError, VmstackError, flatten
 from vmstack.evaluate.authoring.program import Authored, author
 from vmstack.evaluate.authoring.survey import Lessons
 from vmstack.evaluate.program import evaluate
@@ -108,20 +107,12 @@ def write_files(authored: Authored, folder: Path) -> None:
 def _from_errors(error: VmstackError, authored: Authored, *, known: Lessons) -> Lessons:
     """Leave out what an error is about, by its place. Raises it when that is not in the program."""
     refused = dict(known.refused)
-    for single in _flatten(error):
+    for single in flatten(error):
         key = None if single.place is None else _key_at(single.place.line, authored)
         if key is None or (key.kind, authored.labels[key]) in refused:
             raise error
         refused[key.kind, authored.labels[key]] = single.brief.removeprefix(f"{key}: ")
     return replace(known, refused=refused)
-
-
-def _flatten(error: VmstackError) -> Iterator[VmstackError]:
-    if isinstance(error, ErrorGroup):
-        for part in error.errors:
-            yield from _flatten(part)
-    else:
-        yield error
 
 
 def _key_at(line: int, authored: Authored) -> Key | None:

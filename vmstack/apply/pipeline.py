@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+
+import msgspec
 
 from vmstack.apply.documents import check_documents
-from vmstack.errors import VmstackError, raise_all
+from vmstack.errors import UnallowedLossError, VmstackError, flatten, raise_all
 from vmstack.hosts.connection import connect
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.ledger import HostLedger
@@ -38,11 +41,14 @@ _IMAGES_AT_ONCE = 4
 
 
 class Planned(Data, frozen=True, kw_only=True):
-    """A plan and what it was made from. `desired` is placed."""
+    """A plan and what it was made from. `desired` is placed. `unallowed` names the data that the plan would lose and
+    that nobody allowed it to lose: such a plan is there to be looked at, and must not be applied.
+    """
 
     desired: DesiredGraph
     observed: Observed
     plan: Plan
+    unallowed: tuple[UnallowedLossError, ...] = ()
 
 
 def hosts_of(desired: DesiredGraph) -> dict[str, HostSpec]:
@@ -175,9 +181,26 @@ def plan_stack(
     images = (
         {} if policy.destroy else resolve_images(used, named, store=store, need_files=need_files, progress=progress)
     )
-    plan = make_plan(placed, observed, policy=policy, images=images)
+    make = partial(make_plan, placed, observed, images=images)
+    plan, unallowed = _make_plan(make, policy=policy)
     check_documents(plan, placed, observed)
-    return Planned(desired=placed, observed=observed, plan=plan)
+    return Planned(desired=placed, observed=observed, plan=plan, unallowed=unallowed)
+
+
+def _make_plan(make: Callable[..., Plan], *, policy: PlanPolicy) -> tuple[Plan, tuple[UnallowedLossError, ...]]:
+    """The plan; where nothing else speaks against it than a loss of data that was not allowed, that comes with it."""
+    try:
+        return make(policy=policy), ()
+    except VmstackError as error:
+        found = flatten(error)
+        losses = tuple(one for one in found if isinstance(one, UnallowedLossError))
+        if len(losses) < len(found):
+            raise
+    try:
+        return make(policy=msgspec.structs.replace(policy, allow_data_loss=True)), losses
+    except VmstackError as error:
+        raise_all((*losses, *flatten(error)))
+        raise
 
 
 def find_stack_drift(

@@ -206,7 +206,9 @@ class _Wave:
             )
             planned = self.approval.plan(desired, drivers, make) if self.approval is not None and first else make()
             check_resources(desired, policy=self.policy)
-            judgement = self.judge.judge(planned.plan, desired=planned.desired, destroys=self.policy.destroy)
+            judgement = self.judge.judge(
+                planned.plan, desired=planned.desired, destroys=self.policy.destroy, unallowed=planned.unallowed
+            )
             plan = judgement.plan
             if not self.json:
                 tell_plan(plan, terminal, destroy=self.policy.destroy)

@@ -8,11 +8,10 @@ from typing import Final
 from vmstack.apply.learning import surprises
 from vmstack.apply.pipeline import Planned, hosts_of
 from vmstack.apply.seal import Seal
-from vmstack.cli.failures import flatten
 from vmstack.cli.plan_file import read_plan_file
 from vmstack.cli.saving import Wish, record
 from vmstack.cli.target import Target
-from vmstack.errors import ConflictError, InputError, RefusedError, StalePlanError, VmstackError
+from vmstack.errors import ConflictError, InputError, RefusedError, StalePlanError, VmstackError, flatten, raise_all
 from vmstack.evaluate.config.passphrase import find_passphrase
 from vmstack.hosts.driver import Driver
 from vmstack.hosts.expectations import check_expectations
@@ -76,6 +75,7 @@ class Approval:
         self._check_moves(drivers)
         try:
             planned = make()
+            raise_all(planned.unallowed)
         except VmstackError as error:
             if all(isinstance(one, ConflictError | InputError | RefusedError) for one in flatten(error)):
                 raise self._stale([one.brief for one in flatten(error)], what="it cannot be made any more") from error

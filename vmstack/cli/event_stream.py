@@ -25,10 +25,10 @@ from vmstack.apply.events import (
     Stopping,
 )
 from vmstack.apply.result import count_changes
-from vmstack.cli.failures import describe_failure, flatten
+from vmstack.cli.failures import describe_failure
 from vmstack.cli.terminal import Terminal
 from vmstack.cli.tracker import Activity, Tracker, Turn, describe_effect
-from vmstack.errors import InputError, VmstackError
+from vmstack.errors import InputError, VmstackError, flatten
 from vmstack.model.graph import Output
 from vmstack.model.plan import Change, Diagnostic, Operation, Plan, Step
 from vmstack.plan.outputs import stored_outputs

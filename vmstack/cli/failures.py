@@ -6,14 +6,7 @@ import traceback
 from typing import Any
 
 from vmstack.cli.terminal import Terminal, escape
-from vmstack.errors import EXIT_ERROR, ErrorGroup, InternalError, VmstackError
-
-
-def flatten(error: VmstackError) -> list[VmstackError]:
-    """The single failures in an error, groups taken apart."""
-    if isinstance(error, ErrorGroup):
-        return [single for part in error.errors for single in flatten(part)]
-    return [error]
+from vmstack.errors import EXIT_ERROR, InternalError, VmstackError, flatten
 
 
 def render_failure(error: VmstackError, terminal: Terminal) -> list[str]:

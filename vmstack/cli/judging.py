@@ -51,15 +51,20 @@ class Judge:
             rules = rules.joined(self._rules)
         self._rules = rules
 
-    def judge(self, plan: Plan, *, desired: DesiredGraph, destroys: bool) -> Judgement:
-        """Run the policies, and compare with the limits. Raises `ProgramError` where a policy fails."""
+    def judge(
+        self, plan: Plan, *, desired: DesiredGraph, destroys: bool, unallowed: tuple[RefusedError, ...] = ()
+    ) -> Judgement:
+        """Run the policies, and compare with the limits. Raises `ProgramError` where a policy fails.
+
+        `unallowed` is why the plan is refused already.
+        """
         limits, rules = self.limits, self._rules
-        refused: tuple[RefusedError, ...] = ()
+        refused = unallowed
         if rules is not None:
             limits = limits.over(rules.limits)
             verdict = rules.policies.judge(plan, desired=desired, destroys=destroys)
             plan = msgspec.structs.replace(plan, diagnostics=(*plan.diagnostics, *verdict.warnings))
-            refused = verdict.refusals
+            refused = (*unallowed, *verdict.refusals)
         return Judgement(plan=plan, refused=refused, beyond=check_limits(plan, limits=limits))
 
     def judge_adoption(self, adoption: "Adoption", *, desired: DesiredGraph) -> Judgement:

@@ -107,7 +107,7 @@ def _show_plan(
                 lookout=lookout,
             )
     check_resources(desired, policy=policy)
-    judgement = judge.judge(planned.plan, desired=planned.desired, destroys=policy.destroy)
+    judgement = judge.judge(planned.plan, desired=planned.desired, destroys=policy.destroy, unallowed=planned.unallowed)
     document = None
     if json:
         from vmstack.cli.plan_document import plan_document

@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 
-from vmstack.cli.failures import describe_failure, flatten, report_failure
+from vmstack.cli.failures import describe_failure, report_failure
 from vmstack.cli.target import Target, load
 from vmstack.cli.terminal import Terminal, escape
-from vmstack.errors import EXIT_DONE, EXIT_ERROR, VmstackError
+from vmstack.errors import EXIT_DONE, EXIT_ERROR, VmstackError, flatten
 
 # The shape of `terraform validate -json`.
 _FORMAT_VERSION = "1.0"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from vmstack.errors import ConflictError, Place, RefusedError
+from vmstack.errors import ConflictError, Place, RefusedError, UnallowedLossError
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
 from vmstack.plan.base_plan import Base
@@ -243,6 +243,7 @@ def check_loss(
 
     `resolution` is what to do other than to give that leave.
     """
+    keep = "leave it out by --exclude" if context.policy.destroy else "keep it in the program"
     if protect:
         context.draft.errors.append(
             RefusedError(
@@ -255,9 +256,9 @@ def check_loss(
         )
     elif data and not context.policy.allow_data_loss:
         context.draft.errors.append(
-            RefusedError(
+            UnallowedLossError(
                 f"{key} holds data and {what}",
-                resolution=f"{resolution or 'keep it in the program'}, or allow it with --allow-data-loss",
+                resolution=f"{resolution or keep}, or allow it with --allow-data-loss",
                 place=place,
             )
         )

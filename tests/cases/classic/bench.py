@@ -19,7 +19,7 @@ from vmstack.apply.learning import learn
 from vmstack.apply.pipeline import Planned, plan_stack
 from vmstack.apply.runner import apply_plan
 from vmstack.apply.supply import PayloadSupply
-from vmstack.errors import VmstackError
+from vmstack.errors import VmstackError, raise_all
 from vmstack.evaluate.program import evaluate
 from vmstack.hosts.driver import DomainRecord, Driver
 from vmstack.images.store import ImageStore
@@ -101,7 +101,7 @@ class Bench:
         return desired
 
     def plan(self, desired: DesiredGraph, *, policy: PlanPolicy = ALLOW) -> Planned:
-        return plan_stack(
+        planned = plan_stack(
             desired,
             self._drivers_of(desired),
             policy=policy,
@@ -109,6 +109,8 @@ class Bench:
             need_files=True,
             progress=lambda *_: None,
         )
+        raise_all(planned.unallowed)
+        return planned
 
     def apply(self, planned: Planned) -> None:
         """Apply, insist that all of it was done, and that it did to the guests what the plan says."""

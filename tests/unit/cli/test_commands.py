@@ -156,8 +156,11 @@ def test_without_a_terminal_nothing_is_asked_and_nothing_done(stack, host, capsy
 
 def test_without_a_terminal_data_loss_needs_its_own_word(stack, host, capsys):
     run("apply", stack, "--yes")
+    capsys.readouterr()
     assert run("destroy", stack, "--yes") == 5
-    assert "--allow-data-loss" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "volume.web-0-root will be destroyed (DATA LOSS)" in told.out  # what would go is seen all the same
+    assert "leave it out by --exclude, or allow it with --allow-data-loss" in told.err
     assert vms(host) == {"web-0": "running"}
 
 

@@ -103,8 +103,12 @@ def test_a_disk_is_made_anew_only_when_it_is_named_and_may_be(stack, host, capsy
     write(stack, program=data)
     assert run("apply", stack, "--yes") == 0
     capsys.readouterr()
-    assert run("plan", stack, "--replace", "volume.web-0-data") == 5
-    assert "volume.web-0-data holds data and cannot be made anew (--replace)" in capsys.readouterr().err
+    assert run("plan", stack, "--replace", "volume.web-0-data", "-o", stack / "it.plan") == 5
+    told = capsys.readouterr()
+    assert "volume.web-0-data must be replaced (DATA LOSS)" in told.out
+    assert "volume.web-0-data holds data and cannot be made anew (--replace)" in told.err
+    assert "The plan is not saved" in told.err
+    assert not (stack / "it.plan").exists()
     assert run("plan", stack, "--allow-data-loss", "--replace", "volume.web-0-root") == 0
     out = capsys.readouterr().out
     assert "volume.web-0-root must be replaced (DATA LOSS)" in out
