@@ -1,8 +1,10 @@
 """`vmstack discover`: what is on a host and whose it is, and a program for what is nobody's."""
 
+import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -92,6 +94,7 @@ def generate(
     driver = pipeline.connect_to_host(readonly=True)(host)
     try:
         snapshot = read_everything(host.name, driver, stack=identity)
+        _check_select(select, snapshot)
         authored = write_program(
             snapshot,
             driver,
@@ -116,6 +119,22 @@ def generate(
     for line in render_authored(authored, terminal, folder=folder):
         terminal.say(line)
     return EXIT_DONE
+
+
+def _check_select(select: Iterable[str], snapshot: HostSnapshot) -> None:
+    """Refuse a glob that names nothing that could be taken over: it is a slip."""
+    names = sorted(
+        {domain.name for domain in snapshot.domains}
+        | {network.name for network in snapshot.networks}
+        | {pool.name for pool in snapshot.pools}
+    )
+    for glob in select:
+        if not any(fnmatchcase(name, glob) for name in names):
+            near = difflib.get_close_matches(glob, names, n=3)
+            raise InputError(
+                f"--select {glob!r} names no VM, network or pool of the host",
+                resolution=f"did you mean {' or '.join(near)}?" if near else "see what is there: vmstack discover",
+            )
 
 
 def project_name(folder: Path) -> str:

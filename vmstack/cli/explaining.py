@@ -138,6 +138,7 @@ def find(text: str) -> tuple[Entry, ...]:
     last = text.rpartition(".")[2]
     inner = [name for name in sorted(names) if name.endswith(f"[].{last}") and not name.startswith("vm.")]
     near = inner or difflib.get_close_matches(field_of(text), sorted(names), n=3)
+    near = [name for name in near if name.partition(".")[2] not in near]
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise InputError(f"vmstack writes no field {text!r}", resolution=f"{hint}`vmstack explain` lists all fields")
 

@@ -61,7 +61,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = find_file(folder, stem="Pulumi")
     if path is None:
-        where = "is no folder" if not folder.is_dir() else "holds no Pulumi.yaml"
+        where = "holds no Pulumi.yaml" if folder.is_dir() else "is no folder" if folder.exists() else "is not there"
         raise InputError(
             f"{folder} {where}", resolution="name a project folder: one with Pulumi.yaml and __main__.py in it"
         )

@@ -41,11 +41,13 @@ def parse_size(text: object, *, field: str) -> int:
     scaled = int(whole + fraction) * _UNITS[match[2]]
     size, rest = divmod(scaled, 10 ** len(fraction))
     if rest:
-        raise InputError(f"{field}: {text!r} is not a whole number of bytes")
+        raise InputError(
+            f"{field}: {text!r} is not a whole number of bytes", resolution="use a smaller unit, such as MiB"
+        )
     if size == 0:
         raise InputError(f"{field}: a size of 0 makes no sense", resolution="give a positive size")
     if size > MAX_BYTES:
-        raise InputError(f"{field}: {text!r} is larger than {format_size(MAX_BYTES)}")
+        raise InputError(f"{field}: {text!r} is too large", resolution=f"give at most {format_size(MAX_BYTES)}")
     return int(size)
 
 

@@ -117,7 +117,7 @@ def _upload(base: Base, wanted: LedgerEntry, *, pool_key: Key, again: bool, cont
     index = context.indexes[host]
     config = VolumeConfig(name=label, format=base.facts.format, capacity=whole_sectors(base.facts.virtual_size))
     after = (pool_key, *context.needs(Kind.IMAGE, base.facts.name))
-    reasons = [f"The image has {format_size(base.facts.virtual_size)} and is uploaded once to this pool."]
+    reasons = [f"The image, a disk of {format_size(base.facts.virtual_size)}, is uploaded once to this pool."]
     first: str | None = None
     anew = _has_users(base, index=index)
     if again:

@@ -143,7 +143,10 @@ def test_bad_command_lines(folder, found, capsys, monkeypatch):
     (folder / "__main__.py").write_text("# mine\n")
     for arguments, why in (
         (("--generate", folder), "is there already"),
-        (("--generate", folder / "new", "--select", "nobody*"), "nothing is there that a program could take over"),
+        (
+            ("--generate", folder / "new", "--select", "nobody*"),
+            "--select 'nobody*' names no VM, network or pool of the host",
+        ),
         ((folder,), "DIR and --select belong to --generate"),
         (("--select", "x"), "DIR and --select belong to --generate"),
         (("-C", folder), "holds no Pulumi.yaml"),

@@ -203,10 +203,10 @@ def test_other_files_are_refused(stack, host, file, capsys, content, said):  # n
 def test_what_is_neither_file_nor_folder_is_told(stack, host, tmp_path, capsys):  # noqa: F811
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    for path in (pipe, tmp_path / "nothing"):
+    for path, said in ((pipe, "is no folder"), (tmp_path / "nothing", "is not there")):
         for command in ("apply", "show"):
             assert run(command, path) == 1
-            assert "is no folder" in capsys.readouterr().err
+            assert said in capsys.readouterr().err
     for path, said in ((tmp_path, "is no file"), (pipe, "is no file"), (tmp_path / "no" / "plan", "is no folder")):
         assert run("plan", stack, "-o", path) == 1
         assert said in capsys.readouterr().err

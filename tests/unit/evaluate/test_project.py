@@ -98,7 +98,7 @@ def test_broken_files_are_named(stack, case):
 def test_a_folder_without_a_project(tmp_path):
     with pytest.raises(InputError, match=r"holds no Pulumi\.yaml"):
         evaluate(tmp_path)
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not there"):
         evaluate(tmp_path / "none")
 
 

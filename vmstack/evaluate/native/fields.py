@@ -29,8 +29,9 @@ def check_int(value: object, *, field: str, low: int, high: int) -> int:
     """Return a whole number from `low` to `high`."""
     if not isinstance(value, int) or isinstance(value, bool):
         number = value.strip() if isinstance(value, str) else ""
-        example = number if number.isascii() and number.isdigit() else str(max(low, 1))
-        raise InputError(f"{field}: {value!r} is not a whole number", resolution=f"write it without quotes: {example}")
+        quoted = number.isascii() and number.isdigit()
+        way = f"write it without quotes: {number}" if quoted else f"give it a number from {low} to {high}"
+        raise InputError(f"{field}: {value!r} is not a whole number", resolution=way)
     if not low <= value <= high:
         raise InputError(
             f"{field}: {value} is not between {low} and {high}", resolution=f"give it a number from {low} to {high}"
