@@ -83,7 +83,8 @@ class MachineDecision:
     def defines_first(self) -> bool:
         """Whether the new definition is there before the guest is shut down, so that it still runs when the host
         refuses that. What is removed with its definition has it made anew after that."""
-        return self.stops and self.mode is Mode.RESTART and not self.remade
+        written = self.mode is Mode.RESTART or not (self.observed is None or self.observed.persistent)
+        return self.stops and written and not self.remade
 
     @property
     def loses(self) -> tuple[str, ...]:

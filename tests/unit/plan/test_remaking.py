@@ -189,3 +189,15 @@ def test_what_only_the_definition_keeps_is_not_lost_without_leave() -> None:
         planned(fake, graph(*wanted, options={VM: NEW}))
     plan = planned(fake, graph(*wanted, options={VM: NEW}), loss=True)
     assert operations(plan) == {VM: (Operation.REPLACE, Disruption.DATA_LOSS)}
+
+
+def test_a_guest_whose_definition_others_removed_has_it_again_before_it_is_shut_down() -> None:
+    # A transient domain ends with its guest, and with it what libvirt knows of its snapshots.
+    fake = FakeHost()
+    converge(fake, full())
+    fake.undefine_domain(UUID)
+    plan = planned(fake, full(power=Power.STOPPED))
+    verbs = [step.id.rpartition("/")[2] for step in plan.steps if str(step.key) == VM]
+    assert verbs == ["define", "stop"]
+    converge(fake, full(power=Power.STOPPED))
+    assert fake.machine.domains[UUID].state == "shutoff"
