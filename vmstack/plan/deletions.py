@@ -367,7 +367,7 @@ class _Deletions:
             guards.append(self._draft.expect_unused(self._host, entry.slot, path=path))
         self._deleted[entry.slot] = self._draft.step(
             key,
-            f"delete:{label}",
+            f"delete:{pool}:{label}",
             DeleteVolume(pool=pool, volume=label),
             host=self._host,
             needs=[*needs, start],

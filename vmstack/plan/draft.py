@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from vmstack.errors import ConflictError, Place, VmstackError, raise_all
+from vmstack.errors import ConflictError, InternalError, Place, VmstackError, raise_all
 from vmstack.model.effects import AnyEffect
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ImageFacts, ObservedDomain, ObservedNetwork, ObservedPool, ObservedVolume
@@ -107,8 +107,13 @@ class Draft:
         flush: bool = False,
         guards: Iterable[Expectation] = (),
     ) -> str:
-        """Add a step and return its id. `needs` are ids (`None` is skipped), `after` are resources to wait for."""
+        """Add a step and return its id. `needs` are ids (`None` is skipped), `after` are resources to wait for.
+
+        Raises `InternalError` when there is a step of that id: one of the two would be lost.
+        """
         id_ = step_id(key, verb, host=host)
+        if id_ in self._steps:
+            raise InternalError(f"two steps are called {id_}", resolution="report it: nothing was changed")
         wanted = tuple(dict.fromkeys(need for need in needs if need is not None))
         self._steps[id_] = _DraftStep(id_, host, key, effect, wanted, tuple(after), tuple(marks), flush, tuple(guards))
         return id_

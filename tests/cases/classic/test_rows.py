@@ -11,7 +11,7 @@ import pytest
 
 from tests.cases.classic.bench import Bench, Round
 from tests.cases.classic.casefile import Case, State, all_cases, fill
-from tests.cases.classic.test_cases import bench, image_cache  # noqa: F401 - fixtures
+from tests.cases.classic.test_cases import bench, graphs, image_cache, project  # noqa: F401 - fixtures
 from vmstack.errors import ConflictError
 from vmstack.model.effects import ShutdownDomain
 from vmstack.model.identity import Kind

@@ -68,7 +68,7 @@ def test_a_restart_that_was_cut_off_is_made_up_for(part: str, back: bool) -> Non
     assert "outside vmstack" not in notes(plan)
     order = [step.id for step in plan.steps]
     if part == "disk":
-        assert order.index("kvm1/vm.web-0/stop") < order.index("kvm1/volume.web-0-data/delete:web-0-data.qcow2")
+        assert order.index("kvm1/vm.web-0/stop") < order.index("kvm1/volume.web-0-data/delete:web:web-0-data.qcow2")
     deliver(plan, fake)
     assert running(fake) == ((["root", "cidata"], 1) if part == "disk" else (["root", "data", "cidata"], 0))
     assert planned(fake, wanted).empty
