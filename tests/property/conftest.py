@@ -11,7 +11,7 @@ settings.register_profile(
     deadline=None,
     derandomize=_DEEP == 1,
     database=None,
-    max_examples=25 * _DEEP,
+    max_examples=20 * _DEEP,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 # To look at what fails, without minutes of shrinking: pytest --hypothesis-profile=quick
