@@ -322,6 +322,10 @@ def inactive_of(live_xml: str) -> str:
     """The definition of a transient domain, seen as if it were off."""
     root = parse(live_xml, root="domain")
     root.attrib.pop("id", None)
-    for element in root.xpath("//alias|/domain/resource|/domain/seclabel|/domain/vcpus|//disk/backingStore"):
+    runtime = "//alias|/domain/resource|/domain/seclabel|/domain/vcpus|//disk/backingStore|//channel/source"
+    for element in root.xpath(runtime):
         element.getparent().remove(element)
+    for path, name in (("//channel/target", "state"), ("//disk/source", "index"), ("//interface/source", "portid")):
+        for element in root.xpath(path):
+            element.attrib.pop(name, None)
     return text(root)

@@ -14,9 +14,10 @@ from vmstack.model.specs import Power
 
 
 class AppliedDomain(Data, frozen=True, kw_only=True, omit_defaults=True):
-    """A VM as it was last to be."""
+    """A VM as it was last to be. `made` is all that its stylesheet made of it, where there is one."""
 
     config: DomainConfig
+    made: DomainConfig | None = None
     autostart: bool = False
     power: Power = Power.RUNNING
 

@@ -17,7 +17,7 @@ from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain, ObservedNetwork
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
-from vmstack.plan.cables import bridge_made_by, has_nic_on
+from vmstack.plan.cables import bridge_made_by, has_nic_on, is_plugged
 from vmstack.plan.changes.table import worst
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed, step_id
@@ -82,7 +82,7 @@ class _Deletions:
         return "The stack is destroyed." if self._context.policy.destroy else "It is not in the program any more."
 
     def _refuse(self, key: Key, *, protect: bool, data: bool = False) -> None:
-        check_loss(key, protect=protect, data=data, what="cannot be deleted", context=self._context)
+        check_loss(key, protect=protect, data=data, what="cannot be deleted", left=True, context=self._context)
 
     def _delete_domains(self) -> None:
         leaving = dict(self._remains.domains)
@@ -98,12 +98,14 @@ class _Deletions:
                         resolution=f"put the stamp right, or remove the domain {domain.name!r} by hand if it is to go",
                     )
                 )
-            kept = " and ".join(moments_of(domain))
+            moments = moments_of(domain)
+            kept = " and ".join((*moments, *(("its saved state",) if domain.has_managed_save else ())))
             check_loss(
                 key,
                 protect=domain.stamp is not None and domain.stamp.protect,
                 data=bool(kept),
                 what=f"cannot be deleted: {kept} would go with it" if kept else "cannot be deleted",
+                left=True,
                 context=self._context,
             )
             self._draft.expect(self._host, domain)
@@ -112,7 +114,7 @@ class _Deletions:
             if domain.active:
                 effect = PowerOffDomain(uuid=domain.uuid, name=domain.name)
                 needs = (self._draft.step(key, "power-off", effect, host=self._host, needs=needs, guards=[guard]),)
-            undefine = UndefineDomain(uuid=domain.uuid, name=domain.name, moments=bool(kept))
+            undefine = UndefineDomain(uuid=domain.uuid, name=domain.name, moments=bool(moments))
             id_ = self._draft.step(key, "undefine", undefine, host=self._host, needs=needs, guards=[guard])
             self._draft.finish(freed(Kind.VM, domain.name, host=self._host), id_)
             self._draft.change(
@@ -139,15 +141,20 @@ class _Deletions:
                 continue
             if domain.uuid in self._gone:
                 needs.append(self._gone[domain.uuid])
-            elif self._index.is_own(domain):
+            elif (own := self._index.is_own(domain)) and not self._keeps_on(domain, network):
                 needs += self._release(domain)
             elif domain.active:
+                whose = "by a NIC that others gave it" if own else "which is not of this stack"
                 self._draft.errors.append(
                     ConflictError(
                         f"{key} cannot be deleted: the domain {domain.name!r} on host {self._host}, "
-                        "which is not of this stack, is running on it",
+                        f"{whose}, is running on it",
                         resolution="stop that domain, or take it off the network",
                     )
+                )
+            else:
+                self._draft.warn(
+                    f"the domain {domain.name!r} has a NIC on it, without which it does not start", key=key
                 )
         if network.stamp is not None:
             self._refuse(key, protect=network.stamp.protect)
@@ -162,6 +169,15 @@ class _Deletions:
         replaced = spec is not None and spec.host == self._host
         reason = "The program refers to an existing network instead." if replaced else self._reason()
         self._draft.change(key, host=self._host, operation=Operation.DELETE, reasons=[reason])
+
+    def _keeps_on(self, domain: ObservedDomain, network: ObservedNetwork) -> bool:
+        """Whether a VM that stays has a NIC there that others gave it."""
+        machine = self._wanted.machine_of(domain)
+        if machine is None:
+            return False
+        known = {nic.mac for nic in (*machine.target.nics, *machine.drop_nics)}
+        configs = (domain.config,) if domain.live is None else (domain.config, domain.live)
+        return any(is_plugged(nic, network) and nic.mac not in known for config in configs for nic in config.nics)
 
     def _release(self, domain: ObservedDomain) -> list[str]:
         """The step after which a VM that stays has let go of what it does not have any more."""
@@ -219,6 +235,7 @@ class _Deletions:
                 protect=entry.protect,
                 data=entry.data,
                 what="cannot be deleted",
+                left=True,
                 context=self._context,
             )
         self._delete(entry, needs=needs)
@@ -411,7 +428,7 @@ class _Deletions:
             self._kept.add(entry.slot)
             self._draft.note("the pool stays as long as volumes in it are in use", key=key)
             return
-        check_loss(key, protect=entry.protect, data=False, what="cannot be deleted", context=self._context)
+        check_loss(key, protect=entry.protect, data=False, what="cannot be deleted", left=True, context=self._context)
         foreign = [
             name for pool, name in self._index.volumes if pool == label and (pool, name) not in self._index.entries
         ]

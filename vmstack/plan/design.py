@@ -16,6 +16,7 @@ from vmstack.model.observed import HostFacts
 from vmstack.model.readiness import AGENT_CHANNEL, READY_CHANNEL
 from vmstack.model.specs import DiskSpec, NetworkMode, NetworkSpec, PoolSpec, Reservation, VmSpec
 from vmstack.plan.seeds import seed_disk
+from vmstack.xmlio.console import settle_consoles
 
 # cloud-init's ds-identify then finds the seed whatever it knows of the disk
 # (https://docs.cloud-init.io/en/latest/reference/datasources/nocloud.html#dmi-specific-kernel-command-line).
@@ -150,6 +151,8 @@ def design_domain(
         wanted.append(DiskConfig(serial=IGNITION_SERIAL, path=ignition_path, format="raw", target="", readonly=True))
     if seed_path is not None:
         wanted.append(seed_disk(path=seed_path, target=""))
+    consoles = settle_consoles(hardware.consoles)
+    second = not consoles and any(console.target == "virtio" for console in hardware.consoles)
     return DomainConfig(
         name=spec.label,
         uuid=spec.uuid,
@@ -173,7 +176,7 @@ def design_domain(
         video=hardware.video,
         tpm=_tpm(hardware.tpm, arch=arch),
         fw_cfg=fw_cfg,
-        consoles=hardware.consoles,
+        consoles=consoles,
         filesystems=hardware.filesystems,
         metadata=hardware.metadata,
         **{name: getattr(spec.compute, name) for name in ComputeSpec.__struct_fields__},
@@ -201,7 +204,7 @@ def design_domain(
         ),
         graphics=spec.graphics,
         serial_log=spec.serial_log,
-        virtio_console=True if spec.virtio_console else None,
+        virtio_console=True if spec.virtio_console or second else None,
         channels=(AGENT_CHANNEL, READY_CHANNEL, *hardware.channels),
         iothreads=hardware.iothreads,
         shared_memory=True if any(item.driver == "virtiofs" for item in hardware.filesystems) else None,

@@ -130,6 +130,12 @@ def is_written(path: str, *, device: str | None, owned: Iterable[str]) -> bool:
     return not {path, f"disks[{device}]{field}", f"nics[{device}]{field}"}.isdisjoint(owned)
 
 
+def is_optional(path: str) -> bool:
+    """Whether a field of a disk or NIC is listed in a stamp where it is written: others need not say anything."""
+    _, _, field = path.partition("].")
+    return field in _OPTIONAL_DISK_FIELDS or field in _OPTIONAL_NIC_FIELDS
+
+
 def written_fields(config: DomainConfig, *, arch: bool = False) -> tuple[str, ...]:
     """The fields that the config writes, as a stamp lists them: by serial and MAC, whatever their names are.
 

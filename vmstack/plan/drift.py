@@ -212,9 +212,10 @@ def _extra(item: Drift, *, change: Change | None, context: Context) -> Drift:
     if domain is None or survives(item.path):
         return item
     note = None
-    if change is not None and any(field.path == item.path for field in change.fields):
-        note = "goes with the next apply, which writes its definition whole"
-    elif bears_stylesheet(domain):
+    field = None if change is None else next((one for one in change.fields if one.path == item.path), None)
+    if field is not None:
+        return _repaired(item, field.disruption)
+    if bears_stylesheet(domain):
         note = "goes when a change has its definition written whole"
     return msgspec.structs.replace(item, note=note)
 

@@ -238,19 +238,21 @@ def check_loss(
     context: Context,
     place: Place | None = None,
     resolution: str | None = None,
+    left: bool = False,
 ) -> None:
     """Report the loss of something protected, or of data without the policy's leave.
 
-    `resolution` is what to do other than to give that leave.
+    `resolution` is what to do other than to give that leave; `left`: it is not in the program any more.
     """
     keep = "leave it out by --exclude" if context.policy.destroy else "keep it in the program"
+    unprotect = "set protect=False on it in the program"
+    if left and not context.policy.destroy:
+        unprotect = "put it back into the program with protect=False"
     if protect:
         context.draft.errors.append(
             RefusedError(
                 f"{key} is protected and {what}",
-                resolution=f"{resolution}, or set protect=False on it in the program"
-                if resolution
-                else "set protect=False on it in the program and apply that first",
+                resolution=f"{resolution}, or {unprotect}" if resolution else f"{unprotect} and apply that first",
                 place=place,
             )
         )

@@ -107,7 +107,7 @@ def _changed(machine: MachineDecision) -> frozenset[str]:
     """The fields that are given to the host anew; a maximum of vcpus with whatever it depends on."""
     if machine.mode is Mode.CREATE:
         return _FIELDS
-    changed = {item.path for item in machine.differences} & _FIELDS
+    changed = {item.path for item in machine.differences if item.after is not None} & _FIELDS
     if changed & {"vcpus", "machine", "arch"}:
         changed.add("max_vcpus")
     if changed & {"domain_type"}:

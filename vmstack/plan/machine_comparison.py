@@ -52,6 +52,12 @@ class Comparison(NamedTuple):
     remade: bool
     reasons: tuple[str, ...]
 
+    @property
+    def dropped(self) -> frozenset[str]:
+        """The serials and MACs of what is removed."""
+        serials = (disk.serial for disk in self.drop_disks if disk.serial is not None)
+        return frozenset((*serials, *(nic.mac for nic in self.drop_nics)))
+
 
 def compare_machine(
     spec: VmSpec, found: ObservedDomain, wish: Wish, *, around: Surroundings, context: Context
@@ -59,7 +65,7 @@ def compare_machine(
     """Compare; what must not be is an error in the draft, what others added to it a note there."""
     key, styled = Key(Kind.VM, spec.name), wish.styled
     names = {nic.mac: nic.name for nic in spec.nics}
-    spared = spare_of_machine(spec, found, design=styled.config, stamp=wish.stamp, context=context)
+    spared = spare_of_machine(spec, found, design=styled.config, made=styled.made, stamp=wish.stamp, context=context)
     ignored = wish.ignored | spared.fields
     owned = frozenset(found.stamp.fields if found.stamp else ()) | spared.unwanted
     check_serials(styled.config, found, owned=owned, host=spec.host, key=key, context=context)
@@ -70,7 +76,14 @@ def compare_machine(
     plugs = find_plugs(found, networks=around.networks, host=spec.host, context=context)
     under = (*_disturbances(spec, found, around=around), *plug_differences(plugs, networks=around.networks))
     search = find_differences(
-        target, found, drop_disks=drop_disks, drop_nics=drop_nics, under=under, nic_names=names, ignored=ignored
+        target,
+        found,
+        design=styled.config,
+        drop_disks=drop_disks,
+        drop_nics=drop_nics,
+        under=under,
+        nic_names=names,
+        ignored=ignored,
     )
     secret = password_difference(found, stamp=wish.stamp)
     search = Search(tuple(sorted((*search.found, *secret), key=lambda item: item.path)), search.waiting)

@@ -28,20 +28,24 @@ def find_differences(
     target: DomainConfig,
     domain: ObservedDomain,
     *,
+    design: DomainConfig,
     drop_disks: tuple[DiskConfig, ...],
     drop_nics: tuple[NicConfig, ...],
     under: tuple[Difference, ...],
     nic_names: dict[str, str],
     ignored: frozenset[str] = frozenset(),
 ) -> Search:
-    """Compare with the persistent definition and, where the guest runs, with the live one, but for `ignored` fields."""
+    """Compare with the persistent definition and, where the guest runs, with the live one, but for `ignored` fields.
+
+    `design` is what the program says, `target` that with the values of others where it says nothing.
+    """
     live = (domain.live or domain.config) if domain.active else None
     # What others gave to the running guest alone is theirs.
     owned = domain.stamp.fields if domain.stamp is not None else ()
     found = list(differences(target, domain.config, nic_names=nic_names, live=live))
     if live is not None:
         known = {item.path for item in found}
-        found += [
+        fixable = [
             item
             for item in differences(target, live, nic_names=nic_names, live=live)
             if item.path not in known
@@ -49,6 +53,9 @@ def find_differences(
             and (item.after is not None or is_written(item.path, device=item.device, owned=owned))
             and _fixable(item, target=target, live=live)
         ]
+        if fixable:  # what others gave to its definition alone is theirs, too, and waits for its next start
+            said = {item.path for item in differences(design, live, nic_names=nic_names, live=live)}
+            found += [item for item in fixable if item.after is None or item.path in said]
         found = _plug(found, target=target, live=live, ports=domain.free_ports or 0)
     for disk in drop_disks:
         found.append(

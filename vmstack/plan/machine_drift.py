@@ -6,13 +6,13 @@ from typing import NamedTuple
 from vmstack.model.drift import DriftKind
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.specs import Power
+from vmstack.plan.adopted import adopted_of
 from vmstack.plan.applied import AppliedDomain
 from vmstack.plan.domain_diff import Difference, differences, leftovers, settle_target
 from vmstack.plan.foreign_values import foreign_values
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_diff import find_differences
 from vmstack.plan.pending import pending_restart
-from vmstack.plan.styling import bears_stylesheet
 
 
 class Found(NamedTuple):
@@ -37,13 +37,14 @@ def find_machine_drift(
     fields = field_drift(domain, applied, ignored=ignored, nic_names=nic_names)
     for item in fields:
         yield Found(DriftKind.FIELD, item.path, item.after, item.before)
-    yield from _extras(domain, applied, ignored=ignored, nic_names=nic_names)
+    extras = tuple(_extras(domain, applied, ignored=ignored, nic_names=nic_names))
+    yield from extras
     now = power_of(domain)
     if now != applied.power.value and not is_ignored("power", ignored=ignored):
         yield Found(DriftKind.POWER, "power", applied.power.value, now)
     if domain.autostart != applied.autostart and not is_ignored("autostart", ignored=ignored):
         yield Found(DriftKind.AUTOSTART, "autostart", applied.autostart, domain.autostart)
-    told = {item.path for item in fields}
+    told = {item.path for item in fields} | {item.path for item in extras}
     for waiting in pending_restart(domain, nic_names=nic_names):
         if waiting.path not in told and not is_ignored(waiting.path, ignored=ignored):
             note = f"from its next start on: {'absent' if waiting.defined is None else waiting.defined}"
@@ -57,7 +58,9 @@ def field_drift(
     owned = frozenset(domain.stamp.fields if domain.stamp is not None else ())
     names = dict(nic_names)
     target = settle_target(applied.config, observed=domain.config, owned=owned, ignored=ignored, nic_names=names)
-    return find_differences(target, domain, drop_disks=(), drop_nics=(), under=(), nic_names=names).found
+    return find_differences(
+        target, domain, design=applied.config, drop_disks=(), drop_nics=(), under=(), nic_names=names
+    ).found
 
 
 def power_of(domain: ObservedDomain) -> str:
@@ -74,21 +77,19 @@ def _extras(
     owned, names = frozenset(domain.stamp.fields if domain.stamp is not None else ()), dict(nic_names)
     ours = settle_target(applied.config, observed=domain.config, owned=owned, ignored=ignored, nic_names=names)
     found: dict[str, Found] = {}
+    adopted = adopted_of(domain)
+    left = adopted.left if adopted is not None else ()
     for config in (domain.live, domain.config):
         if config is not None:
             for extra in leftovers(ours, config, owned=frozenset(), ignored=ignored)[2]:
-                if extra.path in domain.lingering:
-                    continue  # that waits for a restart
+                if extra.path in domain.lingering or extra.path in left:
+                    continue  # that waits for a restart, or was there when the domain was taken over
                 found[extra.path] = Found(DriftKind.EXTRA, extra.path, None, extra.what)
     known = {item.path for item in differences(ours, domain.config, nic_names=names)}
-    values = foreign_values(
-        applied.config,
-        domain.config,
-        is_styled=bears_stylesheet(domain),
-        ignored=ignored,
-        nic_names=names,
-    )
-    for value in values:
+    if adopted is not None:
+        yield from (found[path] for path in sorted(found))
+        return  # nothing tells what it had before that
+    for value in foreign_values(applied.made or applied.config, domain.config, ignored=ignored, nic_names=names):
         if value.path not in known:
             found[value.path] = Found(DriftKind.EXTRA, value.path, None, value.value)
     yield from (found[path] for path in sorted(found))

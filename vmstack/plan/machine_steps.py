@@ -352,7 +352,7 @@ def _dropped_words(decision: MachineDecision) -> frozenset[str]:
 
 def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain, *, handovers: Handovers) -> None:
     uuid, name, target = found.uuid, found.name, decision.target
-    now = [item for item in decision.differences if item.case is not Case.DEFERRED]
+    now = [item for item in decision.differences if item.case not in (Case.DEFERRED, Case.OVERWRITTEN)]
     paths = {item.path for item in now}
     for device, xml in leaving_devices(decision, found):
         chain.detach(device, xml, found=found)

@@ -66,7 +66,7 @@ def wish_for(spec: VmSpec, found: ObservedDomain | None, *, around: Surroundings
         return None
     word, mark = styled.word, mark_of(spec)
     if found is not None and is_ignored("stylesheet", ignored=ignored):
-        styled, word = Styled(styled.config, None, ()), kept_word(found)
+        styled, word = styled._replace(word=None, differences=()), kept_word(found)
     if found is not None and is_ignored("graphics", ignored=ignored):
         mark = mark_in(found.stamp)
     adopted, seed = adopted_of(found), around.seeds.get(spec.name)
@@ -83,7 +83,14 @@ def wish_for(spec: VmSpec, found: ObservedDomain | None, *, around: Surroundings
         trigger=options.replacement_trigger,
         ready="pending" if spec.reports else "none",
         adopted=adopted,
-        applied=write_applied(AppliedDomain(config=styled.config, autostart=spec.autostart, power=spec.power)),
+        applied=write_applied(
+            AppliedDomain(
+                config=styled.config,
+                made=None if styled.made == styled.config else styled.made,
+                autostart=spec.autostart,
+                power=spec.power,
+            )
+        ),
     )
     return Wish(design=design, styled=styled, stamp=stamp, ignored=ignored, seed=seed)
 

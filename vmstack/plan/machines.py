@@ -6,18 +6,20 @@ from typing import Final
 import msgspec
 
 from vmstack.errors import ConflictError
+from vmstack.model.configs import DomainConfig
 from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain
-from vmstack.model.plan import Disruption
+from vmstack.model.plan import HIDDEN, Disruption
 from vmstack.model.specs import Power, VmSpec
 from vmstack.model.text import import_command
+from vmstack.plan.adopted import adopted_of
 from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.context import Context
-from vmstack.plan.domain_diff import Difference
+from vmstack.plan.domain_diff import Difference, disk_path
 from vmstack.plan.drift_policy import policies_of, policy_of_extra
 from vmstack.plan.foreign_values import foreign_values
-from vmstack.plan.ignore import is_ignored
+from vmstack.plan.ignore import ignored_fields, is_ignored
 from vmstack.plan.machine_comparison import compare_machine
 from vmstack.plan.machine_decision import MachineDecision, Mode, PowerMove
 from vmstack.plan.machine_remarks import remark, remark_leases
@@ -28,6 +30,7 @@ from vmstack.plan.overwriting import find_overwritten, survives
 from vmstack.plan.pending import tell_pending
 from vmstack.plan.stamps import why_stamped_anew
 from vmstack.plan.styling import bears_stylesheet
+from vmstack.xmlio.losses import find_waiting
 
 _WHY_WHOLE: Final = (
     "Its definition is written whole: of what others gave it by hand, disks, NICs, description and metadata stay{rest}."
@@ -87,17 +90,24 @@ def _decide_existing(
     mode, define = _mode(search.found, found, state=state, wants_running=wants_running, remade=compared.remade)
     overwritten: tuple[Difference, ...] = ()
     why_whole: tuple[str, ...] = ()
-    if compared.whole is not None and search.found and (mode in (Mode.DEFINE, Mode.RESTART) or define):
+    if compared.whole is not None and (mode in (Mode.DEFINE, Mode.RESTART) or define):
         overwritten = find_overwritten(
             wish,
             found,
             stylesheet=spec.hardware.stylesheet,
+            ignored=ignored,
+            dropped=compared.dropped,
             nic_names={nic.mac: nic.name for nic in spec.nics},
             known={item.path for item in search.found},
         )
-        goes = f", and this goes: {', '.join(item.path for item in overwritten)}" if overwritten else ""
-        why_whole = (_WHY_WHOLE.format(rest=goes),)
-    _note_values(spec, found, wish, changed={item.path for item in (*search.found, *overwritten)}, context=context)
+        goes = ", ".join(item.path for item in overwritten if item.after is None)
+        comes = ", ".join(item.path for item in overwritten if item.after is not None)
+        rest = f", and this goes: {goes}" if goes else ""
+        rest += f"; this is as vmstack writes it: {comes}" if comes else ""
+        why_whole = (_WHY_WHOLE.format(rest=rest),)
+        _check_slots(wish.styled.made, found, dropped=compared.dropped, key=key, context=context)
+    changed = {item.path for item in (*search.found, *overwritten)}
+    _note_values(spec, found, wish, changed=changed, ignored=ignored, context=context)
     move = _move(found, state=state, wants_running=wants_running, mode=mode)
     if is_ignored("power", ignored=ignored) and mode is not Mode.RESTART:
         move = PowerMove.NONE  # a guest that somebody paused stays so, too
@@ -111,8 +121,12 @@ def _decide_existing(
     awaits = wants_running and spec.reports and (move is PowerMove.START or pending)
     if search.waiting and mode is not Mode.RESTART:
         context.draft.note(f"pending restart: {', '.join(map(tell_pending, search.waiting))}", key=key)
-    starts, changed = move is PowerMove.START, (item.path for item in search.found)
-    remark(spec, found, target=compared.target, stamp=stamp, starts=starts, changed=changed, context=context)
+    if mode is Mode.RESTART and compared.whole is None and found.live_xml is not None and found.persistent:
+        comes = ", ".join(f"xml[{path}]" for path in find_waiting(found.live_xml, held=found.xml))
+        if comes:
+            context.draft.note(f"with the restart comes what its definition has already: {comes}", key=key)
+    starts, sought = move is PowerMove.START, (item.path for item in search.found)
+    remark(spec, found, target=compared.target, stamp=stamp, starts=starts, changed=sought, context=context)
     autostart_differs = found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored)
     return MachineDecision(
         spec=spec,
@@ -138,22 +152,44 @@ def _decide_existing(
 
 
 def _note_values(
-    spec: VmSpec, found: ObservedDomain, wish: Wish, *, changed: Collection[str], context: Context
+    spec: VmSpec,
+    found: ObservedDomain,
+    wish: Wish,
+    *,
+    changed: Collection[str],
+    ignored: frozenset[str],
+    context: Context,
 ) -> None:
     """Tell of values that others set where the program says nothing, and that this plan does not change."""
     key, styled = Key(Kind.VM, spec.name), bears_stylesheet(found) or spec.hardware.stylesheet is not None
-    values = foreign_values(
-        wish.styled.config,
-        found.config,
-        is_styled=styled,
-        ignored=wish.ignored,
-        nic_names={nic.mac: nic.name for nic in spec.nics},
-    )
-    for value in values:
+    names = {nic.mac: nic.name for nic in spec.nics}
+    hidden = ignored_fields(context.catalog.options(Kind.VM, spec.name).hide_diffs)
+    if adopted_of(found) is not None:
+        return  # nothing tells what it had before it was taken over
+    for value in foreign_values(wish.styled.made, found.config, ignored=ignored, nic_names=names):
         if value.path in changed or policy_of_extra(value.path, policies_of(key, context=context)) == "ignore":
             continue
         until = "" if not styled or survives(value.path) else " until its definition is next written whole"
-        context.draft.note(f"{value.path} ({value.value}) was set outside vmstack and is kept{until}", key=key)
+        shown = HIDDEN if is_ignored(value.path, ignored=hidden) else f"({value.value})"
+        context.draft.note(f"{value.path} {shown} was set outside vmstack and is kept{until}", key=key)
+
+
+def _check_slots(
+    made: DomainConfig, found: ObservedDomain, *, dropped: frozenset[str], key: Key, context: Context
+) -> None:
+    """Refuse that a disk which a patch or stylesheet makes takes that of others out of its slot."""
+    ours, slots = {disk.serial for disk in made.disks} | dropped, {disk.target for disk in made.disks}
+    for disk in found.config.disks:
+        if disk.serial not in ours and disk.target in slots:
+            context.draft.errors.append(
+                ConflictError(
+                    f"{key}: a patch or stylesheet puts a disk at {disk.target}, where others gave the VM one",
+                    details=[f"{disk_path(disk)}: {disk.path or disk.url or 'an empty drive'}"],
+                    resolution=f"detach that one (virsh detach-disk {found.name} {disk.target} --config), or choose "
+                    "another target in the program",
+                    place=context.catalog.place(Kind.VM, key.name),
+                )
+            )
 
 
 def _mode(

@@ -63,7 +63,8 @@ def show(value: object) -> object:
     """A value as people read it, in one line."""
     match value:
         case GraphicsSpec():
-            where = value.listen if value.how == "address" else {"none": "no socket"}.get(value.how, "a UNIX socket")
+            address = value.listen or "an address of libvirt's choice"
+            where = {"address": address, "none": "no socket"}.get(value.how, "a UNIX socket")
             web = "" if value.websocket is None else f", websocket {value.websocket}"
             return f"{value.type} on {where}{web}"
         case TpmSpec():

@@ -15,7 +15,7 @@ from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.hardware import TpmSpec
 from vmstack.model.observed import ObservedDomain
 from vmstack.plan.changes.row import Case
-from vmstack.plan.domain_diff import Difference, differences, disk_path, leftovers, nic_path, nic_place
+from vmstack.plan.domain_diff import differences, disk_path, leftovers, nic_path, nic_place
 from vmstack.plan.parts import keyed
 
 DeviceT = TypeVar("DeviceT", DiskConfig, NicConfig)
@@ -43,7 +43,8 @@ class Pending(Data, frozen=True, kw_only=True):
 
 
 def pending_restart(domain: ObservedDomain, *, nic_names: Mapping[str, str] = _NO_NAMES) -> tuple[Pending, ...]:
-    """What waits for a restart, by path: all of a foreign domain, and what vmstack writes of one of ours.
+    """What waits for a restart, by path, whoever put it into the definition; of a domain of ours, only devices that it
+    lists go with a restart.
 
     Nothing waits in a guest that is off, nor in one whose definition is gone. `nic_names` are by MAC.
     """
@@ -56,7 +57,7 @@ def pending_restart(domain: ObservedDomain, *, nic_names: Mapping[str, str] = _N
     found = {
         item.path: Pending(path=item.path, running=item.before, defined=item.after, device=item.device)
         for item in differences(defined, running, nic_names=names, live=running)
-        if item.case not in _NEVER and _is_ours(item, owned=owned)
+        if item.case not in _NEVER
     }
     disks, nics, _ = leftovers(defined, running, owned=_devices(running) if owned is None else owned, ignored=_NOTHING)
     for disk in disks:
@@ -72,14 +73,6 @@ def tell_pending(item: Pending) -> str:
     """One that waits, in words."""
     now, then = ("absent" if value is None else str(value) for value in (item.running, item.defined))
     return f"{item.path} ({now} now, {then} from its next start)"
-
-
-def _is_ours(item: Difference, *, owned: frozenset[str] | None) -> bool:
-    """Whether the stamp lists the field, or what it is part of. What the definition no longer has may be a field that
-    was dropped with the last apply, which is not listed any more."""
-    if owned is None or item.after is None or item.path in owned:
-        return True
-    return item.device is not None and any(f"{kind}[{item.device}]" in owned for kind in ("disks", "nics"))
 
 
 def _devices(config: DomainConfig) -> frozenset[str]:

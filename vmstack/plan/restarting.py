@@ -12,7 +12,7 @@ from vmstack.model.plan import Disruption
 from vmstack.model.specs import VmSpec
 from vmstack.plan.changes.row import Case, VmState
 from vmstack.plan.changes.table import disruption_of
-from vmstack.plan.domain_diff import Difference, is_written
+from vmstack.plan.domain_diff import Difference, is_optional, is_written
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_diff import Search
 from vmstack.plan.machine_state import state_of
@@ -43,9 +43,13 @@ def settle_restart(
 
 
 def _is_ours(item: Pending, *, domain: ObservedDomain) -> bool:
-    """Whether to restart a guest for it. What it runs with and its definition lacks may be what others gave it."""
+    """Whether to restart a guest for it, and not leave what others gave it or its definition to its next start."""
     owned = (*domain.stamp.fields, *domain.lingering) if domain.stamp is not None else ()
-    return item.defined is not None or is_written(item.path, device=item.device, owned=owned)
+    if is_written(item.path, device=item.device, owned=owned):
+        return True
+    # A stamp lists only those fields of a device that may be left open.
+    listed = any(f"{kind}[{item.device}]" in owned for kind in ("disks", "nics"))
+    return item.defined is not None and listed and not is_optional(item.path)
 
 
 def _deferred(item: Difference, *, state: VmState) -> Difference:

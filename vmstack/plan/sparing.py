@@ -18,7 +18,6 @@ from vmstack.plan.ignore import ignored_fields
 from vmstack.plan.machine_drift import Found, find_machine_drift
 from vmstack.plan.network_diff import compare_networks
 from vmstack.plan.network_drift import find_network_drift
-from vmstack.plan.styling import bears_stylesheet
 
 # What has a value that the program chose, in whose place others put another.
 _VALUES: Final = frozenset({DriftKind.FIELD, DriftKind.POWER, DriftKind.AUTOSTART, DriftKind.PENDING})
@@ -33,9 +32,10 @@ class Spared(NamedTuple):
 
 
 def spare_of_machine(
-    spec: VmSpec, found: ObservedDomain, *, design: DomainConfig, stamp: Stamp, context: Context
+    spec: VmSpec, found: ObservedDomain, *, design: DomainConfig, made: DomainConfig, stamp: Stamp, context: Context
 ) -> Spared:
-    """What of a VM is left as others made it, remarked on where the policy is to report.
+    """What of a VM is left as others made it, remarked on where the policy is to report. `made` is all that the design
+    and its stylesheet say.
 
     A field that the program changed since it was applied goes by the program, whatever others did to it meanwhile.
     """
@@ -50,8 +50,7 @@ def spare_of_machine(
     )
     names = {nic.mac: nic.name for nic in spec.nics}
     ignored = ignored_fields(context.catalog.options(Kind.VM, spec.name).ignore_changes)
-    styled = bears_stylesheet(found) or spec.hardware.stylesheet is not None
-    values = foreign_values(design, found.config, is_styled=styled, ignored=ignored, nic_names=names)
+    values = foreign_values(made, found.config, ignored=ignored, nic_names=names)
     unwanted |= {value.listed for value in values if policy_of_extra(value.path, policies) == "repair"}
     applied = read_applied(_standing_in(found.stamp, stamp), AppliedDomain)
     if applied is None:

@@ -37,9 +37,12 @@ _AS_THEY_ARE: Final = frozenset(
 
 
 class Styled(NamedTuple):
-    """A design after its stylesheet. `word` goes into the stamp; `differences` is what the host lacks of it."""
+    """A design after its stylesheet. `word` goes into the stamp; `differences` is what the host lacks of it; `config`
+    is what is compared field by field, and `made` is all that it says.
+    """
 
     config: DomainConfig
+    made: DomainConfig
     word: str | None
     differences: tuple[Difference, ...]
 
@@ -56,7 +59,7 @@ def style(design: DomainConfig, *, stylesheet: str | None, path: str, found: Obs
     old = _word_of(found)
     if stylesheet is None:
         gone = (Difference("stylesheet", _digest(old), None, Case.DEFINITION),) if old is not None else ()
-        return Styled(design, None, gone)
+        return Styled(design, design, None, gone)
     plain = write_domain(design, stamp=Stamp(path=path, digest="-"))
     styled = transform(plain, stylesheet, what=f"domain {design.name}")
     try:
@@ -79,6 +82,7 @@ def style(design: DomainConfig, *, stylesheet: str | None, path: str, found: Obs
     unique = {item.path: item for item in differences}
     return Styled(
         _typed(config, design=design),
+        config,
         word,
         tuple(unique[path] for path in sorted(unique)),
     )

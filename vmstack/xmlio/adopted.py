@@ -34,6 +34,14 @@ def unname_disks(named: tuple[NamedDisk, ...]) -> None:
         _put_serial(disk.element, disk.serial)
 
 
+def unname_written(domain: Element, *, adopted: Adopted | None) -> None:
+    """Give the adopted disks of a definition that was written anew the serials that they really have."""
+    for disk in domain.iterfind("devices/disk") if adopted is not None else ():
+        target, item = disk.find("target"), (adopted.disks if adopted else {}).get(disk.findtext("serial", ""))
+        if item is not None and target is not None and target.get("dev") == item.target:
+            _put_serial(disk, item.serial)
+
+
 def _put_serial(disk: Element, serial: str | None) -> None:
     node = disk.find("serial")
     if serial is None:

@@ -84,8 +84,17 @@ def read_consoles(devices: Element) -> tuple[ConsoleSpec, ...]:
     libvirt shows the first serial port a second time as a console, which counts once, and numbers paravirtual
     consoles by itself. The path of a pty is its own choice.
     """
-    found = tuple(console for _, console in _consoles(devices))
-    return () if set(found) <= _ORDINARY and len(found) == len(set(found)) else found
+    return settle_consoles(tuple(console for _, console in _consoles(devices)))
+
+
+def settle_consoles(consoles: tuple[ConsoleSpec, ...]) -> tuple[ConsoleSpec, ...]:
+    """The consoles as they are read back: nothing for what any machine has."""
+    return () if all(map(is_ordinary, consoles)) and len(consoles) == len(set(consoles)) else consoles
+
+
+def is_ordinary(console: ConsoleSpec) -> bool:
+    """Whether any machine has the console, which nobody asked for then."""
+    return console in _ORDINARY
 
 
 def patch_consoles(devices: Element, wanted: tuple[ConsoleSpec, ...]) -> None:
@@ -102,11 +111,22 @@ def patch_consoles(devices: Element, wanted: tuple[ConsoleSpec, ...]) -> None:
         if element is None:
             element = _build_console(console)
         (serials if console.target == "serial" else consoles).append(element)
+        if console.target == "serial":
+            _put_port(element, console.port)
     if serials:
         consoles.insert(0, _mirror(serials[0]))
     old = [element for element, _ in present]
     others = [element for element in devices.findall("console") if element not in old and element not in mirrors]
     replace_children(devices, [*old, *mirrors, *others], [*serials, *consoles, *others])
+
+
+def _put_port(serial: Element, port: int) -> None:
+    """Say which port it is: libvirt numbers those that do not after those that do."""
+    target = serial.find("target")
+    if target is None:
+        target = add(serial, "target")
+    if target.get("port") is None:
+        target.set("port", str(port))
 
 
 def _consoles(devices: Element) -> Iterator[tuple[Element, ConsoleSpec]]:

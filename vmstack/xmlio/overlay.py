@@ -11,13 +11,14 @@ from typing import Final, NamedTuple
 
 from lxml import etree
 
+from vmstack.model.plan import HIDDEN
 from vmstack.xmlio.canonical import canonicalise
 from vmstack.xmlio.codec import scale
-from vmstack.xmlio.safe import Element, drop_attributes, parse_xml, serialise
+from vmstack.xmlio.safe import Element, drop_attributes, parse_xml, serialise, set_attribute, set_text
 
 # What tells elements of one tag apart, by the tag: the first of these that an element has.
 _KEYS: Final = {
-    "disk": ("serial", "target/@dev"),
+    "disk": ("target/@dev",),
     "interface": ("mac/@address",),
     "controller": ("@type", "@index"),
     "filesystem": ("target/@dir",),
@@ -31,6 +32,7 @@ _KEYS: Final = {
 }
 # Passwords of displays and their end: libvirt tells them to nobody who does not ask for secrets. The digest has them.
 _SECRETS: Final = frozenset({"passwd", "passwdValidTo"})
+_QEMU: Final = "http://libvirt.org/schemas/domain/qemu/1.0"
 # A machine's alias, which libvirt expands, and what else is compared as a typed field of the model.
 _MACHINE: Final = "machine"
 
@@ -78,8 +80,9 @@ def find_missing(wanted: Element, held: Element) -> str | None:
 
 
 def missing_facts(wanted: Element, held: Element) -> Iterator[Fact]:
-    """Yield all in `wanted` that `held` does not say, with paths that begin below the root."""
-    return (fact for fact, _ in _missing(None, wanted, held, at=""))
+    """Yield all in `wanted` that `held` does not say, with paths that begin below the root, in which elements that
+    something tells apart from others of their tag have that: `/devices/disk[vda]/driver/@io`."""
+    return (fact for fact, _ in _missing(None, wanted, held, at="", keyed=True))
 
 
 def _changes(before: Element, after: Element, *, at: str) -> Iterator[tuple[str, str]]:
@@ -101,7 +104,9 @@ def _changes(before: Element, after: Element, *, at: str) -> Iterator[tuple[str,
         yield "-", f"{at}/{canonicalise(child)}"
 
 
-def _missing(before: Element | None, after: Element, found: Element, *, at: str) -> Iterator[tuple[Fact, str | None]]:
+def _missing(
+    before: Element | None, after: Element, found: Element, *, at: str, keyed: bool = False
+) -> Iterator[tuple[Fact, str | None]]:
     """What `after` has more than `before`, and `found` does not have so."""
     for name, value in _attributes(after).items():
         if name in _SECRETS or (before is not None and before.get(name) == value):
@@ -118,26 +123,38 @@ def _missing(before: Element | None, after: Element, found: Element, *, at: str)
     # Each element of the host's stands for one of the document's.
     free = list(found.iterchildren(etree.Element))
     pairs, _ = _pair(before, after) if before is not None else ([(child, None) for child in _elements(after)], [])
-    # Those that say most choose first, so that none of them finds its place taken by one that fits anything.
-    for child, old in sorted(pairs, key=lambda pair: _says_less(pair[0])):
+    # Those that say most choose first, so that none of them finds its place taken by one that fits anything. Where it
+    # is asked what of many has no place, those that have theirs choose before them.
+    lacks = {child: _fewest_lacks(child, free) if keyed else 0 for child, _ in pairs}
+    for child, old in sorted(pairs, key=lambda pair: (lacks[pair[0]], _says_less(pair[0]))):
         if old is not None and canonicalise(old) == canonicalise(child):
             continue
-        where = f"{at}/{_short(str(child.tag))}"
+        key = identify(child) if keyed else None
+        where = f"{at}/{_short(str(child.tag))}" + (f"[{key}]" if key else "")
         best = _best(old, child, free)
         if best is None:
             yield Fact(where, _brief(child)), None
             continue
         free.remove(best)
-        yield from _missing(old, child, best, at=where)
+        yield from _missing(old, child, best, at=where, keyed=keyed)
 
 
 def _best(old: Element | None, child: Element, free: list[Element]) -> Element | None:
     """The host's element that is this one: by what tells such elements apart, else the one with the fewest lacks."""
-    same = [element for element in free if element.tag == child.tag]
-    key = _key(child)
-    if key is not None:
-        same = [element for element in same if _key(element) == key]
-    return min(same, key=lambda element: len(list(_missing(None, child, element, at=""))), default=None)
+    return min(_alike(child, free), key=lambda element: len(list(_missing(None, child, element, at=""))), default=None)
+
+
+def _fewest_lacks(child: Element, free: list[Element]) -> int:
+    alike = _alike(child, free)
+    if len(alike) < 2 and identify(child) is not None:
+        return 0  # nothing else takes its place
+    return min((len(list(_missing(None, child, element, at=""))) for element in alike), default=0)
+
+
+def _alike(child: Element, free: list[Element]) -> list[Element]:
+    """The elements of its tag, and of its name where it has one."""
+    key = identify(child)
+    return [element for element in free if element.tag == child.tag and key in (None, identify(element))]
 
 
 def _says_less(element: Element) -> int:
@@ -150,7 +167,7 @@ def _pair(before: Element, after: Element) -> tuple[list[tuple[Element, Element 
     olds = _elements(before)
     pairs: dict[int, Element] = {}
     news = _elements(after)
-    for tell in (canonicalise, _key):
+    for tell in (canonicalise, identify):
         for index, child in enumerate(news):
             if index in pairs:
                 continue
@@ -169,15 +186,13 @@ def _elements(parent: Element) -> list[Element]:
     return list(parent.iterchildren(etree.Element))
 
 
-def _key(element: Element) -> str | None:
+def identify(element: Element) -> str | None:
     """What tells the element from others of its tag; `None` where nothing does."""
     found = []
     for path in _KEYS.get(str(element.tag), ()):
         step, _, attribute = path.rpartition("@")
-        node = element.find(step.rstrip("/")) if step.strip("/") else element
-        if not attribute:
-            node = element.find(path)
-        value = None if node is None else node.get(attribute) if attribute else _text(node)
+        node = element.find(step.rstrip("/")) if step else element
+        value = None if node is None else node.get(attribute)
         if value:
             found.append(value.lower())
             if not path.startswith("@"):
@@ -186,11 +201,21 @@ def _key(element: Element) -> str | None:
 
 
 def _brief(element: Element) -> str:
-    """The element as XML that says nothing secret."""
+    """The element as XML that says nothing secret: neither passwords, nor what is handed to a guest or to QEMU as it
+    is, which may hold anything."""
+    inside = any(_is_opaque(above) for above in element.iterancestors())
     shown = deepcopy(element)
     for node in shown.iter(etree.Element):
         drop_attributes(node, *_SECRETS)
+        if etree.QName(node.tag).namespace == _QEMU and "value" in node.attrib:
+            set_attribute(node, "value", HIDDEN)
+        elif _text(node) and (inside or any(_is_opaque(above) for above in (node, *node.iterancestors()))):
+            set_text(node, HIDDEN)
     return serialise(shown)
+
+
+def _is_opaque(element: Element) -> bool:
+    return element.tag == "launchSecurity" or (element.tag == "sysinfo" and element.get("type") == "fwcfg")
 
 
 def _same(name: str, value: str, held: str | None) -> bool:

@@ -27,6 +27,10 @@ CASES = {
     "disk size of half a sector": (VM.format('disk="1000B"'), "vm.a: disk: '1000B' is not a multiple of 512 bytes"),
     "max_memory": (VM.format('memory="2GiB", max_memory="1GiB"'), "max_memory: 1GiB is less than memory"),
     "vcpus 0": (VM.format("vcpus=0"), "vm.a: vcpus: 0 is not between 1 and 4096"),
+    "ignore_changes a text": (
+        VM.format("opts=__import__('pulumi').ResourceOptions(ignore_changes='vcpus')"),
+        "opts: ignore_changes: 'vcpus' is no list",
+    ),
     "vcpus a text": (VM.format('vcpus="2"'), "vm.a: vcpus: '2' is not a whole number"),
     "vcpus a truth value": (VM.format("vcpus=True"), "vm.a: vcpus: True is not a whole number"),
     "max_vcpus": (VM.format("vcpus=4, max_vcpus=2"), "vm.a: max_vcpus: 2 is not between 4 and 4096"),

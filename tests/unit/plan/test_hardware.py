@@ -287,7 +287,7 @@ def test_what_is_taken_from_a_stylesheets_work_comes_back() -> None:
     desired = styled(WATCHDOG.format("ib700"))
     converge(fake, desired)
     before = xml_of(fake)
-    fake.connect().define_domain(before.replace("ib700", "i6300esb"))
+    fake.connect().define_domain(before.replace('model="ib700"', 'model="i6300esb"'))
     plan = plan_of(fake, desired)
     assert {(field.path, field.before, field.after) for field in plan.changes[0].fields} == {
         ("stylesheet[/devices/watchdog/@model]", "i6300esb", "ib700")

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from tests.fake.host import FakeHost
-from tests.unit.plan.builders import IMAGES, MIB, graph, look, small
+from tests.unit.plan.builders import IMAGES, MIB, graph, look, network, small
 from tests.unit.plan.scenarios import NO_POLICY, UUID, converge
+from vmstack.errors import ConflictError
 from vmstack.model.graph import DesiredGraph, Options
-from vmstack.model.hardware import HardwareSpec
+from vmstack.model.hardware import ConsoleSpec, HardwareSpec
 from vmstack.model.plan import Disruption, Plan
 from vmstack.model.specs import Power
 from vmstack.plan.drift import find_drift
@@ -110,14 +111,13 @@ def test_a_description_of_ours_is_not_kept() -> None:
 def test_drift_says_what_becomes_of_it() -> None:
     fake = applied(patched(), WORDS, ("</os>", "<kernel>/theirs</kernel></os>"))
 
-    def drift(desired: DesiredGraph) -> dict[str, str | None]:
+    def drift(desired: DesiredGraph) -> dict[str, tuple[str, str | None]]:
         report = find_drift(desired, look(fake, desired), images=IMAGES)
-        return {item.path: item.note for item in report.items}
+        return {item.path: (item.remedy.value, item.note) for item in report.items}
 
     later = "goes when a change has its definition written whole"
-    assert drift(patched()) == {"description": None, "kernel": later}
-    now = "goes with the next apply, which writes its definition whole"
-    assert drift(patched(memory=640 * MIB)) == {"description": None, "kernel": now}
+    assert drift(patched()) == {"description": ("report", None), "kernel": ("report", later)}
+    assert drift(patched(memory=640 * MIB)) == {"description": ("report", None), "kernel": ("repair", None)}
 
 
 @pytest.mark.parametrize("by_patches", [True, False])
@@ -157,3 +157,103 @@ def test_a_patch_that_goes_takes_its_work_along() -> None:
     fake = applied(patched())
     bare = msgspec.structs.replace(HARDWARE, stylesheet=None)
     assert told(plan_of(fake, patched(hardware=bare)))["xml[/features/vmport]"][0] == '<vmport state="off"/>'
+
+
+def test_it_is_told_where_nothing_else_changes_but_the_definition_is_gone() -> None:
+    running = patched(power=Power.RUNNING)
+    fake = applied(patched(), TITLE)
+    converge(fake, running)
+    fake.connect().undefine_domain(UUID)
+    assert set(told(plan_of(fake, running))) >= {"persistent", "title"}
+    converge(fake, running)
+    assert plan_of(fake, running).empty
+
+
+def test_what_is_spared_is_not_said_to_go() -> None:
+    spared = Options(on_drift={"*": "report"})
+    fake = applied(patched(options=spared, max_vcpus=2), (' current="1">2</vcpu>', ">2</vcpu>"))
+    assert set(told(plan_of(fake, patched(options=spared, max_vcpus=2, memory=640 * MIB)))) == {"memory"}
+
+
+def test_what_others_took_out_comes_back_and_is_told() -> None:
+    fake = applied(patched(), ('<suspend-to-disk enabled="no"/>', ""))
+    fields = told(plan_of(fake, patched(memory=640 * MIB)))
+    assert fields["xml[/pm/suspend-to-disk]"][:2] == (None, '<suspend-to-disk enabled="no"/>')
+
+
+@pytest.mark.parametrize("by_patches", [True, False])
+def test_a_title_may_be_wanted_gone_whether_there_are_patches_or_not(*, by_patches: bool) -> None:
+    hardware = HARDWARE if by_patches else HardwareSpec()
+    fake = applied(patched(hardware=hardware), TITLE)
+    told_off = patched(hardware=hardware, options=Options(on_drift={"extra": "repair"}))
+    assert told(plan_of(fake, told_off))["title"][:2] == ("theirs", None)
+    assert [note for note in notes(plan_of(fake, patched(hardware=hardware))) if note.startswith("title (theirs)")]
+
+
+def test_what_the_program_hides_is_in_no_note() -> None:
+    fake = applied(patched(), WORDS)
+    hidden = patched(options=Options(hide_diffs=("description",)))
+    assert notes(plan_of(fake, hidden)) == ["description (hidden) was set outside vmstack and is kept"]
+
+
+@pytest.mark.parametrize("by_patches", [True, False])
+def test_what_others_put_into_the_definition_of_a_running_guest_only_is_neither_given_to_it_nor_restarted_for(
+    *, by_patches: bool
+) -> None:
+    running = patched(power=Power.RUNNING, hardware=HARDWARE if by_patches else HardwareSpec())
+    shares = ("</name>", "</name><cputune><shares>777</shares></cputune>")
+    fake = applied(running, shares, ('offset="utc"', 'offset="localtime"'))
+    plan = plan_of(fake, running)
+    assert plan.empty
+    waiting = "clock (utc now, localtime from its next start), cpu_shares (absent now, 777 from its next start)"
+    assert f"pending restart: {waiting}" in notes(plan)
+    items = find_drift(running, look(fake, running), images=IMAGES).items
+    assert {(item.path, item.remedy.value) for item in items} == {("clock", "report"), ("cpu_shares", "report")}
+
+
+def test_what_a_restart_brings_along_is_told() -> None:
+    running = patched(power=Power.RUNNING, hardware=HardwareSpec())
+    fake = applied(running, ("</devices>", "<watchdog model='ib700' action='none'/><sound model='ac97'/></devices>"))
+    plan = plan_of(fake, patched(power=Power.RUNNING, hardware=HardwareSpec(), max_vcpus=6))
+    assert plan.changes[0].disruption is Disruption.RESTART
+    comes = "xml[/devices/sound], xml[/devices/watchdog]"
+    assert notes(plan) == [f"with the restart comes what its definition has already: {comes}"]
+
+
+def test_enlightenments_of_others_do_not_stand_in_the_way() -> None:
+    fake = applied(patched(), ("</features>", "<hyperv mode='custom'><relaxed state='on'/></hyperv></features>"))
+    assert told(plan_of(fake, patched(memory=640 * MIB)))["hyperv"][1] is None
+
+
+def test_a_serial_port_of_others_is_told_of_alone() -> None:
+    fake = applied(patched(), ("</devices>", "<serial type='pty'><target port='1'/></serial></devices>"))
+    (note,) = notes(plan_of(fake, patched()))
+    assert note.startswith("consoles[serial1] (pty) was set outside vmstack")
+    assert "xml[/devices/serial]" in told(plan_of(fake, patched(memory=640 * MIB)))
+
+
+@pytest.mark.parametrize("consoles", [(ConsoleSpec(),), (ConsoleSpec(), ConsoleSpec(target="virtio"))])
+def test_consoles_that_any_machine_has_may_be_asked_for(consoles: tuple[ConsoleSpec, ...]) -> None:
+    wanted = patched(hardware=HardwareSpec(consoles=consoles))
+    fake = applied(wanted)
+    assert plan_of(fake, wanted).empty
+    assert fake.connect().domain(UUID).xml.count('<target type="virtio" port=') == len(consoles) - 1
+
+
+@pytest.mark.parametrize("power", [Power.RUNNING, Power.STOPPED])
+def test_a_network_does_not_go_from_under_a_nic_that_others_gave_a_vm(power: Power) -> None:
+    machine = small(hardware=HARDWARE, power=power)
+    fake = FakeHost()
+    converge(fake, graph(*small(hardware=HARDWARE, power=Power.STOPPED), network()))
+    nic = "<interface type='network'><mac address='52:54:00:00:00:99'/><source network='lan'/></interface>"
+    edit(fake, "</devices>", f"{nic}</devices>")
+    converge(fake, graph(*machine, network()))
+    if power is Power.RUNNING:
+        with pytest.raises(
+            ConflictError, match="the domain 'web-0' on host kvm1, by a NIC that others gave it, is runn"
+        ):
+            plan_of(fake, graph(*machine))
+    else:
+        assert "the domain 'web-0' has a NIC on it, without which it does not start" in notes(
+            plan_of(fake, graph(*machine))
+        )

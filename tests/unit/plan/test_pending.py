@@ -94,9 +94,9 @@ def test_what_the_next_start_brings_waits(defined: dict[str, Any], running: dict
     assert [tell_pending(item) for item in found] == [told]
 
 
-def test_what_others_put_into_the_definition_is_theirs_but_counts_for_a_domain_of_theirs() -> None:
+def test_what_others_put_into_the_definition_waits_but_for_disks_that_are_no_part_of_the_stack() -> None:
     theirs = change(CONFIG, video="cirrus", consoles=(ConsoleSpec(port=1, type="file", path="/c"),), disks=(ROOT,))
-    assert pending_restart(observe(theirs, CONFIG)) == ()
+    assert [item.path for item in pending_restart(observe(theirs, CONFIG))] == ["consoles[serial1]", "video"]
     found = pending_restart(observe(theirs, CONFIG, stamp=None))
     assert [item.path for item in found] == ["consoles[serial1]", "disks[sda]", "video"]
 

@@ -7,7 +7,7 @@ import pytest
 from tests.fake.host import FakeHost
 from tests.unit.plan.builders import GIB, IMAGES, data, graph, look, network, pool, small
 from tests.unit.plan.scenarios import UUID, converge, full
-from vmstack.errors import RefusedError
+from vmstack.errors import RefusedError, VmstackError
 from vmstack.model.graph import DesiredGraph, Options
 from vmstack.model.identity import Key, Kind
 from vmstack.model.plan import Disruption, Operation, Plan
@@ -201,3 +201,16 @@ def test_a_guest_whose_definition_others_removed_has_it_again_before_it_is_shut_
     assert verbs == ["define", "stop"]
     converge(fake, full(power=Power.STOPPED))
     assert fake.machine.domains[UUID].state == "shutoff"
+
+
+def test_a_saved_state_goes_with_nobody_s_leave_alone() -> None:
+    fake = FakeHost()
+    converge(fake, full())
+    domain = fake.machine.domains[UUID]
+    domain.managed_save, domain.state, domain.live_xml, domain.saved_xml = True, "shutoff", None, domain.xml
+    without = graph(pool(), network(), data())
+    with pytest.raises(VmstackError) as refused:
+        planned(fake, without)
+    assert "vm.web-0 holds data and cannot be deleted: its saved state would go with it" in str(refused.value)
+    plan = planned(fake, without, loss=True)
+    assert operations(plan)[VM] == (Operation.DELETE, Disruption.DATA_LOSS)

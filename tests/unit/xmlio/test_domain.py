@@ -4,8 +4,6 @@ from lxml import etree
 
 from vmstack.errors import DocumentError
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
-from vmstack.model.ownership import Adopted, AdoptedDisk
-from vmstack.xmlio.carrying import carry_foreign
 from vmstack.xmlio.disk import free_target
 from vmstack.xmlio.domain import (
     count_free_ports,
@@ -241,16 +239,3 @@ def test_count_free_ports(xml: str, free: int) -> None:
 )
 def test_free_target(disk: DiskConfig, taken: set[str], target: str) -> None:
     assert free_target(disk, taken=taken) == target
-
-
-def test_disks_that_were_taken_over_are_carried_by_their_logical_names() -> None:
-    disk = "<disk type='file' device='disk'><source file='/{0}'/><target dev='{1}' bus='virtio'/></disk>"
-    uuid = "<uuid>6570600b-1371-561c-9501-c5912fb0e66f</uuid>"
-    head = f"<domain type='qemu'><name>a</name>{uuid}<memory>1</memory><vcpu>1</vcpu>"
-    disks = [disk.format(name, f"vd{name}") for name in "abc"]
-    held = f"{head}<devices>{''.join(disks)}</devices></domain>"
-    named = disk.format("a", "sda").replace("</disk>", "<serial>root</serial></disk>")
-    written = f"{head}<devices>{named}</devices></domain>"
-    adopted = Adopted(uuid="u", disks={"root": AdoptedDisk(target="vda"), "data": AdoptedDisk(target="vdb")})
-    carried = carry_foreign(written, held=held, dropped=frozenset({"data"}), adopted=adopted)
-    assert [(found.path, found.serial) for found in read_domain(carried).disks] == [("/a", "root"), ("/c", None)]

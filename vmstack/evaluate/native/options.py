@@ -113,6 +113,10 @@ def _policy(word: object, *, field: str) -> Policy:
 def _ignored(paths: Any) -> tuple[str, ...]:
     """The paths as the model spells them; whether there is such a field is checked with the whole graph."""
     field = "opts: ignore_changes"
+    if isinstance(paths, str):
+        raise InputError(
+            f"{field}: {paths!r} is no list", resolution=f'put it into brackets: ignore_changes=["{paths}"]'
+        )
     return tuple(_path(path, field=field) for path in settle(paths or (), field=field))
 
 

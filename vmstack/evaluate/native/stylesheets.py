@@ -39,7 +39,7 @@ class Patch:
         ]
         if len(given) != 1:
             raise InputError(
-                f"Patch: {' and '.join(given) or 'nothing'} is given",
+                f"{' and '.join(given) or 'nothing'} is given",
                 resolution="give a value, element= or remove=True",
             )
         try:
