@@ -20,7 +20,7 @@ from vmstack.plan.domain_diff import Difference, disk_path
 from vmstack.plan.drift_policy import policies_of, policy_of_extra
 from vmstack.plan.foreign_values import foreign_values
 from vmstack.plan.ignore import ignored_fields, is_ignored
-from vmstack.plan.machine_comparison import compare_machine
+from vmstack.plan.machine_comparison import Comparison, compare_machine
 from vmstack.plan.machine_decision import MachineDecision, Mode, PowerMove
 from vmstack.plan.machine_remarks import remark, remark_leases
 from vmstack.plan.machine_state import readiness_after, seed_waits_for_boot, state_of
@@ -89,23 +89,11 @@ def _decide_existing(
     wants_running = compared.wants_running
     mode, define = _mode(search.found, found, state=state, wants_running=wants_running, remade=compared.remade)
     overwritten: tuple[Difference, ...] = ()
-    why_whole: tuple[str, ...] = ()
-    if compared.whole is not None and (mode in (Mode.DEFINE, Mode.RESTART) or define):
-        overwritten = find_overwritten(
-            wish,
-            found,
-            stylesheet=spec.hardware.stylesheet,
-            ignored=ignored,
-            dropped=compared.dropped,
-            nic_names={nic.mac: nic.name for nic in spec.nics},
-            known={item.path for item in search.found},
-        )
-        goes = ", ".join(item.path for item in overwritten if item.after is None)
-        comes = ", ".join(item.path for item in overwritten if item.after is not None)
-        rest = f", and this goes: {goes}" if goes else ""
-        rest += f"; this is as vmstack writes it: {comes}" if comes else ""
-        why_whole = (_WHY_WHOLE.format(rest=rest),)
-        _check_slots(wish.styled.made, found, dropped=compared.dropped, key=key, context=context)
+    written = mode in (Mode.DEFINE, Mode.RESTART) or define
+    if compared.whole is not None and written:
+        overwritten = _overwrite(spec, found, wish, compared, context=context)
+    elif mode is Mode.RESTART:
+        _note_brought_along(found, key=key, context=context)
     changed = {item.path for item in (*search.found, *overwritten)}
     _note_values(spec, found, wish, changed=changed, ignored=ignored, context=context)
     move = _move(found, state=state, wants_running=wants_running, mode=mode)
@@ -121,10 +109,6 @@ def _decide_existing(
     awaits = wants_running and spec.reports and (move is PowerMove.START or pending)
     if search.waiting and mode is not Mode.RESTART:
         context.draft.note(f"pending restart: {', '.join(map(tell_pending, search.waiting))}", key=key)
-    if mode is Mode.RESTART and compared.whole is None and found.live_xml is not None and found.persistent:
-        comes = ", ".join(f"xml[{path}]" for path in find_waiting(found.live_xml, held=found.xml))
-        if comes:
-            context.draft.note(f"with the restart comes what its definition has already: {comes}", key=key)
     starts, sought = move is PowerMove.START, (item.path for item in search.found)
     remark(spec, found, target=compared.target, stamp=stamp, starts=starts, changed=sought, context=context)
     autostart_differs = found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored)
@@ -144,11 +128,47 @@ def _decide_existing(
         autostart=spec.autostart if autostart_differs else None,
         awaits=awaits,
         instance=wish.instance,
-        reasons=(*why_stamped_anew(found.stamp), *compared.reasons, *why_whole),
+        reasons=(
+            *why_stamped_anew(found.stamp),
+            *compared.reasons,
+            *((_why_whole(overwritten),) if compared.whole is not None and written else ()),
+        ),
         whole=compared.whole,
         remade=compared.remade,
         plugs=compared.plugs,
     )
+
+
+def _overwrite(
+    spec: VmSpec, found: ObservedDomain, wish: Wish, compared: Comparison, *, context: Context
+) -> tuple[Difference, ...]:
+    """What goes and comes with a definition that is written whole, beside what is found to differ."""
+    _check_slots(wish.styled.made, found, dropped=compared.dropped, key=Key(Kind.VM, spec.name), context=context)
+    return find_overwritten(
+        wish,
+        found,
+        stylesheet=spec.hardware.stylesheet,
+        ignored=compared.ignored,
+        dropped=compared.dropped,
+        nic_names={nic.mac: nic.name for nic in spec.nics},
+        known={item.path for item in compared.search.found},
+    )
+
+
+def _why_whole(overwritten: tuple[Difference, ...]) -> str:
+    goes = ", ".join(item.path for item in overwritten if item.after is None)
+    comes = ", ".join(item.path for item in overwritten if item.after is not None)
+    rest = f", and this goes: {goes}" if goes else ""
+    return _WHY_WHOLE.format(rest=f"{rest}; this is as vmstack writes it: {comes}" if comes else rest)
+
+
+def _note_brought_along(found: ObservedDomain, *, key: Key, context: Context) -> None:
+    """Tell what the next start of a running guest brings from its definition, whoever put it there."""
+    if found.live_xml is None or not found.persistent:
+        return
+    comes = ", ".join(f"xml[{path}]" for path in find_waiting(found.live_xml, held=found.xml))
+    if comes:
+        context.draft.note(f"with the restart comes what its definition has already: {comes}", key=key)
 
 
 def _note_values(
