@@ -11,10 +11,11 @@ from vmstack.model.specs import Power, VmSpec
 from vmstack.plan.adopted import adopted_of
 from vmstack.plan.changes.row import Case
 from vmstack.plan.context import Context
-from vmstack.plan.domain_diff import Difference, Extra, leftovers, settle_target
+from vmstack.plan.domain_diff import Difference, Extra, disk_path, leftovers, settle_target
 from vmstack.plan.drift_policy import policies_of, policy_of_extra
 from vmstack.plan.ignore import is_ignored
 from vmstack.plan.machine_diff import Search, find_differences
+from vmstack.plan.machine_state import state_of
 from vmstack.plan.machine_wish import Surroundings, Wish
 from vmstack.plan.neighbours import check_macs, check_serials
 from vmstack.plan.passwords import password_difference
@@ -90,7 +91,8 @@ def compare_machine(
     whole = _whole(wish, found, target=target, stylesheet=spec.hardware.stylesheet, ignored=ignored, names=names)
     if whole is not None:
         everything = {item.path: item for item in (*search.found, *styled.differences)}
-        search = Search(hardened(tuple(everything[path] for path in sorted(everything))), search.waiting)
+        sought = tuple(everything[path] for path in sorted(everything))
+        search = Search(hardened(sought, state=state_of(found)), search.waiting)
     check_macs(
         (nic for nic in target.nics if any(item.device == nic.mac and item.before is None for item in search.found)),
         uuid=spec.uuid,
@@ -138,11 +140,13 @@ def _note_extras(extras: Iterable[Extra], found: ObservedDomain, *, key: Key, co
     """Tell of devices that others added: not of those that the program or an adoption leaves alone, nor of what waits
     for a restart."""
     known = adopted_of(found)
+    lasting = {disk_path(disk) for disk in found.config.disks} | {f"nics[{nic.mac}]" for nic in found.config.nics}
     for extra in extras:
         silent = policy_of_extra(extra.path, policies_of(key, context=context)) == "ignore"
         if silent or extra.path in found.lingering or (known is not None and extra.path in known.left):
             continue
-        context.draft.note(f"{extra.path} ({extra.what}) was added outside vmstack and is kept", key=key)
+        until = "" if extra.path in lasting else " until the guest stops, since its definition does not have it"
+        context.draft.note(f"{extra.path} ({extra.what}) was added outside vmstack and is kept{until}", key=key)
 
 
 def _disturbances(spec: VmSpec, found: ObservedDomain, *, around: Surroundings) -> tuple[Difference, ...]:

@@ -1,10 +1,13 @@
 """All that differs in one VM, persistent and live, with the case of each under the circumstances."""
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.observed import ObservedDomain
-from vmstack.plan.changes.row import Case
+from vmstack.model.plan import Disruption
+from vmstack.plan.changes.row import Case, VmState
+from vmstack.plan.changes.table import disruption_of
 from vmstack.plan.device_cases import can_hot_plug, can_hot_unplug, takes_port
 from vmstack.plan.domain_diff import Difference, differences, disk_path, is_written, nic_path, nic_place
 from vmstack.plan.ignore import is_ignored
@@ -15,6 +18,7 @@ from vmstack.plan.pending import Pending, pending_restart
 _IN_PLACE: Final = frozenset({
     Case.VCPUS_UP, Case.HOT_PLUG, Case.DEVICE_UPDATE, Case.MEDIUM, Case.IO_LIMITS, Case.IO_THREADS, Case.TUNED,
 })  # fmt: skip
+_RESTART: Final = Disruption.RESTART
 
 
 class Search(NamedTuple):
@@ -54,9 +58,11 @@ def find_differences(
             and _fixable(item, target=target, live=live)
         ]
         if fixable:  # what others gave to its definition alone is theirs, too, and waits for its next start
-            said = {item.path for item in differences(design, live, nic_names=nic_names, live=live)}
+            of_ours = differences(design, live, nic_names=nic_names, live=live)
+            said = {item.path for item in of_ours if item.after is not None}
             found += [item for item in fixable if item.after is None or item.path in said]
         found = _plug(found, target=target, live=live, ports=domain.free_ports or 0)
+        found = list(_undone(found, target=target, live=live, nic_names=nic_names))
     for disk in drop_disks:
         found.append(
             Difference(disk_path(disk), disk.path or disk.url, None, _unplug(disk, domain=domain), disk.serial)
@@ -67,6 +73,17 @@ def find_differences(
     known = {item.path for item in found}
     waiting = tuple(item for item in pending_restart(domain, nic_names=nic_names) if item.path not in known)
     return Search(tuple(sorted((*found, *under), key=_path)), waiting)
+
+
+def _undone(
+    found: list[Difference], *, target: DomainConfig, live: DomainConfig, nic_names: dict[str, str]
+) -> Iterator[Difference]:
+    """Have no restart for what the running guest has as it should be, and only its definition has otherwise."""
+    needs = {item.path for item in found if disruption_of(item.path, case=item.case, state=VmState.RUNNING) is _RESTART}
+    if needs:
+        needs -= {item.path for item in differences(target, live, nic_names=nic_names, live=live)}
+    for item in found:
+        yield item._replace(case=Case.UNDONE) if item.path in needs else item
 
 
 def _path(item: Difference) -> str:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
@@ -54,6 +55,8 @@ from vmstack.xmlio.domain import patch_domain
 from vmstack.xmlio.patches import has_patches
 from vmstack.xmlio.stamp import write_stamp
 
+# What the definition alone gets, while the guest runs.
+_OF_THE_DEFINITION: Final = (Case.DEFERRED, Case.OVERWRITTEN, Case.UNDONE)
 # What frees a device of the old definition: the id of the step after which nothing of ours uses it any more.
 Releases = dict[tuple[str, Key], str]
 
@@ -352,7 +355,7 @@ def _dropped_words(decision: MachineDecision) -> frozenset[str]:
 
 def _change_live(decision: MachineDecision, found: ObservedDomain, chain: _Chain, *, handovers: Handovers) -> None:
     uuid, name, target = found.uuid, found.name, decision.target
-    now = [item for item in decision.differences if item.case not in (Case.DEFERRED, Case.OVERWRITTEN)]
+    now = [item for item in decision.differences if item.case not in _OF_THE_DEFINITION]
     paths = {item.path for item in now}
     for device, xml in leaving_devices(decision, found):
         chain.detach(device, xml, found=found)

@@ -30,7 +30,7 @@ from vmstack.plan.overwriting import find_overwritten, survives
 from vmstack.plan.pending import tell_pending
 from vmstack.plan.stamps import why_stamped_anew
 from vmstack.plan.styling import bears_stylesheet
-from vmstack.xmlio.losses import find_waiting
+from vmstack.xmlio.losses import find_leaving, find_waiting
 
 _WHY_WHOLE: Final = (
     "Its definition is written whole: of what others gave it by hand, disks, NICs, description and metadata stay{rest}."
@@ -92,8 +92,8 @@ def _decide_existing(
     written = mode in (Mode.DEFINE, Mode.RESTART) or define
     if compared.whole is not None and written:
         overwritten = _overwrite(spec, found, wish, compared, context=context)
-    elif mode is Mode.RESTART:
-        _note_brought_along(found, key=key, context=context)
+    if mode is Mode.RESTART:
+        _note_restart(found, whole=compared.whole is not None, key=key, context=context)
     changed = {item.path for item in (*search.found, *overwritten)}
     _note_values(spec, found, wish, changed=changed, ignored=ignored, context=context)
     move = _move(found, state=state, wants_running=wants_running, mode=mode)
@@ -107,7 +107,7 @@ def _decide_existing(
     waits_for_boot = seed_waits_for_boot(compared.target, found) and mode is not Mode.RESTART
     pending = stamp.ready == "pending" and found.active and not waits_for_boot
     awaits = wants_running and spec.reports and (move is PowerMove.START or pending)
-    if search.waiting and mode is not Mode.RESTART:
+    if search.waiting and (mode is not Mode.RESTART or compared.whole is None):
         context.draft.note(f"pending restart: {', '.join(map(tell_pending, search.waiting))}", key=key)
     starts, sought = move is PowerMove.START, (item.path for item in search.found)
     remark(spec, found, target=compared.target, stamp=stamp, starts=starts, changed=sought, context=context)
@@ -162,13 +162,21 @@ def _why_whole(overwritten: tuple[Difference, ...]) -> str:
     return _WHY_WHOLE.format(rest=f"{rest}; this is as vmstack writes it: {comes}" if comes else rest)
 
 
-def _note_brought_along(found: ObservedDomain, *, key: Key, context: Context) -> None:
-    """Tell what the next start of a running guest brings from its definition, whoever put it there."""
+def _note_restart(found: ObservedDomain, *, whole: bool, key: Key, context: Context) -> None:
+    """Tell what the restart of a guest brings from its definition and takes with the old process, whoever put it there.
+
+    `whole`: its definition is written anew, and what goes from that is told elsewhere.
+    """
     if found.live_xml is None or not found.persistent:
         return
-    comes = ", ".join(f"xml[{path}]" for path in find_waiting(found.live_xml, held=found.xml))
-    if comes:
-        context.draft.note(f"with the restart comes what its definition has already: {comes}", key=key)
+    comes = () if whole else find_waiting(found.live_xml, held=found.xml)
+    goes = find_leaving(found.live_xml, held=found.xml)
+    for text, paths in (
+        ("with the restart comes what its definition has already", comes),
+        ("with the restart goes what only the running guest has", goes),
+    ):
+        if paths:
+            context.draft.note(f"{text}: {', '.join(f'xml[{path}]' for path in paths)}", key=key)
 
 
 def _note_values(
@@ -224,7 +232,7 @@ def _mode(
     if not domain.persistent:
         return Mode.LIVE, True
     if found:
-        written = (Case.SEED, Case.IGNITION, Case.DEFERRED)
+        written = (Case.SEED, Case.IGNITION, Case.DEFERRED, Case.UNDONE)
         return Mode.LIVE, any(item.case in written or item.path.startswith("metadata[") for item in found)
     return Mode.KEEP, False
 

@@ -13,7 +13,8 @@ from vmstack.model.compute import ComputeSpec
 from vmstack.model.configs import DiskConfig, DomainConfig, NicConfig
 from vmstack.model.observed import ObservedDomain
 from vmstack.model.ownership import Adopted, Stamp
-from vmstack.plan.changes.row import Case
+from vmstack.plan.changes.row import Case, Outcome, VmState
+from vmstack.plan.changes.table import row_of
 from vmstack.plan.domain_diff import Difference, settle_target
 from vmstack.xmlio.carrying import carry_foreign
 from vmstack.xmlio.domain import read_domain, write_domain
@@ -32,7 +33,16 @@ _WITHOUT_XML: Final = frozenset({
 })  # fmt: skip
 # What follows from something else, or what no guest notices, stays what it is.
 _AS_THEY_ARE: Final = frozenset(
-    {Case.NOTE, Case.SEED, Case.IGNITION, Case.VOLUME_UNDER, Case.NETWORK_REPLACE, Case.NETWORK_REPLUG, Case.UNPLUGGED}
+    {
+        Case.NOTE,
+        Case.SEED,
+        Case.IGNITION,
+        Case.VOLUME_UNDER,
+        Case.NETWORK_REPLACE,
+        Case.NETWORK_REPLUG,
+        Case.UNPLUGGED,
+        Case.UNDONE,
+    }
 )
 
 
@@ -129,13 +139,21 @@ def is_written_whole(design: DomainConfig, found: ObservedDomain, *, stylesheet:
     return stylesheet is not None or _word_of(found) is not None or design.arch != found.config.arch
 
 
-def hardened(differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
-    """The differences of a domain that is written whole: none is made live, unless all are by calls without XML."""
+def hardened(differences: tuple[Difference, ...], *, state: VmState) -> tuple[Difference, ...]:
+    """The differences of a domain that is written whole: none is made live, unless all are by calls without XML. What a
+    saved guest could not be resumed with is refused all the same."""
     if all(item.case in _AS_THEY_ARE or item.case in _WITHOUT_XML for item in differences):
         return differences
     return tuple(
-        item if item.case in _AS_THEY_ARE else item._replace(case=Case.WHOLE, device=None) for item in differences
+        item
+        if item.case in _AS_THEY_ARE or _is_refused(item, state=state)
+        else item._replace(case=Case.WHOLE, device=None)
+        for item in differences
     )
+
+
+def _is_refused(item: Difference, *, state: VmState) -> bool:
+    return state is VmState.SAVED and row_of(item.path, case=item.case).classes.of(state) is Outcome.REFUSED
 
 
 def whole_target(

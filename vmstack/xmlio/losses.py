@@ -44,6 +44,7 @@ _USUAL: Final = "/devices/memballoon"
 # What vmstack always writes, and tells of as fields; and what libvirt works out when a guest is started.
 _SETTLED: Final = frozenset({"/memory", "/currentMemory", "/vcpu", "/vcpu/@current", "/cpu/@mode"})
 _PROBED: Final = "/driver/@type"
+_STARTED: Final = ("/seclabel", "/cpu/", "/os/", "/resource")
 _KEY: Final = re.compile(r"\[[^]]*\]")
 
 
@@ -78,6 +79,13 @@ def find_waiting(live: str, *, held: str) -> tuple[str, ...]:
     start brings. Processors and memory are left out. Raises `DocumentError`."""
     found = {plain_path(fact.path) for fact in find_losses(live, held=held)}
     return tuple(sorted(path for path in found - _SETTLED if not path.endswith(_PROBED)))
+
+
+def find_leaving(live: str, *, held: str) -> tuple[str, ...]:
+    """The paths of the elements that the running guest's XML (`live`) has and the definition that is `held` has not:
+    what goes with its next start. What libvirt gives every guest at the start is left out. Raises `DocumentError`."""
+    found = {fact.path for fact in find_losses(held, held=live) if fact.value.startswith("<")}
+    return tuple(sorted(path for path in found if path.count("/") < 3 and not path.startswith(_STARTED)))
 
 
 def find_gains(written: str, *, held: str) -> tuple[Fact, ...]:

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from tests.fake.host import FakeHost
-from tests.unit.plan.builders import IMAGES, MIB, graph, look, network, small
-from tests.unit.plan.scenarios import NO_POLICY, UUID, converge
-from vmstack.errors import ConflictError
+from tests.unit.plan.builders import IMAGES, MIB, data, graph, look, network, small
+from tests.unit.plan.scenarios import DATA, NO_POLICY, ROOT, UUID, converge
+from vmstack.errors import ConflictError, VmstackError
 from vmstack.model.graph import DesiredGraph, Options
 from vmstack.model.hardware import ConsoleSpec, HardwareSpec
 from vmstack.model.plan import Disruption, Plan
@@ -217,7 +217,40 @@ def test_what_a_restart_brings_along_is_told() -> None:
     plan = plan_of(fake, patched(power=Power.RUNNING, hardware=HardwareSpec(), max_vcpus=6))
     assert plan.changes[0].disruption is Disruption.RESTART
     comes = "xml[/devices/sound], xml[/devices/watchdog]"
-    assert notes(plan) == [f"with the restart comes what its definition has already: {comes}"]
+    assert f"with the restart comes what its definition has already: {comes}" in notes(plan)
+    fake = applied(running, ("<acpi/>", ""))
+    plan = plan_of(fake, patched(power=Power.RUNNING, hardware=HardwareSpec(), max_vcpus=6))
+    assert notes(plan) == ["with the restart goes what only the running guest has: xml[/features/acpi]"]
+
+
+def test_a_saved_guest_keeps_the_disks_that_its_memory_needs_under_patches_too() -> None:
+    fake = FakeHost()
+    converge(fake, graph(*small(data(), hardware=HARDWARE, disks=(ROOT, DATA))))
+    domain = fake.machine.domains[UUID]
+    domain.managed_save, domain.state, domain.live_xml, domain.saved_xml = True, "shutoff", None, domain.xml
+    with pytest.raises(VmstackError) as refused:
+        plan_of(fake, graph(*small(hardware=HARDWARE)))
+    assert "disks[data] cannot change" in str(refused.value)
+
+
+@pytest.mark.parametrize("by_patches", [True, False])
+def test_what_only_the_definition_has_otherwise_needs_no_restart(*, by_patches: bool) -> None:
+    running = patched(power=Power.RUNNING, hardware=HARDWARE if by_patches else HardwareSpec())
+    fake = applied(running, ('<cpu mode="maximum"', '<cpu mode="host-model"'))
+    plan = plan_of(fake, running)
+    assert told(plan)["cpu_mode"] == ("host-model", "maximum", "none")
+    assert plan.changes[0].disruption is Disruption.NONE
+    converge(fake, running)
+    assert plan_of(fake, running).empty
+    assert '<cpu mode="maximum"' in fake.connect().domain(UUID).xml
+    assert fake.machine.domains[UUID].state == "running"
+
+
+def test_a_limit_that_others_gave_the_guest_and_its_definition_differently_is_theirs() -> None:
+    running = patched(power=Power.RUNNING, hardware=HardwareSpec())
+    fake = applied(running, ("</name>", "</name><cputune><shares>256</shares></cputune>"))
+    fake.connect().tune_domain(UUID, {"cpu_shares": 512}, live=True, config=False)
+    assert plan_of(fake, running).empty
 
 
 def test_enlightenments_of_others_do_not_stand_in_the_way() -> None:

@@ -193,6 +193,13 @@ ROWS: Final = (
     ),
     Row(
         "*",
+        Case.UNDONE,
+        NOTHING,
+        "The running guest has it as it should be, and its definition is put right.",
+        when="only the definition of a running guest has it otherwise, and it would need a restart",
+    ),
+    Row(
+        "*",
         Case.DEFERRED,
         NEXT_BOOT,
         "It goes into the definition, and the guest gets it when somebody restarts it.",

@@ -60,6 +60,7 @@ class Case(enum.StrEnum):
     DEFINITION = "anything else of the definition"
     WHOLE = "a definition that is written whole"
     OVERWRITTEN = "what others gave a definition that is written whole"
+    UNDONE = "what only the definition has otherwise, put right there"
     DEFERRED = "what needs a restart, put off to the guest's next start"
     PENDING = "what its definition has already, and the running guest lacks"
     REMADE = "the definition made anew, because the program asks for it"
