@@ -45,10 +45,21 @@ def find_machine_drift(
     if domain.autostart != applied.autostart and not is_ignored("autostart", ignored=ignored):
         yield Found(DriftKind.AUTOSTART, "autostart", applied.autostart, domain.autostart)
     told = {item.path for item in fields} | {item.path for item in extras}
-    for waiting in pending_restart(domain, nic_names=nic_names):
+    pending = pending_restart(domain, nic_names=nic_names)
+    edited = _edited(domain, applied, nic_names=nic_names) if pending else frozenset()
+    for waiting in pending:
         if waiting.path not in told and not is_ignored(waiting.path, ignored=ignored):
             note = f"from its next start on: {'absent' if waiting.defined is None else waiting.defined}"
-            yield Found(DriftKind.PENDING, waiting.path, waiting.defined, waiting.running, note=note)
+            # What was changed is its definition, or else the guest.
+            values = (waiting.defined, waiting.running)
+            was, is_now = reversed(values) if waiting.path in edited else values
+            yield Found(DriftKind.PENDING, waiting.path, was, is_now, note=note)
+
+
+def _edited(domain: ObservedDomain, applied: AppliedDomain, *, nic_names: Mapping[str, str]) -> frozenset[str]:
+    """The fields in which a definition is not as it was applied."""
+    made = applied.made or applied.config
+    return frozenset(item.path for item in differences(made, domain.config, nic_names=dict(nic_names)))
 
 
 def field_drift(

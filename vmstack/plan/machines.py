@@ -107,8 +107,11 @@ def _decide_existing(
     waits_for_boot = seed_waits_for_boot(compared.target, found) and mode is not Mode.RESTART
     pending = stamp.ready == "pending" and found.active and not waits_for_boot
     awaits = wants_running and spec.reports and (move is PowerMove.START or pending)
-    if search.waiting and (mode is not Mode.RESTART or compared.whole is None):
-        context.draft.note(f"pending restart: {', '.join(map(tell_pending, search.waiting))}", key=key)
+    # What a definition that is written whole does not keep is told elsewhere.
+    whole = mode is Mode.RESTART and compared.whole is not None
+    waiting = tuple(item for item in search.waiting if not whole or item.defined is None)
+    if waiting:
+        context.draft.note(f"pending restart: {', '.join(map(tell_pending, waiting))}", key=key)
     starts, sought = move is PowerMove.START, (item.path for item in search.found)
     remark(spec, found, target=compared.target, stamp=stamp, starts=starts, changed=sought, context=context)
     autostart_differs = found.autostart != spec.autostart and not is_ignored("autostart", ignored=ignored)

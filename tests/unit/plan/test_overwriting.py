@@ -200,7 +200,8 @@ def test_what_the_program_hides_is_in_no_note() -> None:
 def test_what_others_put_into_the_definition_of_a_running_guest_only_is_neither_given_to_it_nor_restarted_for(
     *, by_patches: bool
 ) -> None:
-    running = patched(power=Power.RUNNING, hardware=HARDWARE if by_patches else HardwareSpec())
+    hardware = HARDWARE if by_patches else HardwareSpec()
+    running = patched(power=Power.RUNNING, hardware=hardware)
     shares = ("</name>", "</name><cputune><shares>777</shares></cputune>")
     fake = applied(running, shares, ('offset="utc"', 'offset="localtime"'))
     plan = plan_of(fake, running)
@@ -208,7 +209,14 @@ def test_what_others_put_into_the_definition_of_a_running_guest_only_is_neither_
     waiting = "clock (utc now, localtime from its next start), cpu_shares (absent now, 777 from its next start)"
     assert f"pending restart: {waiting}" in notes(plan)
     items = find_drift(running, look(fake, running), images=IMAGES).items
-    assert {(item.path, item.remedy.value) for item in items} == {("clock", "report"), ("cpu_shares", "report")}
+    assert {(item.path, item.remedy.value, item.was, item.now) for item in items} == {
+        ("clock", "report", "utc", "localtime"),
+        ("cpu_shares", "report", None, 777),
+    }
+    restarted = patched(power=Power.RUNNING, hardware=hardware, max_vcpus=6)
+    fake.connect().tune_domain(UUID, {"vcpu_quota": 50000}, live=True, config=False)
+    told_of = " ".join(notes(plan_of(fake, restarted)))
+    assert "cpu_quota (50000 now, absent from its next start)" in told_of
 
 
 def test_what_a_restart_brings_along_is_told() -> None:
