@@ -55,8 +55,7 @@ GUESTS = (
     by("managedsave @e", "vm.e", "power", "power", now="stopped, with a saved state"),
     # f and g run
     by("metadata @f urn:vmstack:stamp:1 --remove --config --live", "vm.f", "stamp", "stamp", now=None),
-    edited("vm.g", "<cpu mode='maximum'", "<cpu mode='host-model'", "field", "cpu_mode", now="host-model",
-           disruption="restart"),
+    edited("vm.g", "<cpu mode='maximum'", "<cpu mode='host-model'", "field", "cpu_mode", now="host-model"),
     by("detach-disk @g vdb --config", "vm.g", "field", "disks[more]", disruption="live"),
     # h ran
     by("destroy @h; undefine @h", "vm.h", "missing", "domain", now=None),
