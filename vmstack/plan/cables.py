@@ -1,5 +1,7 @@
 """Which networks of libvirt's a guest's NICs are on: by the network's name, or by that of the bridge that it makes."""
 
+from collections.abc import Iterator
+
 from vmstack.model.configs import DomainConfig, NicConfig
 from vmstack.model.observed import ObservedDomain, ObservedNetwork
 
@@ -21,7 +23,12 @@ def is_on(config: DomainConfig, network: ObservedNetwork) -> bool:
     return any(is_plugged(nic, network) for nic in config.nics)
 
 
+def nics_on(domain: ObservedDomain, network: ObservedNetwork) -> Iterator[NicConfig]:
+    """Yield the NICs by which the domain, live or at its next start, is on the network."""
+    configs = (domain.config,) if domain.live is None else (domain.config, domain.live)
+    return (nic for config in configs for nic in config.nics if is_plugged(nic, network))
+
+
 def has_nic_on(domain: ObservedDomain, network: ObservedNetwork) -> bool:
     """Whether the domain, live or at its next start, is on the network."""
-    configs = (domain.config,) if domain.live is None else (domain.config, domain.live)
-    return any(is_on(config, network) for config in configs)
+    return any(True for _ in nics_on(domain, network))

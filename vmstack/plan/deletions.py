@@ -17,7 +17,7 @@ from vmstack.model.identity import Key, Kind
 from vmstack.model.observed import ObservedDomain, ObservedNetwork
 from vmstack.model.ownership import EntryState, LedgerEntry
 from vmstack.model.plan import Disruption, FieldChange, LedgerMark, Operation
-from vmstack.plan.cables import bridge_made_by, has_nic_on, is_plugged
+from vmstack.plan.cables import bridge_made_by, has_nic_on, nics_on
 from vmstack.plan.changes.table import worst
 from vmstack.plan.context import Context
 from vmstack.plan.draft import freed, step_id
@@ -176,8 +176,7 @@ class _Deletions:
         if machine is None:
             return False
         known = {nic.mac for nic in (*machine.target.nics, *machine.drop_nics)}
-        configs = (domain.config,) if domain.live is None else (domain.config, domain.live)
-        return any(is_plugged(nic, network) and nic.mac not in known for config in configs for nic in config.nics)
+        return any(nic.mac not in known for nic in nics_on(domain, network))
 
     def _release(self, domain: ObservedDomain) -> list[str]:
         """The step after which a VM that stays has let go of what it does not have any more."""

@@ -1,10 +1,12 @@
 """What a domain loses that others gave it, when its definition is written whole."""
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
 
+from vmstack.errors import DocumentError
 from vmstack.model.observed import ObservedDomain
 from vmstack.plan.adopted import adopted_of
 from vmstack.plan.changes.row import Case
@@ -95,11 +97,15 @@ def _all_fields_kept(
         nics=tuple(nic for nic in found.config.nics if nic.mac in macs),
         **{SCALARS.get(name, name): value for name, value in ours.items()},
     )
-    return write_whole(
-        config,
+    write = partial(
+        write_whole,
         stamp=wish.stamp,
         stylesheet=stylesheet,
         held=found.xml,
         dropped=dropped,
         adopted=adopted_of(found),
     )
+    try:
+        return write(config)
+    except DocumentError:  # others made of a device of ours what vmstack cannot write
+        return write(msgspec.structs.replace(config, disks=design.disks, nics=design.nics))

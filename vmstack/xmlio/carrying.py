@@ -8,6 +8,7 @@ from lxml import etree
 
 from vmstack.model.ownership import Adopted
 from vmstack.xmlio.adopted import name_disks, unname_disks, unname_written
+from vmstack.xmlio.canonical import canonicalise
 from vmstack.xmlio.domain import read_domain
 from vmstack.xmlio.overlay import identify
 from vmstack.xmlio.safe import Element, add, drop_children, parse_xml, serialise
@@ -22,7 +23,7 @@ Address = tuple[int, ...]
 def carry_foreign(xml: str, *, held: str, dropped: frozenset[str], adopted: Adopted | None = None) -> str:
     """Return the definition with what `held` has and it has not: disks and NICs (by serial and MAC) with the SCSI
     controllers that such disks are on, the description, and metadata (by namespace). Where both are of one type of
-    machine, devices keep their PCI addresses, by which guests name their interfaces.
+    machine, devices of the same model keep their PCI addresses, by which guests name their interfaces.
 
     What is `dropped` (a serial, a MAC, a namespace, or `description`) and disks in a slot that is taken stay behind,
     and so does the boot order of devices where the definition has one of its own. The disks of an `adopted` domain are
@@ -128,17 +129,32 @@ def _carry_addresses(devices: Element, others: Element) -> set[Address]:
     before: dict[tuple[str, str | None], list[Element]] = defaultdict(list)
     for device in others.iterchildren(etree.Element):
         if _pci(device) is not None:
-            before[str(device.tag), identify(device)].append(device)
+            before[str(device.tag), _name(device)].append(device)
     for device in devices.iterchildren(etree.Element):
-        same = before.get((str(device.tag), identify(device)))
-        if not same or device.find("address") is not None:
+        if device.find("address") is not None:
             continue
-        source = same.pop(0)
+        alike = before.get((str(device.tag), _name(device)), [])
+        source = next((item for item in alike if _model(device) in (None, _model(item))), None)
+        if source is None:
+            continue
+        alike.remove(source)
         address = _pci(source)
         if address is not None and address not in taken:
             device.extend(deepcopy(source.findall("address")))
             taken.add(address)
     return taken
+
+
+def _name(device: Element) -> str | None:
+    """What tells a device from others of its kind: a host device has no name but what it is."""
+    source = device.find("source") if device.tag == "hostdev" else None
+    return identify(device) if source is None else canonicalise(source)
+
+
+def _model(device: Element) -> str | None:
+    """The model or bus: another one is another device, which may not fit the place; `None` where libvirt chooses."""
+    model = device.find("model")
+    return device.get("model") or (None if model is None else model.get("type")) or _bus(device)
 
 
 def _pci(device: Element) -> Address | None:

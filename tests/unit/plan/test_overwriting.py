@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.fake.host import FakeHost
-from tests.unit.plan.builders import IMAGES, MIB, data, graph, look, network, small
+from tests.unit.plan.builders import IMAGES, MIB, data, graph, look, network, nic, small
 from tests.unit.plan.scenarios import DATA, NO_POLICY, ROOT, UUID, converge
 from vmstack.errors import ConflictError, VmstackError
 from vmstack.model.graph import DesiredGraph, Options
@@ -286,8 +286,8 @@ def test_a_network_does_not_go_from_under_a_nic_that_others_gave_a_vm(power: Pow
     machine = small(hardware=HARDWARE, power=power)
     fake = FakeHost()
     converge(fake, graph(*small(hardware=HARDWARE, power=Power.STOPPED), network()))
-    nic = "<interface type='network'><mac address='52:54:00:00:00:99'/><source network='lan'/></interface>"
-    edit(fake, "</devices>", f"{nic}</devices>")
+    theirs = "<interface type='network'><mac address='52:54:00:00:00:99'/><source network='lan'/></interface>"
+    edit(fake, "</devices>", f"{theirs}</devices>")
     converge(fake, graph(*machine, network()))
     if power is Power.RUNNING:
         with pytest.raises(
@@ -298,3 +298,14 @@ def test_a_network_does_not_go_from_under_a_nic_that_others_gave_a_vm(power: Pow
         assert "the domain 'web-0' has a NIC on it, without which it does not start" in notes(
             plan_of(fake, graph(*machine))
         )
+
+
+def test_a_nic_of_ours_that_others_made_another_kind_of_does_not_stand_in_the_way() -> None:
+    wanted = graph(*small(hardware=HARDWARE, power=Power.STOPPED, nics=(nic(),)), network())
+    fake = applied(wanted, ('<interface type="network">', '<interface type="user">'), ('<source network="lan"/>', ""))
+    more = graph(*small(hardware=HARDWARE, power=Power.STOPPED, nics=(nic(),), memory=640 * MIB), network())
+    paths = {field.path for change in plan_of(fake, more).changes for field in change.fields}
+    assert {"memory", "nics[lan].network"} <= paths
+    assert not any(path.startswith("xml[/memory") for path in paths)
+    converge(fake, more)
+    assert plan_of(fake, more).empty

@@ -113,3 +113,14 @@ def test_disks_that_were_taken_over_are_carried_by_their_logical_names() -> None
     adopted = Adopted(uuid="u", disks={"root": AdoptedDisk(target="vda"), "data": AdoptedDisk(target="vdb")})
     carried = carry_foreign(written, held=held, dropped=frozenset({"data"}), adopted=adopted)
     assert [(found.path, found.serial) for found in read_domain(carried).disks] == [("/a", "root"), ("/c", None)]
+
+
+def test_devices_without_a_name_are_told_apart_by_what_they_are() -> None:
+    sound, other = f"<sound model='ich9'>{PCI.format(2)}</sound>", f"<sound model='ac97'>{PCI.format(1)}</sound>"
+    assert carried("<sound model='ac97'/>", held=(*HELD[:3], sound, other))[0] == other
+    assert carried("<sound model='ich6'/>", held=(*HELD[:3], sound, other))[0] == "<sound model='ich6'/>"
+    device = "<hostdev mode='subsystem' type='pci'><source><address slot='0x0{0}'/></source>{1}</hostdev>"
+    held = (*HELD[:3], device.format(1, PCI.format(1)), device.format(2, PCI.format(2)))
+    assert carried(device.format(2, ""), held=held)[0] == device.format(2, PCI.format(2))
+    theirs, ours = NIC.format(1, "<model type='e1000'/>" + PCI.format(1)), NIC.format(1, "<model type='virtio'/>")
+    assert carried(ours, held=(*HELD[:3], theirs))[0] == ours
